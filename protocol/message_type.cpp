@@ -1,0 +1,2 @@
+#include "protocol/message_type.hpp"
+namespace weir::protocol {}
