@@ -1,0 +1,146 @@
+#include "net/listener.hpp"
+
+#include "base/log.hpp"
+#include "net/socket.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace weir::net {
+
+namespace {
+
+constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kRestWhenFull{100};
+
+bool is_out_of_descriptors(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+std::string problem_of(const Endpoint& endpoint, const char* doing) {
+    return "cannot " + std::string{doing} + " " + endpoint.text() + ": " + std::strerror(errno);
+}
+
+bool is_file_socket(const Endpoint& endpoint) {
+    return endpoint.kind == Endpoint::Kind::Unix && endpoint.path.front() != '@';
+}
+
+/// A socket file somebody left behind may go; one that answers, or anything that is not a socket, may not.
+bool remove_stale_socket(const Endpoint& endpoint, const SocketAddress& address) {
+    struct stat info {};
+    if (!is_file_socket(endpoint) || ::lstat(endpoint.path.c_str(), &info) != 0) {
+        return true;
+    }
+    if (!S_ISSOCK(info.st_mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    const Fd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (::connect(probe.get(), address.get(), address.length) == 0 || errno == EAGAIN) {
+        errno = EADDRINUSE;
+        return false;
+    }
+    return ::unlink(endpoint.path.c_str()) == 0;
+}
+
+Endpoint with_bound_port(Endpoint endpoint, int fd) {
+    if (endpoint.kind == Endpoint::Kind::Tcp) {
+        endpoint.port = static_cast<std::uint16_t>(local_name(fd).port);
+    }
+    return endpoint;
+}
+
+}  // namespace
+
+std::unique_ptr<Listener> Listener::open(
+    EventLoop& loop, const Endpoint& endpoint, const ListenOptions& options, OnAccept on_accept, std::string& problem) {
+    Endpoint numeric = endpoint;
+    if (numeric.host == "*" || numeric.host == "0.0.0.0") {
+        numeric.host = "0.0.0.0";
+    } else if (numeric.host == "localhost") {
+        numeric.host = "127.0.0.1";
+    }
+    const auto address = numeric_address(numeric);
+    if (!address) {
+        problem = "cannot listen on " + endpoint.text() + ": a numeric address, localhost, * or a unix socket path of at most " +
+                  std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " characters is needed";
+        return nullptr;
+    }
+    Fd fd{::socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!fd.is_open()) {
+        problem = problem_of(endpoint, "open a socket for");
+        return nullptr;
+    }
+    const int on = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (address->storage.ss_family == AF_INET6) {
+        ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    if (!remove_stale_socket(numeric, *address) || ::bind(fd.get(), address->get(), address->length) != 0) {
+        problem = problem_of(endpoint, "bind");
+        return nullptr;
+    }
+    if (is_file_socket(numeric)) {
+        ::chmod(numeric.path.c_str(), options.unix_socket_mode);
+    }
+    if (::listen(fd.get(), options.backlog) != 0) {
+        problem = problem_of(endpoint, "listen on");
+        return nullptr;
+    }
+    numeric = with_bound_port(std::move(numeric), fd.get());
+    std::unique_ptr<Listener> listener{new Listener{loop, std::move(numeric), std::move(fd), std::move(on_accept)}};
+    listener->start();
+    return listener;
+}
+
+Listener::Listener(EventLoop& loop, Endpoint endpoint, Fd fd, OnAccept on_accept)
+    : loop_{loop}, endpoint_{std::move(endpoint)}, fd_{std::move(fd)}, on_accept_{std::move(on_accept)} {
+    poll_ = UvBox<uv_poll_t>{[this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
+    WEIR_CHECK(poll_.init_error() == 0);
+    poll_.set_owner(this);
+}
+
+Listener::~Listener() {
+    poll_.close();
+    fd_.reset();
+    if (is_file_socket(endpoint_)) {
+        ::unlink(endpoint_.path.c_str());
+    }
+}
+
+void Listener::start() { uv_poll_start(poll_.get(), UV_READABLE, &Listener::on_poll_trampoline); }
+
+void Listener::on_deadline(Deadline& /*deadline*/) { start(); }
+
+void Listener::on_poll_trampoline(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
+    if (auto* self = static_cast<Listener*>(UvBox<uv_poll_t>::owner_of(handle)); self != nullptr) {
+        self->accept_some();
+    }
+}
+
+void Listener::accept_some() {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+        Fd client{::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+        if (client.is_open()) {
+            on_accept_(std::move(client));
+            continue;
+        }
+        if (is_out_of_descriptors(errno)) {
+            log::error("accept_failed", {{"address", endpoint_.text()}, {"reason", std::strerror(errno)}});
+            uv_poll_stop(poll_.get());
+            loop_.set_deadline(rest_, Clock::now() + kRestWhenFull);
+            return;
+        }
+        if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
+}  // namespace weir::net

@@ -1,0 +1,103 @@
+#include "net/socket.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+
+namespace weir::net {
+
+namespace {
+
+std::optional<SocketAddress> unix_address(const std::string& path) {
+    SocketAddress address;
+    auto* un = reinterpret_cast<sockaddr_un*>(&address.storage);
+    if (path.empty() || path.size() >= sizeof(un->sun_path)) {
+        return std::nullopt;
+    }
+    un->sun_family = AF_UNIX;
+    std::memcpy(un->sun_path, path.data(), path.size());
+    const bool is_abstract = path.front() == '@';
+    if (is_abstract) {
+        un->sun_path[0] = '\0';
+    }
+    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1));
+    return address;
+}
+
+template <class Getter>
+SocketName name_from(int fd, Getter getter) {
+    SocketAddress address;
+    address.length = sizeof(address.storage);
+    return getter(fd, address.get(), &address.length) == 0 ? name_of(address) : SocketName{};
+}
+
+void set_option(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof(value)); }
+
+}  // namespace
+
+std::optional<SocketAddress> numeric_address(const Endpoint& endpoint) {
+    if (endpoint.kind == Endpoint::Kind::Unix) {
+        return unix_address(endpoint.path);
+    }
+    SocketAddress address;
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    if (::inet_pton(AF_INET, endpoint.host.c_str(), &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(endpoint.port);
+        address.length = sizeof(sockaddr_in);
+        return address;
+    }
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    if (::inet_pton(AF_INET6, endpoint.host.c_str(), &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(endpoint.port);
+        address.length = sizeof(sockaddr_in6);
+        return address;
+    }
+    return std::nullopt;
+}
+
+SocketName name_of(const SocketAddress& address) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (address.storage.ss_family == AF_INET) {
+        const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
+        ::inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size());
+        return {text.data(), ntohs(v4->sin_port)};
+    }
+    if (address.storage.ss_family == AF_INET6) {
+        const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+        ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
+        return {text.data(), ntohs(v6->sin6_port)};
+    }
+    return {"unix", 0};
+}
+
+SocketName peer_name(int fd) { return name_from(fd, ::getpeername); }
+
+SocketName local_name(int fd) { return name_from(fd, ::getsockname); }
+
+void tune(int fd, std::chrono::milliseconds keepalive) {
+    SocketAddress address;
+    address.length = sizeof(address.storage);
+    if (::getsockname(fd, address.get(), &address.length) != 0 || address.storage.ss_family == AF_UNIX) {
+        return;
+    }
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (keepalive.count() > 0) {
+        constexpr int kProbes = 3;
+        constexpr int kProbeGapSeconds = 10;
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(keepalive).count();
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(seconds));
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeGapSeconds);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+    }
+}
+
+}  // namespace weir::net

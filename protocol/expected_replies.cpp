@@ -1,0 +1,212 @@
+#include "protocol/expected_replies.hpp"
+
+#include "base/check.hpp"
+
+#include <algorithm>
+
+namespace weir::protocol {
+
+namespace {
+
+/// Once this many answered entries lie before the head, the rest moves down.
+constexpr std::size_t kCompactAfter = 1024;
+
+bool is_extended(FrontendMessage request) {
+    switch (request) {
+        case FrontendMessage::Bind:
+        case FrontendMessage::Close:
+        case FrontendMessage::Describe:
+        case FrontendMessage::Execute:
+        case FrontendMessage::Parse: return true;
+        case FrontendMessage::CopyData:
+        case FrontendMessage::CopyDone:
+        case FrontendMessage::CopyFail:
+        case FrontendMessage::Flush:
+        case FrontendMessage::FunctionCall:
+        case FrontendMessage::Password:
+        case FrontendMessage::Query:
+        case FrontendMessage::Sync:
+        case FrontendMessage::Terminate: return false;
+    }
+    return false;
+}
+
+bool ends_copy_in(FrontendMessage request) {
+    return request == FrontendMessage::CopyDone || request == FrontendMessage::CopyFail;
+}
+
+}  // namespace
+
+void ExpectedReplies::sent(FrontendMessage request, ReplyAction action) {
+    if (ends_copy_in(request)) {
+        if (copy_ == Copy::In) {
+            copy_in_ended_ = true;
+        } else if (!empty() && !skipping_) {
+            queue_.push_back({request, action});  // may turn out to end a COPY whose start has not been answered yet
+        }
+        return;
+    }
+    const bool is_sync = request == FrontendMessage::Sync;
+    if (is_sync && copy_ == Copy::In && !copy_in_ended_) {
+        ++syncs_ignored_by_copy_;
+        return;
+    }
+    if (skipping_ && !is_sync) {
+        return;  // the backend will not look at it
+    }
+    if (is_extended(request)) {
+        unsynced_ = true;
+    } else if (is_sync || request == FrontendMessage::Query || request == FrontendMessage::FunctionCall) {
+        unsynced_ = false;
+        skipping_ = false;
+    } else {
+        return;  // never answered
+    }
+    queue_.push_back({request, action});
+}
+
+ReplyVerdict ExpectedReplies::received(BackendMessage reply) {
+    switch (reply) {
+        case BackendMessage::NoticeResponse:
+        case BackendMessage::ParameterStatus: return verdict_of_front();
+        case BackendMessage::NotificationResponse: return ReplyVerdict::Forward;
+        case BackendMessage::ErrorResponse: return on_error();
+        case BackendMessage::ReadyForQuery: return on_ready();
+        case BackendMessage::ParseComplete: return on_answer(FrontendMessage::Parse);
+        case BackendMessage::BindComplete: return on_answer(FrontendMessage::Bind);
+        case BackendMessage::CloseComplete: return on_answer(FrontendMessage::Close);
+        case BackendMessage::NoData: return on_answer(FrontendMessage::Describe);
+        case BackendMessage::CopyInResponse: return on_copy_begins(Copy::In);
+        case BackendMessage::CopyOutResponse: return on_copy_begins(Copy::Out);
+        case BackendMessage::CopyBothResponse: return on_copy_begins(Copy::Both);
+        case BackendMessage::RowDescription:
+        case BackendMessage::CommandComplete:
+        case BackendMessage::EmptyQueryResponse:
+        case BackendMessage::PortalSuspended: return finish_front();
+        case BackendMessage::DataRow:
+        case BackendMessage::ParameterDescription:
+        case BackendMessage::FunctionCallResponse:
+        case BackendMessage::CopyData:
+        case BackendMessage::CopyDone: return empty() ? ReplyVerdict::Unexpected : verdict_of_front();
+        case BackendMessage::Authentication:
+        case BackendMessage::BackendKeyData:
+        case BackendMessage::NegotiateProtocolVersion: return ReplyVerdict::Unexpected;
+    }
+    return ReplyVerdict::Unexpected;
+}
+
+/// RowDescription ends a Describe; CommandComplete and its kin end an Execute; within a simple Query all of them go on.
+ReplyVerdict ExpectedReplies::finish_front() {
+    if (empty()) {
+        return ReplyVerdict::Unexpected;
+    }
+    copy_ = Copy::None;
+    const ReplyVerdict verdict = verdict_of_front();
+    const FrontendMessage request = front().request;
+    if (request == FrontendMessage::Describe || request == FrontendMessage::Execute) {
+        pop_front();
+    }
+    return verdict;
+}
+
+ReplyVerdict ExpectedReplies::on_answer(FrontendMessage request) {
+    if (empty() || front().request != request) {
+        return ReplyVerdict::Unexpected;
+    }
+    const ReplyVerdict verdict = verdict_of_front();
+    pop_front();
+    return verdict;
+}
+
+ReplyVerdict ExpectedReplies::on_error() {
+    if (copy_ == Copy::In && syncs_ignored_by_copy_ > 0) {
+        ambiguous_ = true;  // was the Sync read before the COPY broke off, or after?
+    }
+    copy_ = Copy::None;
+    syncs_ignored_by_copy_ = 0;
+    const ReplyVerdict verdict = verdict_of_front();
+    if (empty() || !is_extended(front().request)) {
+        return verdict;  // ReadyForQuery follows by itself
+    }
+    while (!empty() && front().request != FrontendMessage::Sync) {
+        ++first_;
+    }
+    compact();
+    skipping_ = empty();
+    unsynced_ = unsynced_ || skipping_;
+    return verdict;
+}
+
+ReplyVerdict ExpectedReplies::on_ready() {
+    if (empty() || is_extended(front().request)) {
+        return ambiguous_ && empty() ? ReplyVerdict::Forward : ReplyVerdict::Unexpected;
+    }
+    const ReplyVerdict verdict = verdict_of_front();
+    copy_ = Copy::None;
+    syncs_ignored_by_copy_ = 0;
+    pop_front();
+    return verdict;
+}
+
+ReplyVerdict ExpectedReplies::on_copy_begins(Copy copy) {
+    if (empty()) {
+        return ReplyVerdict::Unexpected;
+    }
+    copy_ = copy;
+    copy_in_ended_ = false;
+    syncs_ignored_by_copy_ = 0;
+    if (copy == Copy::In) {
+        drop_syncs_inside_copy();
+    }
+    return verdict_of_front();
+}
+
+/// What the client sent behind the COPY before it knew: Syncs up to the end of its data get no answer.
+void ExpectedReplies::drop_syncs_inside_copy() {
+    auto kept = queue_.begin() + static_cast<std::ptrdiff_t>(first_) + 1;
+    auto entry = kept;
+    for (; entry != queue_.end() && !copy_in_ended_; ++entry) {
+        if (ends_copy_in(entry->request)) {
+            copy_in_ended_ = true;
+        } else if (entry->request == FrontendMessage::Sync) {
+            ++syncs_ignored_by_copy_;
+            unsynced_ = true;
+        } else {
+            *kept++ = *entry;
+        }
+    }
+    for (; entry != queue_.end(); ++entry) {
+        if (entry->request == FrontendMessage::Sync) {
+            unsynced_ = false;
+        }
+        *kept++ = *entry;
+    }
+    queue_.erase(kept, queue_.end());
+}
+
+ReplyVerdict ExpectedReplies::verdict_of_front() const {
+    return !empty() && front().action == ReplyAction::Swallow ? ReplyVerdict::Swallow : ReplyVerdict::Forward;
+}
+
+void ExpectedReplies::pop_front() {
+    WEIR_ASSERT(!empty());
+    ++first_;
+    while (!empty() && ends_copy_in(front().request)) {
+        ++first_;  // there was no COPY for it to end
+    }
+    compact();
+}
+
+void ExpectedReplies::compact() {
+    if (empty()) {
+        queue_.clear();
+        first_ = 0;
+    } else if (first_ >= kCompactAfter) {
+        queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    }
+}
+
+void ExpectedReplies::clear() { *this = ExpectedReplies{}; }
+
+}  // namespace weir::protocol

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "protocol/message_type.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace weir::protocol {
+
+/// What happens to the messages that answer one request.
+enum class ReplyAction : std::uint8_t {
+    Forward,  ///< the client asked: it gets the answer
+    Swallow,  ///< we asked: the client must not see the answer
+};
+
+/// One thing a backend still owes: a frontend message that will be answered, in the order sent.
+struct ExpectedReply {
+    FrontendMessage request;
+    ReplyAction action;
+};
+
+/// What ExpectedReplies makes of one message from the backend.
+enum class ReplyVerdict : std::uint8_t {
+    Forward,
+    Swallow,
+    Unexpected,  ///< nothing owed has such an answer: the backend cannot be trusted any more
+};
+
+/// The FIFO of what a backend still owes, kept in step with what was sent to it and what came back.
+///
+/// It answers two questions: whom does this message belong to, and is the backend done. Rules kept here and nowhere else:
+///  - after an error in an extended-protocol message the backend skips everything until Sync;
+///  - while a COPY FROM STDIN is under way the backend ignores Sync and Flush until CopyDone or CopyFail.
+///
+/// @thread its owner's; no I/O, no clock
+/// @source PostgreSQL 15 manual, "Message Flow": "Extended Query", "Pipelining", "COPY Operations"
+class ExpectedReplies {
+public:
+    enum class Copy : std::uint8_t { None, In, Out, Both };
+
+    /// A message of this type was (or is about to be) sent. Types that are never answered change no more than COPY's state.
+    void sent(FrontendMessage request, ReplyAction action = ReplyAction::Forward);
+
+    /// A message of this type has come back. Call once per message, in order.
+    [[nodiscard]] ReplyVerdict received(BackendMessage reply);
+
+    /// @return whether nothing at all is owed
+    [[nodiscard]] bool empty() const { return first_ == queue_.size(); }
+    /// @return how many requests are not answered yet
+    [[nodiscard]] std::size_t size() const { return queue_.size() - first_; }
+    /// @return the request whose answer comes next; only when !empty()
+    [[nodiscard]] const ExpectedReply& front() const { return queue_[first_]; }
+    [[nodiscard]] const ExpectedReply& at(std::size_t i) const { return queue_[first_ + i]; }
+
+    [[nodiscard]] Copy copy() const { return copy_; }
+    /// @return whether messages of the extended protocol were sent since the last Sync: the backend waits for one
+    [[nodiscard]] bool is_sync_owed() const { return unsynced_; }
+    /// @return whether an error makes the backend skip what is sent until the next Sync
+    [[nodiscard]] bool is_skipping() const { return skipping_; }
+    /// @return whether a COPY broke off where it cannot be known if a Sync sent meanwhile is answered: the backend must stay
+    ///         with its client until that one leaves
+    [[nodiscard]] bool is_ambiguous() const { return ambiguous_; }
+
+    void clear();
+
+private:
+    [[nodiscard]] ReplyVerdict finish_front();
+    [[nodiscard]] ReplyVerdict on_error();
+    [[nodiscard]] ReplyVerdict on_ready();
+    [[nodiscard]] ReplyVerdict on_answer(FrontendMessage request);
+    [[nodiscard]] ReplyVerdict on_copy_begins(Copy copy);
+    [[nodiscard]] ReplyVerdict verdict_of_front() const;
+    void drop_syncs_inside_copy();
+    void pop_front();
+    void compact();
+
+    std::vector<ExpectedReply> queue_;  // a FIFO with a moving head: pushing and popping are the hot path
+    std::size_t first_ = 0;
+    std::uint32_t syncs_ignored_by_copy_ = 0;  // sent while the COPY was under way, so never answered
+    Copy copy_ = Copy::None;
+    bool copy_in_ended_ = false;  // CopyDone or CopyFail was sent: what follows is read as usual again
+    bool unsynced_ = false;
+    bool skipping_ = false;
+    bool ambiguous_ = false;
+};
+
+}  // namespace weir::protocol
