@@ -27,8 +27,7 @@ struct ErrorFields {
     std::string hint;
 };
 
-/// @return the error's SQLSTATE and text under the given severity; detail and hint are for the
-/// caller to add
+/// @return the error's SQLSTATE and text under the given severity, without detail and hint
 [[nodiscard]] ErrorFields make_error_fields(Severity severity, const Error& error);
 
 }  // namespace weir::protocol

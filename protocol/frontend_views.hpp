@@ -13,8 +13,7 @@
 /// are compared with the bytes that are there before memory is reserved for them.
 ///
 /// @errors ProtocolViolation (08P01) for a body that is too short, too long or not terminated; the
-/// framing is intact,
-///         so the session may go on after an ErrorResponse as PostgreSQL's does
+///         framing is intact, so the session may go on after an ErrorResponse as PostgreSQL's does
 /// @source PostgreSQL 15 manual, "Message Formats"
 namespace weir::protocol {
 
@@ -35,8 +34,8 @@ struct ParseView {
 struct BindView {
     std::string_view portal;     ///< "" = the unnamed portal
     std::string_view statement;  ///< "" = the unnamed statement
-    std::vector<std::uint16_t>
-        parameter_formats;  ///< 0 = text, 1 = binary; none = all text, one = for all
+    /// 0 = text, 1 = binary; none at all = everything is text, a single one = for all.
+    std::vector<std::uint16_t> parameter_formats;
     std::vector<std::optional<ByteView>> parameters;  ///< nothing = NULL
     std::vector<std::uint16_t> result_formats;        ///< as parameter_formats
 };

@@ -26,11 +26,11 @@ inline constexpr std::size_t kMinCancelSecretBytes = 4;
 inline constexpr std::size_t kMaxCancelSecretBytes = 256;
 
 /// An ErrorResponse that we look into. PostgreSQL puts the statement and its context into some;
-/// what is longer is forwarded unread.
+/// longer ones can pass unread, at the price of not knowing their SQLSTATE.
 inline constexpr std::size_t kMaxErrorBytes = std::size_t{64} * 1024;
 
-/// A ParameterStatus. The longest known value is a search_path, which no PostgreSQL reports above a
-/// few kilobytes.
+/// A ParameterStatus: reported settings are short words. PostgreSQL 18's search_path is the only
+/// one that can grow, and a session keeps a copy of each.
 inline constexpr std::size_t kMaxParameterBytes = std::size_t{64} * 1024;
 
 /// Name/value pairs in a startup packet, repeated ones included. PostgreSQL knows about 350

@@ -29,8 +29,7 @@ void write_authentication_sasl(ByteWriter& writer, std::span<const std::string_v
 void write_authentication_sasl_continue(ByteWriter& writer, std::string_view data);
 void write_authentication_sasl_final(ByteWriter& writer, std::string_view data);
 
-/// @param secret kMinCancelSecretBytes to kMaxCancelSecretBytes; exactly 4 for a client of
-/// protocol 3.0
+/// @param secret kMinCancelSecretBytes to kMaxCancelSecretBytes; 4 for a client of protocol 3.0
 void write_backend_key_data(ByteWriter& writer, std::uint32_t process_id, ByteView secret);
 void write_parameter_status(ByteWriter& writer, std::string_view name, std::string_view value);
 void write_ready_for_query(ByteWriter& writer, TransactionStatus status);
@@ -40,8 +39,7 @@ void write_error(ByteWriter& writer, const ErrorFields& fields);
 void write_notice(ByteWriter& writer, const ErrorFields& fields);
 
 /// @param newest_minor of major version 3. On the wire stands the whole version (196610 for 3.2):
-/// PostgreSQL sends and
-///        libpq expects that, although the manual speaks of the minor version alone.
+///        PostgreSQL sends and libpq expects that, although the manual speaks of the minor alone.
 void write_negotiate_protocol_version(ByteWriter& writer,
                                       std::uint32_t newest_minor,
                                       std::span<const std::string> unknown_options);

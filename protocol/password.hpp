@@ -35,7 +35,7 @@ enum class SecretKind : std::uint8_t {
 /// where they differ. Slow when the secret is a SCRAM verifier (PBKDF2): then never on an event
 /// loop.
 ///
-/// @return false also for an empty secret: who has no password cannot log in with one
+/// @return false also for an empty secret or password: PostgreSQL lets nobody in with an empty one
 [[nodiscard]] bool password_matches(std::string_view secret,
                                     std::string_view user,
                                     std::string_view password);

@@ -34,8 +34,7 @@ struct ScramVerifier {
     crypto::Sha256 stored_key{};
     crypto::Sha256 server_key{};
 
-    /// @param text "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", the last three in
-    /// base64
+    /// @param text "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", three in base64
     /// @return nothing for anything else, also for iterations outside 1..kMaxScramIterations
     [[nodiscard]] static std::optional<ScramVerifier> parse(std::string_view text);
 
@@ -81,15 +80,13 @@ public:
 
     /// @param message the client-first message, e.g. "n,,n=,r=fyko+d2lbbFgONRv9qkxdawL"
     /// @return the server-first message
-    /// @errors ProtocolViolation 08P01 (malformed, out of turn); Unsupported 0A000 (an
-    /// authorisation identity, a mandatory
-    ///         extension, channel binding)
+    /// @errors ProtocolViolation 08P01 (malformed, out of turn, or with channel binding data);
+    ///         Unsupported 0A000 (an authorisation identity, a mandatory extension)
     [[nodiscard]] Result<std::string> client_first(std::string_view message);
 
     /// @param message the client-final message, "c=…,r=…,p=…"
     /// @return the server-final message, "v=…"
-    /// @errors ProtocolViolation 08P01 (malformed, out of turn, another nonce or channel binding
-    /// than before);
+    /// @errors ProtocolViolation 08P01 (malformed, out of turn, another nonce or channel binding);
     ///         AuthenticationFailed 28P01 (the proof does not hold, or the account is a mock)
     [[nodiscard]] Result<std::string> client_final(std::string_view message);
 
@@ -97,8 +94,7 @@ public:
 
     /// Call only when is_done().
     /// @return the client's key as its proof revealed it: with the verifier's server key it logs in
-    /// to every backend that
-    ///         stores the same verifier
+    ///         to every backend that stores the same verifier
     [[nodiscard]] const crypto::Sha256& client_key() const;
 
     [[nodiscard]] const ScramVerifier& verifier() const { return verifier_; }
@@ -129,8 +125,8 @@ class ScramClient {
 public:
     ScramClient();
 
-    /// @return the client-first message. The user name in it is empty: PostgreSQL takes the startup
-    /// packet's.
+    /// @return the client-first message; its user name is empty, since PostgreSQL takes the one in
+    ///         the startup packet
     [[nodiscard]] std::string client_first();
 
     struct ServerFirst {
@@ -140,22 +136,20 @@ public:
 
     /// @return what ScramKeys::derive() needs
     /// @errors ProtocolViolation 08P01 (malformed, out of turn, a nonce that does not extend ours);
-    /// AuthenticationFailed
-    ///         28P01 (the server sent "e=…")
+    ///         Unsupported 0A000 (a mandatory extension); AuthenticationFailed 28P01 ("e=…" came)
     [[nodiscard]] Result<ServerFirst> server_first(std::string_view message);
 
     /// Call only after server_first() succeeded.
     [[nodiscard]] std::string client_final(const ScramKeys& keys);
 
     /// Checks that the backend knows the verifier too.
-    /// @errors ProtocolViolation 08P01 (malformed, out of turn); AuthenticationFailed 28P01
-    /// (another signature, or "e=…")
+    /// @errors ProtocolViolation 08P01 (malformed, out of turn);
+    ///         AuthenticationFailed 28P01 (another signature, or "e=…" came)
     [[nodiscard]] Result<void> server_final(std::string_view message);
 
     [[nodiscard]] bool is_done() const { return step_ == Step::Done; }
 
-    /// @return the value of the "e=" the server sent, printable characters only; "" when there was
-    /// none
+    /// @return the value of the "e=" the server sent, printable characters only; "" without one
     [[nodiscard]] const std::string& server_error() const { return server_error_; }
 
     /// Replaces the user name and our nonce, for published test vectors.

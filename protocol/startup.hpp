@@ -15,8 +15,8 @@
 /// The first thing a client says: it has no type byte, and its version field tells four requests
 /// apart.
 ///
-/// @source PostgreSQL 18 manual, "Message Formats": StartupMessage, SSLRequest, GSSENCRequest,
-/// CancelRequest
+/// @source PostgreSQL 18 manual, "Message Formats": StartupMessage, SSLRequest, GSSENCRequest and
+///         CancelRequest
 namespace weir::protocol {
 
 /// The only major protocol version PostgreSQL has served since 7.4.
@@ -25,14 +25,19 @@ inline constexpr std::uint16_t kProtocolMajor = 3;
 /// used.)
 inline constexpr std::uint16_t kNewestProtocolMinor = 2;
 
+/// Version numbers no PostgreSQL will ever have stand for other requests: major 1234, minors as in
+/// PostgreSQL's pqcomm.h.
+inline constexpr std::uint32_t kCancelRequestCode = (1234U << 16U) | 5678U;
+inline constexpr std::uint32_t kSslRequestCode = (1234U << 16U) | 5679U;
+inline constexpr std::uint32_t kGssEncRequestCode = (1234U << 16U) | 5680U;
+
 enum class StartupKind : std::uint8_t { Startup, SslRequest, GssEncRequest, CancelRequest };
 
 /// A decoded startup packet. Owns what it holds; which fields mean something is told by `kind`.
 struct StartupPacket {
     StartupKind kind = StartupKind::Startup;
     // Startup:
-    std::uint16_t major =
-        0;  ///< set for an unsupported version too, so that the refusal can name it
+    std::uint16_t major = 0;  ///< set for an unsupported version too: the refusal names it
     std::uint16_t minor = 0;  ///< may be newer than we speak: answer with NegotiateProtocolVersion
     /// In order, every name once (the last value wins, as in PostgreSQL), without the "_pq_." ones.
     std::vector<std::pair<std::string, std::string>> parameters;
@@ -55,14 +60,12 @@ struct StartupResult {
 
 /// Reads one startup packet from the beginning of what a client has sent.
 ///
-/// @param bytes everything received and not yet consumed; at most kMaxStartupBytes + 4 of them are
-/// looked at
-/// @return Complete: `packet`, of which `packet.size` bytes are to be consumed. NeedMore: fewer
-/// than the packet's bytes
-///         are there. Invalid: `error`; `packet.major` and `packet.minor` are set when the version
-///         is the reason
-/// @errors ProtocolViolation 08P01 (length, layout); Unsupported 0A000 (major version other than
-/// 3);
+/// @param bytes everything received and not yet consumed; no more than kMaxStartupBytes + 4 of
+///        them are looked at
+/// @return Complete: `packet`, and `packet.size` bytes are to be consumed; NeedMore: the packet is
+///         not all there yet; Invalid: `error`, and `packet.major` and `packet.minor` when the
+///         version is the reason
+/// @errors ProtocolViolation 08P01 (length, layout); Unsupported 0A000 (another major version);
 ///         Rejected 28000 (no user); MessageTooLarge 54000 (more than kMaxStartupParameters pairs)
 /// @cost   O(bytes) once the packet is complete, O(1) before
 /// @thread any
