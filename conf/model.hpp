@@ -1,0 +1,175 @@
+#pragma once
+
+#include "base/endpoint.hpp"
+#include "base/log.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What a person configured, checked and resolved: plain values, never changed after they were
+/// loaded. Every default is in schema.cpp; the structs here only carry. Durations of zero mean "no
+/// limit". Thread: any (read only).
+namespace weir::conf {
+
+using std::chrono::milliseconds;
+
+enum class Profile : std::uint8_t { Development, Test, Staging, Production, HighLoad };
+enum class PoolMode : std::uint8_t { Session, Transaction, Statement };
+enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256 };
+
+/// Where Weir listens, or where PostgreSQL does. For Unix `path` is the socket's file, not its
+/// folder.
+using Address = Endpoint;
+
+struct ListenSettings {
+    std::vector<Address> addresses;
+    unsigned threads = 0;  ///< "auto" is already resolved to the cores this process may use
+    unsigned max_clients = 0;
+    milliseconds client_login_timeout{};
+    milliseconds client_idle_timeout{};
+    int backlog = 0;
+    unsigned unix_socket_mode = 0;
+    milliseconds tcp_keepalive{};
+
+    bool operator==(const ListenSettings&) const = default;
+};
+
+struct AuthSettings {
+    AuthMethod method = AuthMethod::ScramSha256;
+    std::string users_file;  ///< as written; "" = none
+
+    bool operator==(const AuthSettings&) const = default;
+};
+
+struct ClusterSettings {
+    std::string name;
+    std::vector<Address> servers;
+    milliseconds connect_timeout{};
+    unsigned connect_concurrency = 0;
+
+    bool operator==(const ClusterSettings&) const = default;
+};
+
+struct PoolSettings {
+    PoolMode mode = PoolMode::Transaction;
+    unsigned min = 0;
+    unsigned max = 0;
+    milliseconds idle_timeout{};
+    milliseconds max_lifetime{};
+    milliseconds acquire_timeout{};
+    unsigned reserve = 0;
+    milliseconds reserve_after{};
+    milliseconds check_after{};
+    milliseconds idle_in_transaction_timeout{};
+    milliseconds transaction_timeout{};
+    std::string reset_query;
+
+    bool operator==(const PoolSettings&) const = default;
+};
+
+/// The pool keys somebody wrote in one place; what is empty comes from the next less specific
+/// place.
+struct PoolOverrides {
+    std::optional<PoolMode> mode;
+    std::optional<unsigned> min;
+    std::optional<unsigned> max;
+    std::optional<milliseconds> idle_timeout;
+    std::optional<milliseconds> max_lifetime;
+    std::optional<milliseconds> acquire_timeout;
+    std::optional<unsigned> reserve;
+    std::optional<milliseconds> reserve_after;
+    std::optional<milliseconds> check_after;
+    std::optional<milliseconds> idle_in_transaction_timeout;
+    std::optional<milliseconds> transaction_timeout;
+    std::optional<std::string> reset_query;
+
+    bool operator==(const PoolOverrides&) const = default;
+};
+
+/// Lays `overrides` over `base`. A `max` without a `min` beside it also lowers an inherited `min`
+/// that is above it.
+[[nodiscard]] PoolSettings merge(PoolSettings base, const PoolOverrides& overrides);
+
+struct DatabaseSettings {
+    std::string name;  ///< "*" = every name that has no section of its own
+    std::string cluster;
+    std::string dbname;    ///< its name in PostgreSQL; "" = the name the client asked for
+    std::string user;      ///< who logs in to PostgreSQL; "" = the client's user
+    std::string password;  ///< for `user`
+    std::map<std::string, std::string> set;
+    std::string connect_query;
+    PoolOverrides pool;
+
+    bool operator==(const DatabaseSettings&) const = default;
+};
+
+struct UserSettings {
+    std::string name;
+    std::string secret;  ///< plain, md5…, SCRAM-SHA-256$…; from the TOML or from users_file
+    bool has_secret = false;
+    bool is_from_users_file = false;  ///< has no section of its own
+    unsigned max_clients = 0;         ///< 0 = no limit
+    PoolOverrides pool;
+
+    bool operator==(const UserSettings&) const = default;
+};
+
+struct LimitSettings {
+    std::uint64_t max_message = 0;
+    std::uint64_t client_buffer = 0;
+    unsigned max_database_connections = 0;  ///< 0 = no limit
+    unsigned max_user_connections = 0;      ///< 0 = no limit
+
+    bool operator==(const LimitSettings&) const = default;
+};
+
+struct HttpSettings {
+    std::optional<Address> address;  ///< empty = off
+    std::string user;
+    std::string password;
+
+    bool operator==(const HttpSettings&) const = default;
+};
+
+struct AdminSettings {
+    std::string database;
+    std::vector<std::string> admins;
+    std::vector<std::string> viewers;
+
+    bool operator==(const AdminSettings&) const = default;
+};
+
+/// The whole configuration of one moment. A reload makes another one; nobody changes this one.
+struct Config {
+    Profile profile = Profile::Production;
+    bool watch = false;
+    ListenSettings listen;
+    AuthSettings auth;
+    std::map<std::string, ClusterSettings> clusters;
+    std::map<std::string, DatabaseSettings> databases;  ///< key "*" = the wildcard
+    std::map<std::string, UserSettings> users;
+    PoolSettings pool;
+    LimitSettings limits;
+    log::Options log;
+    HttpSettings http;
+    AdminSettings admin;
+
+    /// @return the database of that name, else the wildcard, else null
+    [[nodiscard]] const DatabaseSettings* find_database(std::string_view name) const;
+    /// @return null for a user that has neither a section nor a line in users_file
+    [[nodiscard]] const UserSettings* find_user(std::string_view name) const;
+    /// @param database one of this configuration's own (its cluster was checked when it was loaded)
+    [[nodiscard]] const ClusterSettings& cluster_of(const DatabaseSettings& database) const;
+    /// @return what holds for that pair: user over database over [pool] over the profile
+    [[nodiscard]] PoolSettings pool_for(std::string_view database, std::string_view user) const;
+};
+
+using ConfigPtr = std::shared_ptr<const Config>;
+
+}  // namespace weir::conf
