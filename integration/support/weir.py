@@ -1,0 +1,246 @@
+"""A Weir process under test."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+from support.deadlines import scaled, wait_until
+from support.endpoint import Endpoint
+from support.metrics import Metrics, http_get
+from support.ports import free_port
+from support.toml import merged, to_toml
+
+ROOT = Path(__file__).resolve().parents[2]
+START_ATTEMPTS = 5
+
+# A line with one of these is a bug of Weir's, whatever the test was about.
+BUG_SIGNS = re.compile(
+    r"check failed|\bbug\b|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|terminate called",
+    re.IGNORECASE,
+)
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:exitcode=99",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:exitcode=99",
+}
+
+
+def find_binary() -> Optional[Path]:
+    """WEIR_BINARY, or what the presets build."""
+    named = os.environ.get("WEIR_BINARY")
+    candidates = [Path(named)] if named else [ROOT / "build" / preset / "weir" for preset in ("dev", "release")]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def has_sanitizer(binary: Path) -> bool:
+    """Whether the binary was linked with ASan or TSan, which cost memory and time."""
+    data = binary.read_bytes()
+    return b"__asan_init" in data or b"__tsan_init" in data
+
+
+def default_settings(postgres_port: int) -> dict[str, Any]:
+    """One cluster, every database of it, clients trusted: what a test starts from."""
+    return {
+        "listen": {"threads": 1},
+        "auth": {"method": "trust"},
+        "cluster": {"main": {"servers": [f"127.0.0.1:{postgres_port}"]}},
+        "database": {"*": {"cluster": "main"}},
+        "user": {"postgres": {}},
+        "pool": {"mode": "transaction", "min": 0, "max": 8},
+        "log": {"level": "info"},
+        "admin": {"admins": ["postgres"]},
+    }
+
+
+class Weir(Endpoint):
+    """``weir serve`` with a configuration of its own, in a folder of its own."""
+
+    def __init__(
+        self,
+        postgres_port: int,
+        changes: Optional[dict[str, Any]] = None,
+        *,
+        environment: Optional[dict[str, str]] = None,
+        files: Optional[dict[str, str]] = None,
+    ) -> None:
+        super().__init__("127.0.0.1", 0)
+        self.folder = Path(tempfile.mkdtemp(prefix="weir-"))
+        self.settings = merged(default_settings(postgres_port), changes or {})
+        self.environment = environment or {}
+        self.exit_code_expected = 0
+        self.http_port = 0
+        self.process: Optional["subprocess.Popen[bytes]"] = None
+        for name, content in (files or {}).items():
+            (self.folder / name).write_text(content)
+        self._start()
+
+    # ---- life ----------------------------------------------------------------------------------------------------
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / "weir.toml"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def _start(self) -> None:
+        chosen_here = "addresses" not in self.settings["listen"]
+        for _ in range(START_ATTEMPTS):
+            self.port, self.http_port = free_port(), free_port()
+            if self._try_start(chosen_here):
+                return
+            if not re.search(r"in use|EADDRINUSE", self.log):
+                break
+        raise AssertionError(f"weir did not start:\n{self.config_path.read_text()}\n{self.log}")
+
+    def _try_start(self, choose_address: bool) -> bool:
+        if choose_address:
+            self.settings["listen"]["addresses"] = [f"127.0.0.1:{self.port}"]
+        self.settings.setdefault("http", {})["address"] = f"127.0.0.1:{self.http_port}"
+        self.write_settings()
+        binary = find_binary()
+        assert binary is not None
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **SANITIZER_OPTIONS}
+        with open(self.folder / "log", "wb") as log:
+            self.process = subprocess.Popen(
+                [str(binary), "serve", "-c", str(self.config_path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**environment, **self.environment},
+            )
+
+        def accepts_or_gone() -> bool:
+            assert self.process is not None
+            return self.process.poll() is not None or self.accepts()
+
+        wait_until(accepts_or_gone, "weir accepts connections")
+        return self.process.poll() is None
+
+    def accepts(self) -> bool:
+        """Whether the HTTP port, which is opened last, and the first client address take connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.http_port), 1).close()
+            address = self.settings["listen"]["addresses"][0]
+            if not address.startswith("unix:"):
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host.strip("[]"), int(port)), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def write_settings(self, changes: Optional[dict[str, Any]] = None) -> None:
+        """Writes weir.toml anew; a running process reads it at the next reload."""
+        self.settings = merged(self.settings, changes or {})
+        self.config_path.write_text(to_toml(self.settings))
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def reload(self, changes: Optional[dict[str, Any]] = None) -> str:
+        """Writes the settings, sends HUP and waits for the line that says how it went; returns that line."""
+        seen = len(self.log)
+        self.write_settings(changes)
+        return self.hang_up(seen)
+
+    def hang_up(self, seen: Optional[int] = None) -> str:
+        """Sends HUP and waits for the log to say whether the reload was done or refused."""
+        seen = len(self.log) if seen is None else seen
+        self.signal(signal.SIGHUP)
+        lines = wait_until(lambda: re.findall(r".*reload.*", self.log[seen:]), "the reload is logged")
+        return str(lines[-1])
+
+    def wait_exit(self, deadline_s: float = 10) -> int:
+        """Waits for the process to end by itself and returns its exit code."""
+        assert self.process is not None
+        return self.process.wait(scaled(deadline_s))
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """Ends the process if it still runs, then fails if it ended badly or its log shows a bug."""
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+            try:
+                self.wait_exit(1)
+            except subprocess.TimeoutExpired:
+                self.signal(signal.SIGTERM)  # a second one ends a drain at once
+        try:
+            code = self.wait_exit()
+        except subprocess.TimeoutExpired:
+            assert self.process is not None
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("weir did not end after a second SIGTERM:\n" + self.log[-4000:]) from None
+        self._check_end(code)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check_end(self, code: int) -> None:
+        signs = [line for line in self.log.splitlines() if BUG_SIGNS.search(line)]
+        assert not signs, "weir's log shows a bug:\n" + "\n".join(signs) + "\n" + self.log[-8000:]
+        assert code == self.exit_code_expected, f"weir ended with {code}:\n{self.log[-4000:]}"
+
+    # ---- asking --------------------------------------------------------------------------------------------------
+
+    def show(self, what: str, **overrides: Any) -> list[dict[str, Any]]:
+        """The rows of ``SHOW what`` in the admin database, as dictionaries."""
+        options = {"user": "postgres", "dbname": "weir", **overrides}
+        connection = self.psycopg2(**options)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW " + what)
+                names = [column.name for column in cursor.description]
+                return [dict(zip(names, row)) for row in cursor.fetchall()]
+        finally:
+            connection.close()
+
+    def pool(self, database: str = "app", user: str = "postgres") -> dict[str, Any]:
+        """One row of SHOW POOLS."""
+        rows = [row for row in self.show("POOLS") if (row["database"], row["user"]) == (database, user)]
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def http(self, path: str) -> tuple[int, str]:
+        """Status and body of an answer from the HTTP port."""
+        return http_get("127.0.0.1", self.http_port, path)
+
+    def metrics(self) -> Metrics:
+        status, body = self.http("/metrics")
+        assert status == 200, body
+        return Metrics.parse(body)
+
+    def resident_bytes(self) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found.group(1)) * 1024
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_share(self, during_s: float) -> float:
+        """How much of one core the process uses while nothing else is asked of it."""
+        before, began = self.cpu_seconds(), time.monotonic()
+        time.sleep(during_s)
+        return (self.cpu_seconds() - before) / (time.monotonic() - began)
+
+    def open_descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
