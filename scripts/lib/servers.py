@@ -111,12 +111,14 @@ class Postgres:
             raise Failed(f"{command[0]} failed:\n{done.stdout}")
 
 
-def psql(dsn, statement, timeout=60.0, env=None):
-    """Runs a statement with psql; returns rows as lists of text, without a header."""
-    done = subprocess.run(
-        ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", dsn,
-         "-c", statement], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=timeout, env={**os.environ, **(env or {})}, check=False)
+def psql(dsn, statement, timeout=60.0, env=None, header=False):
+    """Runs a statement with psql; returns rows as lists of text, column names first if wanted."""
+    command = ["psql", "-X", "-q", "-A", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-P", "footer=off",
+               "-d", dsn, "-c", statement]
+    if not header:
+        command.insert(1, "-t")
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=timeout, env={**os.environ, **(env or {})}, check=False)
     if done.returncode != 0:
         raise Failed(f"psql: {done.stderr.strip()}")
     return [line.split("\t") for line in done.stdout.splitlines()]
