@@ -69,12 +69,15 @@ class Template:
 class Postgres:
     """One server; ``kill()``, ``start()`` and ``stop()`` at will. Its port stays the same over restarts."""
 
-    def __init__(self, template: Template, *, hba: Sequence[str] = TRUST_ALL, **settings: str) -> None:
+    def __init__(
+        self, template: Template, *, hba: Sequence[str] = TRUST_ALL, port: int = 0, **settings: str
+    ) -> None:
+        """``port`` 0 is a free one; any further keyword is a setting of postgresql.conf."""
         self.folder = make_folder("weir-pg-")
         self.data = self.folder / "data"
         subprocess.run(as_postgres(["cp", "-a", str(template.data), str(self.data)]), check=True, cwd="/")
         self.settings = {**SETTINGS, **settings}
-        self.port = free_port()
+        self.port = port or free_port()
         self.process: Optional["subprocess.Popen[bytes]"] = None
         self.write_hba(hba)
         self.start()
@@ -105,10 +108,10 @@ class Postgres:
         """Starts without waiting."""
         addresses = "127.0.0.1,::1" if has_ipv6() else "127.0.0.1"
         settings = {
-            **self.settings,
             "listen_addresses": addresses,
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
+            **self.settings,
         }
         command = [str(BINARIES / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():

@@ -125,6 +125,28 @@ class RawClient:
             except ConnectionError:
                 return messages
 
+    def receive_to_end_of_bytes(self) -> bytes:
+        """Like receive_to_end(), for answers that need not be messages."""
+        data = bytes(self._unread)
+        self._unread.clear()
+        try:
+            while chunk := self.socket.recv(65536):
+                data += chunk
+        except ConnectionError:
+            pass
+        return data
+
+    def receive_until_end_or_ready(self) -> list[Message]:
+        """Everything up to ReadyForQuery, or until the server closes the connection."""
+        messages = []
+        try:
+            messages.append(self.receive())
+            while messages[-1].type != "Z":
+                messages.append(self.receive())
+        except ConnectionError:
+            pass
+        return messages
+
     # ---- login ---------------------------------------------------------------------------------------------------
 
     def log_in(
