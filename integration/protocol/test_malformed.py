@@ -48,11 +48,18 @@ def test_startup_with_an_impossible_length_ends_the_connection(witness: Weir, le
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.parametrize("kind", list("QPBEDCHSXdcfFp"))
+@pytest.mark.parametrize("kind", list("QPBEDCHSdcfFp"))
 def test_message_with_an_impossible_length_is_a_protocol_violation(witness: Weir, kind: str, length: int) -> None:
     with witness.logged_in() as client:
         client.send(kind.encode() + struct.pack("!I", length) + b"1234")
         refused(client, "08P01", "54000")
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_goodbye_with_an_impossible_length_ends_the_connection(witness: Weir, length: int) -> None:
+    with witness.logged_in() as client:
+        client.send(b"X" + struct.pack("!I", length))
+        client.receive_to_end()
 
 
 @pytest.mark.parametrize("kind", ["\0", "\x01", "A", "R", "Z", "K", "?", "\x7f", "\xff"])
