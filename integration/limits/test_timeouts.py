@@ -1,0 +1,137 @@
+"""Every deadline ends what it should, says why, and nobody else notices."""
+
+import time
+
+import pytest
+
+from conftest import StartWeir
+from support import wire
+from support.deadlines import scaled, stays_true, wait_until
+from support.postgres import Postgres
+from support.raw_client import RawClient, errors
+
+pytestmark = pytest.mark.needs_weir
+
+
+def ends_with(client: RawClient, sqlstate: str) -> None:
+    messages = client.receive_to_end()
+    assert errors(messages) == [sqlstate], messages
+    assert messages[-1].severity == "FATAL"
+
+
+def test_acquire_timeout_is_an_error_that_tells_the_state_of_the_pool(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "300ms"}})
+    with weir.logged_in() as holder, weir.logged_in() as waiter:
+        holder.query("BEGIN")
+        began = time.monotonic()
+        messages = waiter.query("SELECT 1")
+        assert 0.25 <= time.monotonic() - began < scaled(2)
+        assert [message.type for message in messages] == ["E", "Z"] and messages[-1].body == b"I"
+        error = messages[0]
+        assert error.sqlstate == "53300" and error.severity == "ERROR"
+        assert error.text.startswith("query_wait_timeout")
+        assert "app" in error.text
+        holder.query("COMMIT")
+        assert waiter.value("SELECT 1") == "1"
+
+
+def test_acquire_timeout_in_a_pipeline_skips_to_its_sync(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "200ms"}})
+    with weir.logged_in() as holder, weir.logged_in() as waiter:
+        holder.query("BEGIN")
+        waiter.send(wire.extended("SELECT 1"), wire.extended("SELECT 2"), wire.sync())
+        assert "".join(message.type for message in waiter.receive_ready()) == "EZ"
+        holder.query("COMMIT")
+        assert waiter.value("SELECT 1") == "1"
+
+
+def test_acquire_timeout_of_a_message_that_has_not_arrived_whole(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "200ms"}})
+    with weir.logged_in() as holder, weir.logged_in() as waiter:
+        holder.query("BEGIN")
+        query = wire.query("SELECT length('" + "x" * 300000 + "')")
+        waiter.send(query[:200000])
+        assert waiter.receive().sqlstate == "53300"
+        waiter.send(query[200000:])
+        waiter.receive_ready()
+        holder.query("COMMIT")
+        assert waiter.value("SELECT 1") == "1"
+
+
+def test_client_idle_timeout_disconnects_an_idle_client(start_weir: StartWeir) -> None:
+    weir = start_weir({"listen": {"client_idle_timeout": "300ms"}})
+    with weir.logged_in() as client:
+        assert client.value("SELECT 1") == "1"
+        ends_with(client, "57P05")
+
+
+def test_client_idle_timeout_spares_the_busy(start_weir: StartWeir) -> None:
+    weir = start_weir({"listen": {"client_idle_timeout": "300ms"}})
+    with weir.logged_in() as client:
+        assert errors(client.query("SELECT pg_sleep(0.8)")) == []
+        client.query("BEGIN")
+        assert errors(client.query("SELECT pg_sleep(0.1)")) == []
+        client.query("COMMIT")
+        ends_with(client, "57P05")
+
+
+def test_idle_in_transaction_timeout_ends_the_client_and_frees_the_backend(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1, "idle_in_transaction_timeout": "300ms"}})
+    with weir.logged_in() as client, weir.logged_in() as other:
+        client.query("BEGIN")
+        client.query("CREATE TABLE never (id int)")
+        other.send(wire.query("SELECT count(*) FROM pg_class WHERE relname = 'never'"))
+        ends_with(client, "25P03")
+        assert other.receive_ready()[1].columns() == [b"0"]
+
+
+def test_idle_in_transaction_timeout_spares_running_statements(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"idle_in_transaction_timeout": "300ms"}})
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        assert errors(client.query("SELECT pg_sleep(0.8)")) == []
+        assert errors(client.query("COMMIT")) == []
+        stays_true(lambda: True, 0.6)
+        assert client.value("SELECT 1") == "1"
+
+
+def test_transaction_timeout_ends_a_long_transaction(start_weir: StartWeir, postgres: Postgres) -> None:
+    weir = start_weir({"pool": {"max": 1, "transaction_timeout": "400ms"}})
+    with weir.logged_in() as client, weir.logged_in() as other:
+        client.query("BEGIN")
+        client.send(wire.query("SELECT pg_sleep(600)"))
+        ends_with(client, "25P04")
+        assert other.value("SELECT 1") == "1"
+        assert postgres.backends("query LIKE '%pg_sleep(600)%' AND state = 'active'") == 0
+
+
+def test_transaction_timeout_spares_short_transactions(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"transaction_timeout": "500ms"}})
+    with weir.logged_in() as client:
+        for _ in range(8):
+            assert errors(client.query("BEGIN; SELECT pg_sleep(0.1); COMMIT")) == []
+
+
+def test_client_login_timeout_ends_a_silent_client(start_weir: StartWeir) -> None:
+    weir = start_weir({"listen": {"client_login_timeout": "300ms"}})
+    before = weir.open_descriptors()
+    clients = [weir.raw() for _ in range(10)]
+    for client in clients:
+        client.receive_to_end_of_bytes()
+        client.close()
+    wait_until(lambda: weir.open_descriptors() <= before + 1, "their descriptors are given back")
+
+
+def test_client_login_timeout_does_not_touch_those_who_are_in(start_weir: StartWeir) -> None:
+    weir = start_weir({"listen": {"client_login_timeout": "300ms"}})
+    with weir.logged_in() as client:
+        stays_true(lambda: True, 0.7)
+        assert client.value("SELECT 1") == "1"
+
+
+def test_timeouts_hold_in_session_mode_too(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"mode": "session", "idle_in_transaction_timeout": "300ms", "max": 1}})
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        ends_with(client, "25P03")
+    assert weir.value("SELECT 1") == 1
