@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <string>
+#include <string_view>
 
 namespace weir::crypto {
 namespace {
@@ -51,17 +53,22 @@ TEST_SUITE("crypto") {
     }
 
     TEST_CASE("base64: RFC 4648 examples there and back") {
-        const std::pair<std::string_view, std::string_view> rows[] = {{"", ""},
-                                                                      {"f", "Zg=="},
-                                                                      {"fo", "Zm8="},
-                                                                      {"foo", "Zm9v"},
-                                                                      {"foob", "Zm9vYg=="},
-                                                                      {"fooba", "Zm9vYmE="},
-                                                                      {"foobar", "Zm9vYmFy"}};
-        for (const auto& [plain, encoded] : rows) {
-            CAPTURE(plain);
-            CHECK(base64_encode(as_bytes(plain)) == encoded);
-            CHECK(base64_decode(encoded) == test::to_bytes(plain));
+        struct Row {
+            std::string_view plain;
+            std::string_view encoded;
+        };
+
+        constexpr std::array kRows{Row{"", ""},
+                                   Row{"f", "Zg=="},
+                                   Row{"fo", "Zm8="},
+                                   Row{"foo", "Zm9v"},
+                                   Row{"foob", "Zm9vYg=="},
+                                   Row{"fooba", "Zm9vYmE="},
+                                   Row{"foobar", "Zm9vYmFy"}};
+        for (const Row& row : kRows) {
+            CAPTURE(row.plain);
+            CHECK(base64_encode(as_bytes(row.plain)) == row.encoded);
+            CHECK(base64_decode(row.encoded) == test::to_bytes(row.plain));
         }
     }
 

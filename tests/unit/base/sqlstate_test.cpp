@@ -11,8 +11,10 @@ namespace {
 
 TEST_SUITE("sqlstate") {
     TEST_CASE("sqlstate: literals and parsed text are the same") {
-        CHECK(SqlState{"08P01"}.text() == "08P01");
-        CHECK(SqlState::parse("08P01") == SqlState{"08P01"});
+        // A consteval constructor inside CHECK crashes Clang 14.
+        constexpr SqlState kViolation{"08P01"};
+        CHECK(kViolation.text() == "08P01");
+        CHECK(SqlState::parse("08P01") == kViolation);
         CHECK(SqlState::parse("ZZZZZ")->text() == "ZZZZZ");
         CHECK(SqlState::parse("00000")->text() == "00000");
         CHECK(SqlState{}.text() == "00000");
