@@ -1,0 +1,194 @@
+#include "conf/address.hpp"
+#include "conf/database_url.hpp"
+#include "conf/draft.hpp"
+#include "conf/value.hpp"
+
+#include <array>
+
+/// The one database that DATABASE_URL or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD
+/// describe.
+namespace weir::conf {
+
+namespace {
+
+constexpr std::string_view kCluster = "environment";
+constexpr std::string_view kDefaultHost = "localhost";
+
+/// A DB_ variable that stands for a part of the URL.
+struct Part {
+    std::string_view variable;
+    std::string DatabaseUrl::*field;
+};
+
+constexpr std::array kParts{Part{"DB_HOST", &DatabaseUrl::host},
+                            Part{"DB_PORT", &DatabaseUrl::port},
+                            Part{"DB_NAME", &DatabaseUrl::dbname},
+                            Part{"DB_USER", &DatabaseUrl::user},
+                            Part{"DB_PASSWORD", &DatabaseUrl::password}};
+
+/// @return the variable's value unless the file itself asks for it with ${…}: then the file has
+/// already placed it
+const std::string* unplaced(const Draft& draft, std::string_view variable) {
+    return draft.variables.count(std::string{variable}) == 0 ? draft.environment.find(variable)
+                                                             : nullptr;
+}
+
+void refuse_tls(Draft& draft) {
+    const std::string* value = unplaced(draft, "DB_SSL");
+    const bool is_off = value == nullptr || *value == "false" || *value == "0" || *value == "off" ||
+                        *value == "no" || is_plain_sslmode(*value);
+    if (!is_off) {
+        draft.complain_about_variable(
+            "DB_SSL",
+            toml_string(*value) +
+                " asks for TLS, and TLS to PostgreSQL is not in this version; accepted: false");
+    }
+}
+
+/// What the DB_ variables add to the URL; where both say something, the URL holds.
+void fill_from_parts(Draft& draft, DatabaseUrl& url, const std::string& source) {
+    for (const Part& part : kParts) {
+        const std::string* value = unplaced(draft, part.variable);
+        std::string& field = url.*part.field;
+        if (value == nullptr || *value == field) {
+            continue;
+        }
+        if (field.empty()) {
+            field = *value;
+        } else {
+            draft.notes.push_back(std::string{part.variable} + " has no effect: " + source +
+                                  " says otherwise");
+        }
+    }
+}
+
+/// @return the address to connect to, or nothing after complaining
+std::optional<Address> address_of(Draft& draft, const DatabaseUrl& url, const std::string& source) {
+    const std::string port = url.port.empty() ? std::to_string(kPostgresPort) : url.port;
+    const std::string host = url.host.empty() ? std::string{kDefaultHost} : url.host;
+    std::string text = host + ":" + port;
+    if (host.front() == '/') {
+        text = "unix:" + text;
+    } else if (host.find(':') != std::string::npos) {
+        text = "[" + host + "]:" + port;
+    }
+    auto address = parse_address(text, kPostgresPort);
+    if (!address.value) {
+        draft.complain_about_variable(
+            source, "its host and port, " + toml_string(text) + ", " + address.problem);
+    }
+    return address.value;
+}
+
+void add_cluster(Draft& draft, const DatabaseUrl& url, Address address) {
+    ClusterSettings cluster =
+        draft.with_defaults<ClusterSettings>(Section::Cluster, std::string{kCluster});
+    cluster.servers.push_back(std::move(address));
+    if (url.connect_timeout) {
+        cluster.connect_timeout = *url.connect_timeout;
+    }
+    draft.config.clusters.insert_or_assign(cluster.name, cluster);
+}
+
+void add_database(Draft& draft, const DatabaseUrl& url, const std::string& source) {
+    auto [at, is_new] = draft.config.databases.try_emplace(url.dbname);
+    DatabaseSettings& database = at->second;
+    if (is_new) {
+        database = draft.with_defaults<DatabaseSettings>(Section::Database, url.dbname);
+    } else {
+        draft.notes.push_back(source + " overrides where [" + join_key("database", url.dbname) +
+                              "] of the file is and who logs in to it");
+    }
+    database.cluster = kCluster;
+    database.dbname.clear();
+    database.user = url.user;
+    database.password = url.password;
+    if (!url.application_name.empty()) {
+        database.set["application_name"] = url.application_name;
+    }
+    draft.places[join_key("database", url.dbname)] = Place{{}, source};
+}
+
+/// Applications log in to Weir with what they would have given PostgreSQL.
+void add_user(Draft& draft, const DatabaseUrl& url) {
+    if (url.user.empty()) {
+        return;
+    }
+    auto [at, is_new] = draft.config.users.try_emplace(url.user);
+    if (is_new) {
+        at->second = draft.with_defaults<UserSettings>(Section::User, url.user);
+    }
+    if (!url.password.empty()) {
+        at->second.secret = url.password;
+    }
+}
+
+/// DB_CONNECT_TIMEOUT overrides every cluster of the file. A bare number is milliseconds.
+void apply_connect_timeout(Draft& draft) {
+    const std::string* value = unplaced(draft, "DB_CONNECT_TIMEOUT");
+    if (value == nullptr) {
+        return;
+    }
+    const auto timeout = parse_duration(parse_digits(*value) ? *value + "ms" : *value);
+    if (!timeout.value) {
+        draft.complain_about_variable("DB_CONNECT_TIMEOUT",
+                                      toml_string(*value) + " " + timeout.problem);
+        return;
+    }
+    for (auto& [name, cluster] : draft.config.clusters) {
+        cluster.connect_timeout = *timeout.value;
+    }
+}
+
+/// @return the variable that says there is a database, or "": a user, port or password alone says
+/// nothing
+std::string find_source(const Draft& draft) {
+    for (const std::string_view variable : {"DATABASE_URL", "DB_HOST", "DB_NAME"}) {
+        if (unplaced(draft, variable) != nullptr) {
+            return std::string{variable};
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+void apply_connection(Draft& draft) {
+    refuse_tls(draft);
+    const std::string source = find_source(draft);
+    DatabaseUrl url;
+    if (source == "DATABASE_URL") {
+        auto parsed = parse_database_url(*draft.environment.find(source));
+        if (!parsed.value) {
+            draft.complain_about_variable(source, parsed.problem);
+            draft.connection_variable = source;
+            return;
+        }
+        url = *std::move(parsed.value);
+    }
+    if (!source.empty()) {
+        fill_from_parts(draft, url, source);
+        if (url.dbname.empty()) {
+            url.dbname = url.user;
+        }
+        draft.connection_variable = source;
+        auto address = address_of(draft, url, source);
+        if (url.dbname.empty()) {
+            draft.complain_about_variable(
+                source, "names no database; accepted: one in the URL, or DB_NAME");
+        } else if (address) {
+            add_cluster(draft, url, *std::move(address));
+            add_database(draft, url, source);
+            add_user(draft, url);
+        }
+        for (const std::string& name : url.ignored) {
+            draft.notes.push_back("the parameter " + name + " of DATABASE_URL has no effect");
+        }
+    }
+    apply_connect_timeout(draft);
+    if (url.connect_timeout && draft.config.clusters.count(std::string{kCluster}) != 0) {
+        draft.config.clusters.at(std::string{kCluster}).connect_timeout = *url.connect_timeout;
+    }
+}
+
+}  // namespace weir::conf

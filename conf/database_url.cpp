@@ -1,0 +1,172 @@
+#include "conf/database_url.hpp"
+
+#include <array>
+#include <charconv>
+
+namespace weir::conf {
+
+namespace {
+
+constexpr std::string_view kForm = R"(accepted: postgres://user:password@host:port/database)";
+/// A day; libpq takes any number of seconds.
+constexpr std::uint64_t kMaxConnectSeconds = 86'400;
+
+Parsed<DatabaseUrl> bad(std::string_view what) {
+    return Parsed<DatabaseUrl>::bad(std::string{what} + "; " + std::string{kForm});
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded += text[i];
+            continue;
+        }
+        unsigned byte = 0;
+        const std::string_view digits = text.substr(i + 1, 2);
+        const char* const end = digits.data() + digits.size();
+        const auto [stop, error] = std::from_chars(digits.data(), end, byte, 16);
+        if (digits.size() != 2 || error != std::errc{} || stop != end || byte == 0) {
+            return std::nullopt;
+        }
+        decoded += static_cast<char>(byte);
+        i += 2;
+    }
+    return decoded;
+}
+
+/// Takes `text` up to `separator` off its front; all of it when there is none.
+std::string_view take_until(std::string_view& text, char separator) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    const std::string_view taken = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return taken;
+}
+
+/// @return what is wrong, or ""
+std::string apply_parameter(DatabaseUrl& url, std::string_view name, const std::string& value) {
+    struct Text {
+        std::string_view name;
+        std::string DatabaseUrl::*field;
+    };
+
+    constexpr std::array kTexts{Text{"user", &DatabaseUrl::user},
+                                Text{"password", &DatabaseUrl::password},
+                                Text{"host", &DatabaseUrl::host},
+                                Text{"port", &DatabaseUrl::port},
+                                Text{"dbname", &DatabaseUrl::dbname},
+                                Text{"application_name", &DatabaseUrl::application_name}};
+    for (const Text& text : kTexts) {
+        if (text.name == name) {
+            url.*text.field = value;
+            return {};
+        }
+    }
+    if (name == "sslmode") {
+        return is_plain_sslmode(value) ? ""
+                                       : "asks for TLS with sslmode, and TLS to PostgreSQL is not "
+                                         "in this version; accepted: "
+                                         "sslmode=disable, allow or prefer";
+    }
+    if (name == "connect_timeout") {
+        const auto seconds = parse_digits(value);
+        if (!seconds || *seconds > kMaxConnectSeconds) {
+            return "has a connect_timeout that is no number of seconds; accepted: 0 to " +
+                   std::to_string(kMaxConnectSeconds);
+        }
+        url.connect_timeout = std::chrono::seconds{static_cast<std::int64_t>(*seconds)};
+        return {};
+    }
+    url.ignored.emplace_back(name);
+    return {};
+}
+
+std::string read_parameters(DatabaseUrl& url, std::string_view query) {
+    while (!query.empty()) {
+        std::string_view pair = take_until(query, '&');
+        const std::string_view name = take_until(pair, '=');
+        const auto value = percent_decoded(pair);
+        if (!value) {
+            return "has a bad percent sign in a parameter; accepted: %XX with two hexadecimal "
+                   "digits";
+        }
+        if (const std::string wrong = apply_parameter(url, name, *value); !wrong.empty()) {
+            return wrong;
+        }
+    }
+    return {};
+}
+
+/// @return what is wrong, or ""
+std::string_view read_host(DatabaseUrl& url, std::string_view host) {
+    if (!host.empty() && host.front() == '[') {
+        const std::size_t close = host.find(']');
+        if (close == std::string_view::npos) {
+            return "has an IPv6 address without its ]";
+        }
+        url.host = host.substr(1, close - 1);
+        host.remove_prefix(close + 1);
+        if (!host.empty() && host.front() != ':') {
+            return "has something other than a port after its IPv6 address";
+        }
+        url.port = host.substr(std::min<std::size_t>(1, host.size()));
+        return {};
+    }
+    const auto name = percent_decoded(take_until(host, ':'));
+    if (!name) {
+        return "has a bad percent sign in its host";
+    }
+    url.host = *name;
+    url.port = host;
+    return {};
+}
+
+}  // namespace
+
+bool is_plain_sslmode(std::string_view mode) {
+    return mode == "disable" || mode == "allow" || mode == "prefer";
+}
+
+Parsed<DatabaseUrl> parse_database_url(std::string_view url) {
+    const std::size_t scheme_end = url.find("://");
+    const std::string_view scheme = url.substr(0, scheme_end);
+    if (scheme_end == std::string_view::npos || (scheme != "postgres" && scheme != "postgresql")) {
+        return bad("does not begin with postgres:// or postgresql://");
+    }
+    std::string_view rest = url.substr(scheme_end + 3);
+    const std::size_t authority_end = std::min(rest.find_first_of("/?"), rest.size());
+    std::string_view authority = rest.substr(0, authority_end);
+    rest.remove_prefix(authority_end);
+
+    DatabaseUrl result;
+    if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
+        std::string_view credentials = authority.substr(0, at);
+        authority.remove_prefix(at + 1);
+        const auto user = percent_decoded(take_until(credentials, ':'));
+        const auto password = percent_decoded(credentials);
+        if (!user || !password) {
+            return bad(
+                "has a bad percent sign in its user or password (a literal % is written %25)");
+        }
+        result.user = *user;
+        result.password = *password;
+    }
+    if (authority.find(',') != std::string_view::npos) {
+        return bad("names several hosts, and this version takes one");
+    }
+    if (const std::string_view wrong = read_host(result, authority); !wrong.empty()) {
+        return bad(wrong);
+    }
+    std::string_view path = take_until(rest, '?');
+    path.remove_prefix(std::min<std::size_t>(1, path.size()));
+    const auto dbname = percent_decoded(path);
+    if (!dbname) {
+        return bad("has a bad percent sign in its database");
+    }
+    result.dbname = *dbname;
+    const std::string wrong = read_parameters(result, rest);
+    return wrong.empty() ? Parsed<DatabaseUrl>::good(std::move(result))
+                         : Parsed<DatabaseUrl>::bad(wrong);
+}
+
+}  // namespace weir::conf

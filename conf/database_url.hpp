@@ -1,0 +1,35 @@
+#pragma once
+
+#include "conf/model.hpp"
+#include "conf/units.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::conf {
+
+/// What a postgres:// URL says; an empty part was not said.
+struct DatabaseUrl {
+    std::string user;
+    std::string password;
+    std::string host;  ///< a name, an address without brackets, or a folder ("/run/postgresql")
+    std::string port;
+    std::string dbname;
+    std::string application_name;
+    std::optional<milliseconds> connect_timeout;
+    std::vector<std::string> ignored;  ///< parameters that mean nothing to Weir
+};
+
+/// Reads postgres://user:password@host:port/db?parameters as libpq does: parts are percent-decoded,
+/// and user, password, host, port and dbname may be parameters too. No problem shows any part of
+/// the URL but a parameter's name.
+///
+/// @source PostgreSQL 15 manual, "Connection URIs"
+[[nodiscard]] Parsed<DatabaseUrl> parse_database_url(std::string_view url);
+
+/// @return whether an sslmode can be had without TLS
+[[nodiscard]] bool is_plain_sslmode(std::string_view mode);
+
+}  // namespace weir::conf

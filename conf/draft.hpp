@@ -1,0 +1,86 @@
+#pragma once
+
+#include "conf/load.hpp"
+#include "conf/node.hpp"
+#include "conf/schema.hpp"
+#include "conf/units.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::conf {
+
+/// Where a key got its value: a place in the file, or an environment variable.
+struct Place {
+    Position at;
+    std::string variable;  ///< "" = the file
+};
+
+/// A configuration while it is being put together: the values so far, where each came from and what
+/// is wrong. Lives for one load; one thread.
+class Draft {
+public:
+    Draft(std::string file, const Environment& process_environment)
+        : environment{process_environment}, file_name{std::move(file)} {}
+
+    /// Reports a mistake at the place `key` (or the nearest section above it) was given.
+    void complain(const std::string& key, const std::string& message);
+    void complain_at(Position at, const std::string& key, const std::string& message);
+    void complain_about_variable(const std::string& variable, const std::string& message);
+
+    /// Puts a default, or an override as an environment variable says it.
+    /// @param key for the message and the place
+    void put_text(const Setting& setting,
+                  void* object,
+                  const std::string& variable,
+                  std::string_view text);
+
+    /// Replaces a value "file:PATH" by that file's text, without its last line break.
+    /// @return what is wrong, or ""
+    [[nodiscard]] std::string resolve_secret(std::string& value);
+
+    /// @return a path of the configuration, seen from the folder of its file
+    [[nodiscard]] std::string beside_file(const std::string& path) const;
+
+    /// @return a new section's struct with every key at its default
+    template <class Settings>
+    [[nodiscard]] Settings with_defaults(Section section, const std::string& name) {
+        Settings settings_of_section;
+        settings_of_section.name = name;
+        put_defaults(section, &settings_of_section);
+        return settings_of_section;
+    }
+
+    void put_defaults(Section section, void* object);
+
+    const Environment& environment;
+    std::string file_name;  ///< "" = no file
+    Config config = {};
+    PoolOverrides pool = {};  ///< [pool] as written; becomes config.pool over the profile
+    std::map<std::string, Place> places = {};
+    std::set<std::string> broken =
+        {};  ///< keys with a problem of their own: no second one about the consequences
+    std::set<std::string> variables = {};  ///< environment variables the file asks for
+    std::string connection_variable =
+        {};  ///< the variable that brought the database of the environment
+    std::vector<Problem> problems = {};
+    std::vector<std::string> notes = {};
+    std::vector<std::string> files = {};
+};
+
+/// Reads a whole file. @return text, or a problem such as "cannot be read: No such file or
+/// directory"
+[[nodiscard]] Parsed<std::string> read_text_file(const std::string& path, std::size_t bytes_max);
+
+/// Lets the variables of the contract override what the file said (overrides.cpp).
+void apply_environment(Draft& draft);
+/// Adds the one database DATABASE_URL or DB_* describe (connection.cpp).
+void apply_connection(Draft& draft);
+/// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together
+/// (check.cpp).
+void check_meaning(Draft& draft);
+
+}  // namespace weir::conf

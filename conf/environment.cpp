@@ -1,0 +1,174 @@
+#include "conf/draft.hpp"
+#include "conf/load.hpp"
+#include "conf/suggest.hpp"
+#include "conf/value.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace weir::conf {
+
+namespace {
+
+constexpr std::string_view kPrefix = "WEIR_";
+/// The switch by which the tests rewrite what is generated, and where the process finds its file:
+/// no settings.
+constexpr std::array<std::string_view, 2> kNoSettings{"WEIR_UPDATE_GOLDEN", "WEIR_CONFIG"};
+
+/// Variables other programs set for themselves and the contract lets Weir understand.
+struct Alias {
+    std::string_view variable;
+    Section section;
+    std::string_view key;
+};
+
+constexpr std::array kAliases{Alias{"DB_POOL_MIN", Section::Pool, "min"},
+                              Alias{"DB_POOL_MAX", Section::Pool, "max"},
+                              Alias{"DB_IDLE_TIMEOUT", Section::Pool, "idle_timeout"},
+                              Alias{"LOG_LEVEL", Section::Log, "level"}};
+
+/// Beginnings of the variables whose features are still to come.
+struct Later {
+    std::string_view prefix;
+    std::string_view feature;
+};
+
+constexpr std::array kLater{Later{"DB_READ_", "reading from replicas"},
+                            Later{"REDIS_", "a cache in Redis"},
+                            Later{"CACHE_KEY_PREFIX", "a cache in Redis"},
+                            Later{"SLOW_QUERY_THRESHOLD", "noting slow statements"}};
+
+std::string upper(std::string_view text) {
+    std::string result{text};
+    std::transform(result.begin(), result.end(), result.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return result;
+}
+
+std::string lower(std::string_view text) {
+    std::string result{text};
+    std::transform(result.begin(), result.end(), result.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return result;
+}
+
+std::string variable_of(const Setting& setting) {
+    const std::string_view section = section_info(setting.section).name;
+    return std::string{kPrefix} + (section.empty() ? "" : upper(section) + "_") +
+           upper(setting.key);
+}
+
+void put(Draft& draft, const Setting& setting, const std::string& variable, std::string_view text) {
+    void* object = setting.section == Section::Pool ? &draft.pool
+                                                    : section_object(draft.config, setting.section);
+    draft.put_text(setting, object, variable, text);
+}
+
+/// Node's word for the profile. Other programs give it other values, so those are no mistake of
+/// Weir's user.
+void apply_node_env(Draft& draft) {
+    const std::string* value = draft.environment.find("NODE_ENV");
+    if (value == nullptr || draft.environment.find("WEIR_PROFILE") != nullptr) {
+        return;
+    }
+    const auto known = profile_names();
+    if (std::find(known.begin(), known.end(), *value) == known.end()) {
+        draft.notes.push_back(
+            "NODE_ENV is no profile of Weir's and has no effect; accepted: development, test, "
+            "staging, production");
+        return;
+    }
+    put(draft, *find_setting(Section::Top, "profile"), "NODE_ENV", *value);
+}
+
+void apply_aliases(Draft& draft) {
+    for (const Alias& alias : kAliases) {
+        const std::string* value = draft.environment.find(alias.variable);
+        if (value == nullptr) {
+            continue;
+        }
+        const Setting& setting = *find_setting(alias.section, alias.key);
+        std::string text = setting.kind == Kind::Choice ? lower(*value) : *value;
+        if (setting.kind == Kind::Duration && parse_digits(text)) {
+            text += "ms";
+        }
+        put(draft, setting, std::string{alias.variable}, text);
+    }
+}
+
+void note_unknown(Draft& draft,
+                  const std::string& variable,
+                  const std::vector<std::string>& known) {
+    const std::vector<std::string_view> names{known.begin(), known.end()};
+    const std::string_view meant = nearest(variable, names);
+    draft.notes.push_back(
+        variable + " is no setting and has no effect" +
+        (meant.empty() ? std::string{} : "; did you mean " + std::string{meant} + "?"));
+}
+
+void apply_settings(Draft& draft) {
+    std::vector<std::string> known;
+    for (const Setting& setting : settings()) {
+        if (section_info(setting.section).is_named) {
+            continue;
+        }
+        const std::string variable = known.emplace_back(variable_of(setting));
+        if (const std::string* value = draft.environment.find(variable)) {
+            put(draft, setting, variable, *value);
+        }
+    }
+    for (const auto& [variable, value] : draft.environment.variables) {
+        const bool is_ours = variable.rfind(kPrefix, 0) == 0 && !value.empty();
+        const bool is_known =
+            std::find(known.begin(), known.end(), variable) != known.end() ||
+            std::find(kNoSettings.begin(), kNoSettings.end(), variable) != kNoSettings.end() ||
+            draft.variables.count(variable) != 0;
+        if (is_ours && !is_known) {
+            note_unknown(draft, variable, known);
+        }
+    }
+}
+
+void note_later_features(Draft& draft) {
+    for (const auto& [variable, value] : draft.environment.variables) {
+        const auto later = std::find_if(kLater.begin(), kLater.end(), [&](const Later& candidate) {
+            return variable.rfind(candidate.prefix, 0) == 0;
+        });
+        if (later != kLater.end() && !value.empty() && draft.variables.count(variable) == 0) {
+            draft.notes.push_back(variable + " has no effect: " + std::string{later->feature} +
+                                  " is not in this version");
+        }
+    }
+}
+
+}  // namespace
+
+Environment Environment::of_process() {
+    Environment environment;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text{*entry};
+        const std::size_t equals = text.find('=');
+        if (equals != std::string_view::npos) {
+            environment.variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+        }
+    }
+    return environment;
+}
+
+const std::string* Environment::find(std::string_view name) const {
+    const auto found = variables.find(name);
+    return found == variables.end() || found->second.empty() ? nullptr : &found->second;
+}
+
+void apply_environment(Draft& draft) {
+    apply_node_env(draft);
+    apply_aliases(draft);
+    apply_settings(draft);
+    note_later_features(draft);
+}
+
+}  // namespace weir::conf

@@ -1,0 +1,109 @@
+#include "conf/units.hpp"
+#include "conf/value.hpp"
+
+#include <fmt/format.h>
+
+namespace weir::conf {
+
+namespace {
+
+std::string address_text(const Address& address) {
+    return address.text();
+}
+
+std::string name_text(const std::string& name) {
+    return name;
+}
+
+template <class List, class Text>
+std::string joined(const List& list, Text text) {
+    std::string result;
+    for (const auto& item : list) {
+        result += result.empty() ? "" : ", ";
+        result += text(item);
+    }
+    return result;
+}
+
+std::string format_number(const Setting& setting, std::uint64_t number) {
+    switch (setting.kind) {
+        case Kind::Choice: return std::string{setting.choices[number]};
+        case Kind::FileMode: return fmt::format("{:04o}", number);
+        case Kind::Size: return format_size(number);
+        default: return std::to_string(number);
+    }
+}
+
+}  // namespace
+
+std::string format_value(const Setting& setting, const Value& value) {
+    struct Visitor {
+        const Setting& setting;
+
+        std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+
+        std::string operator()(std::uint64_t number) const {
+            return format_number(setting, number);
+        }
+
+        std::string operator()(milliseconds duration) const { return format_duration(duration); }
+
+        std::string operator()(const std::string& text) const { return text; }
+
+        std::string operator()(const std::vector<std::string>& names) const {
+            return joined(names, name_text);
+        }
+
+        std::string operator()(const std::vector<Address>& addresses) const {
+            return joined(addresses, address_text);
+        }
+
+        std::string operator()(const std::map<std::string, std::string>& table) const {
+            return joined(table, [](const auto& item) { return item.first + "=" + item.second; });
+        }
+    };
+
+    return std::visit(Visitor{setting}, value);
+}
+
+std::string toml_value(const Setting& setting, const Value& value) {
+    if (const auto* names = std::get_if<std::vector<std::string>>(&value)) {
+        return "[" + joined(*names, [](const std::string& name) { return toml_string(name); }) +
+               "]";
+    }
+    if (const auto* table = std::get_if<std::map<std::string, std::string>>(&value)) {
+        const std::string inside = joined(*table, [](const auto& item) {
+            return join_key({}, item.first) + " = " + toml_string(item.second);
+        });
+        return inside.empty() ? "{}" : "{ " + inside + " }";
+    }
+    if (const auto* addresses = std::get_if<std::vector<Address>>(&value);
+        addresses != nullptr && setting.kind != Kind::TcpAddress) {
+        return "[" +
+               joined(*addresses,
+                      [](const Address& address) { return toml_string(address.text()); }) +
+               "]";
+    }
+    const std::string text = format_value(setting, value);
+    const bool is_bare = setting.kind == Kind::Boolean || setting.kind == Kind::Integer ||
+                         setting.kind == Kind::Threads;
+    return is_bare ? text : toml_string(text);
+}
+
+std::string toml_string(std::string_view text) {
+    std::string quoted = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            quoted += '\\';
+            quoted += c;
+        } else if (byte < 0x20 || byte == 0x7f) {
+            quoted += fmt::format("\\u{:04X}", byte);
+        } else {
+            quoted += c;
+        }
+    }
+    return quoted += '"';
+}
+
+}  // namespace weir::conf

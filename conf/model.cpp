@@ -1,0 +1,71 @@
+#include "conf/model.hpp"
+
+#include "base/check.hpp"
+
+#include <algorithm>
+
+namespace weir::conf {
+
+namespace {
+
+template <class T>
+void lay_over(T& value, const std::optional<T>& override_value) {
+    if (override_value) {
+        value = *override_value;
+    }
+}
+
+template <class Map>
+auto* find_in(Map& map, std::string_view name) {
+    const auto found = map.find(std::string{name});
+    return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
+    lay_over(base.mode, overrides.mode);
+    lay_over(base.min, overrides.min);
+    lay_over(base.max, overrides.max);
+    lay_over(base.idle_timeout, overrides.idle_timeout);
+    lay_over(base.max_lifetime, overrides.max_lifetime);
+    lay_over(base.acquire_timeout, overrides.acquire_timeout);
+    lay_over(base.reserve, overrides.reserve);
+    lay_over(base.reserve_after, overrides.reserve_after);
+    lay_over(base.check_after, overrides.check_after);
+    lay_over(base.idle_in_transaction_timeout, overrides.idle_in_transaction_timeout);
+    lay_over(base.transaction_timeout, overrides.transaction_timeout);
+    lay_over(base.reset_query, overrides.reset_query);
+    if (overrides.max && !overrides.min) {
+        base.min = std::min(base.min, base.max);
+    }
+    return base;
+}
+
+const DatabaseSettings* Config::find_database(std::string_view name) const {
+    const DatabaseSettings* exact = find_in(databases, name);
+    return exact != nullptr ? exact : find_in(databases, "*");
+}
+
+const UserSettings* Config::find_user(std::string_view name) const {
+    return find_in(users, name);
+}
+
+const ClusterSettings& Config::cluster_of(const DatabaseSettings& database) const {
+    const ClusterSettings* cluster = find_in(clusters, database.cluster);
+    WEIR_CHECK(cluster != nullptr);
+    return *cluster;
+}
+
+PoolSettings Config::pool_for(std::string_view database, std::string_view user) const {
+    PoolSettings settings = pool;
+    if (const DatabaseSettings* found = find_database(database)) {
+        settings = merge(std::move(settings), found->pool);
+    }
+    if (const UserSettings* found = find_user(user)) {
+        settings = merge(std::move(settings), found->pool);
+    }
+    return settings;
+}
+
+}  // namespace weir::conf

@@ -1,0 +1,175 @@
+#include "conf/address.hpp"
+#include "conf/value.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace weir::conf {
+
+namespace {
+
+constexpr std::uint64_t kMaxFileMode = 0777;
+
+unsigned usable_cores(std::uint64_t most) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    const int failed = ::sched_getaffinity(0, sizeof cores, &cores);
+    const std::uint64_t count = failed == 0 ? static_cast<std::uint64_t>(CPU_COUNT(&cores)) : 1;
+    return static_cast<unsigned>(std::clamp<std::uint64_t>(count, 1, most));
+}
+
+Parsed<Value> not_accepted(const Setting& setting) {
+    return Parsed<Value>::bad("is not accepted; accepted: " + accepted(setting));
+}
+
+template <class T>
+Parsed<Value> lift(Parsed<T> parsed) {
+    return parsed.value ? Parsed<Value>::good(Value{*std::move(parsed.value)})
+                        : Parsed<Value>::bad(std::move(parsed.problem));
+}
+
+Parsed<Value> parse_integer(const Setting& setting, std::string_view text) {
+    const auto number = parse_digits(text);
+    const bool fits = number && *number >= setting.low && *number <= setting.high;
+    return fits ? Parsed<Value>::good(Value{*number}) : not_accepted(setting);
+}
+
+Parsed<Value> parse_file_mode(const Setting& setting, std::string_view text) {
+    const bool is_octal = (text.size() == 3 || text.size() == 4) &&
+                          text.find_first_not_of("01234567") == std::string_view::npos;
+    std::uint64_t mode = 0;
+    for (const char digit : text) {
+        mode = mode * 8 + static_cast<std::uint64_t>(digit - '0');
+    }
+    return is_octal && mode <= kMaxFileMode ? Parsed<Value>::good(Value{mode})
+                                            : not_accepted(setting);
+}
+
+Parsed<Value> parse_choice(const Setting& setting, std::string_view text) {
+    const auto found = std::find(setting.choices.begin(), setting.choices.end(), text);
+    return found == setting.choices.end()
+               ? not_accepted(setting)
+               : Parsed<Value>::good(
+                     Value{static_cast<std::uint64_t>(found - setting.choices.begin())});
+}
+
+Parsed<Value> parse_sized(const Setting& setting, std::string_view text) {
+    auto size = parse_size(text);
+    if (size.value && (*size.value < setting.low || *size.value > setting.high)) {
+        return not_accepted(setting);
+    }
+    return lift(std::move(size));
+}
+
+Parsed<Value> parse_tcp_address(const Setting& setting, std::string_view text) {
+    if (text.empty()) {
+        return Parsed<Value>::good(Value{std::vector<Address>{}});
+    }
+    auto address = parse_address(text, kWeirPort);
+    if (!address.value || address.value->kind != Address::Kind::Tcp) {
+        return not_accepted(setting);
+    }
+    return Parsed<Value>::good(Value{std::vector<Address>{*std::move(address.value)}});
+}
+
+std::uint16_t unix_port_of(const Setting& setting) {
+    return setting.kind == Kind::Servers ? kPostgresPort : kWeirPort;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        std::string_view part = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
+        part = part.substr(0, part.find_last_not_of(' ') + 1);
+        if (!part.empty()) {
+            parts.emplace_back(part);
+        }
+    }
+    return parts;
+}
+
+Parsed<Value> parse_addresses(const Setting& setting, std::string_view text) {
+    std::vector<Address> addresses;
+    for (const std::string& part : split_list(text)) {
+        auto address = parse_listed_address(setting, part);
+        if (!address.value) {
+            return Parsed<Value>::bad(std::move(address.problem));
+        }
+        addresses.push_back(*std::move(address.value));
+    }
+    return Parsed<Value>::good(Value{std::move(addresses)});
+}
+
+}  // namespace
+
+Parsed<Address> parse_listed_address(const Setting& setting, std::string_view text) {
+    auto address = parse_address(text, unix_port_of(setting));
+    if (setting.kind == Kind::Servers && address.value && address.value->host == "*") {
+        return Parsed<Address>::bad(
+            "is no address one can connect to; accepted: a host name or an address");
+    }
+    return address;
+}
+
+Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
+    switch (setting.kind) {
+        case Kind::Boolean:
+            return text == "true" || text == "false" ? Parsed<Value>::good(Value{text == "true"})
+                                                     : not_accepted(setting);
+        case Kind::Integer: return parse_integer(setting, text);
+        case Kind::Threads:
+            return text == "auto"
+                       ? Parsed<Value>::good(Value{std::uint64_t{usable_cores(setting.high)}})
+                       : parse_integer(setting, text);
+        case Kind::FileMode: return parse_file_mode(setting, text);
+        case Kind::Duration: return lift(parse_duration(text));
+        case Kind::Size: return parse_sized(setting, text);
+        case Kind::Text: return Parsed<Value>::good(Value{std::string{text}});
+        case Kind::Choice: return parse_choice(setting, text);
+        case Kind::TcpAddress: return parse_tcp_address(setting, text);
+        case Kind::ListenAddresses:
+        case Kind::Servers: return parse_addresses(setting, text);
+        case Kind::Names: return Parsed<Value>::good(Value{split_list(text)});
+        case Kind::Table: return Parsed<Value>::good(Value{std::map<std::string, std::string>{}});
+    }
+    return not_accepted(setting);
+}
+
+std::string accepted(const Setting& setting) {
+    const std::string range = std::to_string(setting.low) + " to " + std::to_string(setting.high);
+    switch (setting.kind) {
+        case Kind::Boolean: return "true or false";
+        case Kind::Integer: return "a whole number from " + range;
+        case Kind::Threads: return "\"auto\" or a whole number from " + range;
+        case Kind::FileMode: return "permissions in octal from \"0000\" to \"0777\"";
+        case Kind::Duration:
+            return "a duration such as \"250ms\" (ms, s, m, h, d); 0 switches it off";
+        case Kind::Size:
+            return "a size such as \"64KiB\" from " + format_size(setting.low) + " to " +
+                   format_size(setting.high);
+        case Kind::Text: return "a string";
+        case Kind::Choice: {
+            std::string list;
+            for (std::size_t i = 0; i < setting.choices.size(); ++i) {
+                const bool is_last = i + 1 == setting.choices.size();
+                list += i == 0 ? "" : (is_last ? " or " : ", ");
+                list += toml_string(setting.choices[i]);
+            }
+            return list;
+        }
+        case Kind::ListenAddresses:
+            return R"(a list of "host:port", "[::1]:port", "unix:/folder", "unix:@abstract")";
+        case Kind::Servers:
+            return R"(a list of one "host:port", "[::1]:port", "unix:/folder" or { address = "…" })";
+        case Kind::TcpAddress: return R"("host:port", or "" for off)";
+        case Kind::Names: return "a list of names";
+        case Kind::Table: return "a table of strings";
+    }
+    return {};
+}
+
+}  // namespace weir::conf

@@ -1,0 +1,108 @@
+#include "conf/schema.hpp"
+
+#include "base/check.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace weir::conf {
+
+namespace {
+
+struct Preset {
+    std::string_view min;
+    std::string_view max;
+    std::string_view idle_timeout;
+};
+
+/// In the order of Profile.
+constexpr std::array<Preset, 5> kPresets{Preset{"1", "5", "10s"},
+                                         Preset{"1", "3", "5s"},
+                                         Preset{"5", "20", "60s"},
+                                         Preset{"10", "30", "5m"},
+                                         Preset{"20", "50", "10m"}};
+
+bool is_bare_key(std::string_view key) {
+    return !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '-';
+    });
+}
+
+}  // namespace
+
+const SectionInfo& section_info(Section section) {
+    const auto found =
+        std::find_if(sections().begin(), sections().end(), [&](const SectionInfo& info) {
+            return info.section == section;
+        });
+    WEIR_CHECK(found != sections().end());
+    return *found;
+}
+
+const Setting* find_setting(Section section, std::string_view key) {
+    const auto found =
+        std::find_if(settings().begin(), settings().end(), [&](const Setting& setting) {
+            return setting.section == section && setting.key == key;
+        });
+    return found == settings().end() ? nullptr : &*found;
+}
+
+bool is_preset_by_profile(const Setting& setting) {
+    return setting.section == Section::Pool &&
+           (setting.key == "min" || setting.key == "max" || setting.key == "idle_timeout");
+}
+
+std::string_view default_text(const Setting& setting, Profile profile) {
+    if (!is_preset_by_profile(setting)) {
+        return setting.default_text;
+    }
+    const Preset& preset = kPresets.at(static_cast<std::size_t>(profile));
+    if (setting.key == "min") {
+        return preset.min;
+    }
+    return setting.key == "max" ? preset.max : preset.idle_timeout;
+}
+
+const void* section_object(const Config& config, Section section) {
+    switch (section) {
+        case Section::Top: return &config;
+        case Section::Listen: return &config.listen;
+        case Section::Auth: return &config.auth;
+        case Section::Pool: return &config.pool;
+        case Section::Limits: return &config.limits;
+        case Section::Log: return &config.log;
+        case Section::Http: return &config.http;
+        case Section::Admin: return &config.admin;
+        case Section::Cluster:
+        case Section::Database:
+        case Section::User: break;
+    }
+    WEIR_CHECK(!section_info(section).is_named);
+    return nullptr;
+}
+
+void* section_object(Config& config, Section section) {
+    return const_cast<void*>(section_object(std::as_const(config), section));
+}
+
+std::string join_key(std::string_view path, std::string_view key) {
+    std::string joined{path};
+    if (!joined.empty()) {
+        joined += '.';
+    }
+    if (is_bare_key(key)) {
+        return joined.append(key);
+    }
+    joined += '"';
+    for (const char c : key) {
+        if (c == '"' || c == '\\') {
+            joined += '\\';
+        }
+        joined += c;
+    }
+    return joined += '"';
+}
+
+}  // namespace weir::conf

@@ -1,0 +1,166 @@
+#include "conf/section_reader.hpp"
+
+#include "conf/suggest.hpp"
+#include "conf/value.hpp"
+
+#include <algorithm>
+
+namespace weir::conf {
+
+namespace {
+
+constexpr std::string_view kPoolKey = "pool";
+
+const SectionInfo* section_named(std::string_view name) {
+    const auto all = sections();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const SectionInfo& info) {
+        return info.section != Section::Top && info.name == name;
+    });
+    return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void SectionReader::read_root(const Node& root) {
+    for (const Entry& entry : root.entries) {
+        read_entry(entry);
+    }
+}
+
+void SectionReader::read_entry(const Entry& entry) {
+    const Target top{Section::Top, &draft_.config, nullptr, {}};
+    const SectionInfo* info = section_named(entry.key);
+    if (const Setting* setting = find_setting(Section::Top, entry.key)) {
+        read_setting(*setting, top, entry);
+    } else if (info == nullptr) {
+        report_unknown(top, entry);
+    } else if (info->is_named) {
+        read_named(*info, entry);
+    } else {
+        draft_.places[entry.key] = {entry.key_at, {}};
+        void* object = info->section == Section::Pool
+                           ? &draft_.pool
+                           : section_object(draft_.config, info->section);
+        read_section({info->section, object, nullptr, entry.key}, entry.value);
+    }
+}
+
+void SectionReader::read_named(const SectionInfo& info, const Entry& entry) {
+    if (entry.value.kind != Node::Kind::Table) {
+        draft_.complain_at(entry.key_at,
+                           entry.key,
+                           "is no section; accepted: [" + entry.key + ".NAME] with keys below it");
+        return;
+    }
+    for (const Entry& section : entry.value.entries) {
+        const std::string path = join_key(info.name, section.key);
+        draft_.places[path] = {section.key_at, {}};
+        const bool may_be_wild = info.section == Section::Database;
+        if (section.value.kind != Node::Kind::Table) {
+            draft_.complain_at(
+                section.key_at,
+                path,
+                "is no section; accepted: [" + entry.key + ".NAME] with keys below it");
+        } else if (section.key.empty() || (section.key == "*" && !may_be_wild)) {
+            draft_.complain_at(
+                section.key_at,
+                path,
+                "is no name; accepted: any name, and \"*\" for [database.\"*\"] only");
+        } else {
+            read_one_named(info, section, path);
+        }
+    }
+}
+
+void SectionReader::read_one_named(const SectionInfo& info,
+                                   const Entry& entry,
+                                   const std::string& path) {
+    Config& config = draft_.config;
+    if (info.section == Section::Cluster) {
+        auto& cluster = config.clusters[entry.key] =
+            draft_.with_defaults<ClusterSettings>(info.section, entry.key);
+        read_section({info.section, &cluster, nullptr, path}, entry.value);
+    } else if (info.section == Section::Database) {
+        auto& database = config.databases[entry.key] =
+            draft_.with_defaults<DatabaseSettings>(info.section, entry.key);
+        read_section({info.section, &database, &database.pool, path}, entry.value);
+    } else {
+        auto& user = config.users[entry.key] =
+            draft_.with_defaults<UserSettings>(info.section, entry.key);
+        read_section({info.section, &user, &user.pool, path}, entry.value);
+    }
+}
+
+void SectionReader::read_section(const Target& target, const Node& node) {
+    if (node.kind != Node::Kind::Table) {
+        draft_.complain_at(node.at,
+                           target.path,
+                           "is no section; accepted: [" + target.path + "] with keys below it");
+        return;
+    }
+    for (const Entry& entry : node.entries) {
+        if (const Setting* setting = find_setting(target.section, entry.key)) {
+            read_setting(*setting, target, entry);
+        } else if (target.pool != nullptr && entry.key == kPoolKey) {
+            const std::string path = join_key(target.path, kPoolKey);
+            draft_.places[path] = {entry.key_at, {}};
+            read_section({Section::Pool, target.pool, nullptr, path}, entry.value);
+        } else {
+            report_unknown(target, entry);
+        }
+    }
+}
+
+void SectionReader::read_setting(const Setting& setting, const Target& target, const Entry& entry) {
+    const std::string key = join_key(target.path, setting.key);
+    draft_.places[key] = {entry.value.at, {}};
+    std::vector<ValueProblem> problems;
+    std::optional<Value> value = read_value(setting, entry.value, problems);
+    for (const ValueProblem& problem : problems) {
+        draft_.complain_at(
+            problem.at, problem.key.empty() ? key : join_key(key, problem.key), problem.message);
+        draft_.broken.insert(key);
+    }
+    if (!value) {
+        return;
+    }
+    if (auto* secret = std::get_if<std::string>(&*value);
+        secret != nullptr && setting.secrecy == Secrecy::Secret) {
+        if (const std::string wrong = draft_.resolve_secret(*secret); !wrong.empty()) {
+            draft_.complain_at(entry.value.at, key, wrong);
+            return;
+        }
+    }
+    const Field& field = target.section == Section::Pool ? setting.override_field : setting.field;
+    field.put(target.object, *value);
+}
+
+void SectionReader::report_unknown(const Target& target, const Entry& entry) {
+    std::vector<std::string_view> known;
+    for (const Setting& setting : settings()) {
+        if (setting.section == target.section) {
+            known.push_back(setting.key);
+        }
+    }
+    if (target.section == Section::Top) {
+        for (const SectionInfo& info : sections()) {
+            if (info.section != Section::Top) {
+                known.push_back(info.name);
+            }
+        }
+    }
+    if (target.pool != nullptr) {
+        known.push_back(kPoolKey);
+    }
+    std::string message = "unknown key";
+    if (const std::string_view meant = nearest(entry.key, known); !meant.empty()) {
+        message += ", did you mean \"" + std::string{meant} + "\"?";
+    }
+    message += message.back() == '?' ? " accepted here: " : "; accepted here: ";
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        message.append(i == 0 ? "" : ", ").append(known[i]);
+    }
+    draft_.complain_at(entry.key_at, join_key(target.path, entry.key), message);
+}
+
+}  // namespace weir::conf
