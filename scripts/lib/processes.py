@@ -103,11 +103,14 @@ class Stage:
         return path
 
     def start(self, name, command, user=None, env=None, stop_signal=signal.SIGTERM):
-        """Starts a long-running process whose output goes to NAME.log; returns its process id."""
+        """Starts a long-running process whose output goes to NAME.log; returns its process id.
+
+        env is its whole environment; without one it has ours.
+        """
         with open(self.path(f"{name}.log"), "ab") as log:
             child = subprocess.Popen(
                 as_user(user, command), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=self.folder, env={**os.environ, **(env or {})}, start_new_session=True)
+                cwd=self.folder, env=env, start_new_session=True)
         self._children[child.pid] = child
         self.running.append({"name": name, "pid": child.pid, "start_ticks": start_ticks(child.pid),
                              "signal": int(stop_signal)})

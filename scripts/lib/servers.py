@@ -136,9 +136,13 @@ class Weir:
         self.pid = None
 
     def start(self, env=None):
-        """Checks the configuration, starts the process and waits until it listens."""
+        """Checks the configuration, starts the process and waits until it listens.
+
+        Weir takes settings from the environment too, so it gets none of this terminal's.
+        """
+        env = {"PATH": os.environ["PATH"], "HOME": self.stage.folder, **(env or {})}
         check = subprocess.run([self.binary, "check", "-c", self.config], capture_output=True,
-                               text=True, env={**os.environ, **(env or {})}, check=False)
+                               text=True, env=env, check=False)
         if check.returncode != 0:
             raise Failed(f"weir check refused the configuration:\n{check.stdout}{check.stderr}")
         self.pid = self.stage.start(self.name, [self.binary, "-c", self.config], env=env)
