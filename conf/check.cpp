@@ -90,14 +90,14 @@ void check_cluster_of(Draft& draft, DatabaseSettings& database) {
         list += (list.empty() ? "" : ", ") + toml_string(name);
     }
     const std::string_view meant = nearest(database.cluster, names);
-    std::string message = database.cluster.empty()
-                              ? "is not given"
-                              : toml_string(database.cluster) + " is no cluster";
-    message += meant.empty() || database.cluster.empty()
-                   ? ""
-                   : ", did you mean " + toml_string(meant) + "?";
-    message += list.empty() ? "; accepted: the name of a [cluster.NAME], and there is none"
-                            : "; accepted: " + list;
+    std::string message = toml_string(database.cluster) + " is no cluster";
+    if (database.cluster.empty()) {
+        message = "is not given;";
+    } else {
+        message += meant.empty() ? ";" : ", did you mean " + toml_string(meant) + "?";
+    }
+    message +=
+        " accepted: " + (list.empty() ? "the name of a [cluster.NAME], and there is none" : list);
     draft.complain(key, message);
 }
 

@@ -80,6 +80,15 @@ std::optional<Address> address_of(Draft& draft, const DatabaseUrl& url, const st
     return address.value;
 }
 
+void note_lone_parts(Draft& draft) {
+    for (const Part& part : kParts) {
+        if (unplaced(draft, part.variable) != nullptr) {
+            draft.notes.push_back(std::string{part.variable} +
+                                  " has no effect without DATABASE_URL, DB_HOST or DB_NAME");
+        }
+    }
+}
+
 void add_cluster(Draft& draft, const DatabaseUrl& url, Address address) {
     ClusterSettings cluster =
         draft.with_defaults<ClusterSettings>(Section::Cluster, std::string{kCluster});
@@ -184,6 +193,9 @@ void apply_connection(Draft& draft) {
         for (const std::string& name : url.ignored) {
             draft.notes.push_back("the parameter " + name + " of DATABASE_URL has no effect");
         }
+    }
+    if (source.empty()) {
+        note_lone_parts(draft);
     }
     apply_connect_timeout(draft);
     if (url.connect_timeout && draft.config.clusters.count(std::string{kCluster}) != 0) {

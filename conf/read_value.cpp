@@ -88,6 +88,11 @@ private:
             refuse(node);
             return std::nullopt;
         }
+        if (text.find('\0') != std::string::npos) {
+            // PostgreSQL's strings end at it: what stands behind would be lost unseen.
+            complain(node, "has a zero byte; accepted: a string without one");
+            return std::nullopt;
+        }
         auto value = parse_value(setting_, text);
         if (!value.value) {
             complain(node, value.problem);

@@ -1,0 +1,102 @@
+#include "conf/database_url.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace std::chrono_literals;
+using weir::conf::DatabaseUrl;
+using weir::conf::parse_database_url;
+
+namespace {
+
+std::string problem_of(std::string_view url) {
+    return parse_database_url(url).problem;
+}
+
+const std::string kForm = "; accepted: postgres://user:password@host:port/database";
+
+}  // namespace
+
+TEST_SUITE_BEGIN("database url");
+
+TEST_CASE("database url: every part is found and decoded") {
+    const auto url = parse_database_url(
+                         "postgres://a%40b:p%2Fw%25@db.internal:5433/"
+                         "sh%20op?connect_timeout=3&application_name=x")
+                         .value;
+    REQUIRE(url);
+    CHECK(url->user == "a@b");
+    CHECK(url->password == "p/w%");
+    CHECK(url->host == "db.internal");
+    CHECK(url->port == "5433");
+    CHECK(url->dbname == "sh op");
+    CHECK(url->connect_timeout == 3s);
+    CHECK(url->application_name == "x");
+}
+
+TEST_CASE("database url: parts may be missing") {
+    const auto bare = parse_database_url("postgresql://").value;
+    REQUIRE(bare);
+    CHECK(bare->host.empty());
+    CHECK(bare->dbname.empty());
+    CHECK(parse_database_url("postgresql:///shop").value->dbname == "shop");
+    CHECK(parse_database_url("postgresql://host").value->host == "host");
+    CHECK(parse_database_url("postgresql://u@host/").value->user == "u");
+    CHECK(parse_database_url("postgresql://u:@host/").value->password.empty());
+    CHECK(parse_database_url("postgresql://u:p@w@host/").value->password == "p@w");
+}
+
+TEST_CASE("database url: IPv6 addresses, folders and parameters name hosts too") {
+    const auto v6 = parse_database_url("postgres://[::1]:5433/shop").value;
+    REQUIRE(v6);
+    CHECK(v6->host == "::1");
+    CHECK(v6->port == "5433");
+    CHECK(parse_database_url("postgres://[::1]/shop").value->port.empty());
+    CHECK(parse_database_url("postgres://%2Frun%2Fpg/shop").value->host == "/run/pg");
+    const auto by_parameter =
+        parse_database_url("postgres:///?host=/run/pg&port=1&user=u&password=p%26&dbname=d").value;
+    REQUIRE(by_parameter);
+    CHECK(by_parameter->host == "/run/pg");
+    CHECK(by_parameter->port == "1");
+    CHECK(by_parameter->user == "u");
+    CHECK(by_parameter->password == "p&");
+    CHECK(by_parameter->dbname == "d");
+}
+
+TEST_CASE("database url: an sslmode that needs TLS is refused, others pass") {
+    for (const std::string mode : {"disable", "allow", "prefer"}) {
+        CHECK(parse_database_url("postgres://h/d?sslmode=" + mode).value.has_value());
+    }
+    for (const std::string mode : {"require", "verify-ca", "verify-full", "nonsense"}) {
+        CHECK(problem_of("postgres://h/d?sslmode=" + mode) ==
+              "asks for TLS with sslmode, and TLS to PostgreSQL is not in this version; accepted: "
+              "sslmode=disable, allow or prefer");
+    }
+}
+
+TEST_CASE("database url: parameters that mean nothing here are listed") {
+    CHECK(parse_database_url("postgres://h/d?schema=public&pgbouncer=true").value->ignored ==
+          std::vector<std::string>{"schema", "pgbouncer"});
+}
+
+TEST_CASE("database url: mistakes are named without showing the url") {
+    CHECK(problem_of("mysql://u:hidden@h/d") ==
+          "does not begin with postgres:// or postgresql://" + kForm);
+    CHECK(problem_of("h") == "does not begin with postgres:// or postgresql://" + kForm);
+    CHECK(problem_of("postgres://u:hid%zen@h/d") ==
+          "has a bad percent sign in its user or password (a literal % is written %25)" + kForm);
+    CHECK(problem_of("postgres://u%00@h/d") ==
+          "has a bad percent sign in its user or password (a literal % is written %25)" + kForm);
+    CHECK(problem_of("postgres://%4/d") == "has a bad percent sign in its host" + kForm);
+    CHECK(problem_of("postgres://h/d%") == "has a bad percent sign in its database" + kForm);
+    CHECK(problem_of("postgres://a,b/d") ==
+          "names several hosts, and this version takes one" + kForm);
+    CHECK(problem_of("postgres://[::1/d") == "has an IPv6 address without its ]" + kForm);
+    CHECK(problem_of("postgres://[::1]x/d") ==
+          "has something other than a port after its IPv6 address" + kForm);
+    CHECK(problem_of("postgres://h/d?connect_timeout=soon") ==
+          "has a connect_timeout that is no number of seconds; accepted: 0 to 86400");
+    CHECK(problem_of("postgres://h/d?x=%zz") ==
+          "has a bad percent sign in a parameter; accepted: %XX with two hexadecimal digits");
+}
+
+TEST_SUITE_END();
