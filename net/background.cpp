@@ -6,14 +6,19 @@ namespace weir::net {
 
 BackgroundThread::BackgroundThread() : thread_{[this] { run(); }} {}
 
-BackgroundThread::~BackgroundThread() {
+BackgroundThread::~BackgroundThread() { stop(); }
+
+void BackgroundThread::stop() {
+    std::deque<Work> dropped;
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;
-        jobs_.clear();
+        dropped.swap(jobs_);
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
 }
 
 bool BackgroundThread::submit(Work work) {

@@ -31,6 +31,9 @@ public:
     /// @return false when the queue is full: nothing will run
     [[nodiscard]] bool submit(Work work);
 
+    /// Finishes the job at hand, drops the rest and takes no more: before what the jobs come back to goes away.
+    void stop();
+
 private:
     void run();
 

@@ -17,7 +17,7 @@ namespace {
 /// More than this unread is not copied in front of the next read: the read is appended to it instead.
 constexpr std::size_t kCopyUnreadMax = EventLoop::kReadBufferBytes / 4;
 
-bool is_try_again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+bool is_try_again(int error) { return error == EAGAIN || error == EINTR; }
 
 /// Reads off what the peer sent and nobody will look at: closing with it unread would reset the connection and could
 /// take our last message with it.

@@ -1,0 +1,382 @@
+#include "pool/backend.hpp"
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "net/socket.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/message_writer.hpp"
+
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace weir::pool {
+
+using protocol::BackendMessage;
+using protocol::FrontendMessage;
+using protocol::ReplyAction;
+using protocol::TransactionStatus;
+
+namespace {
+
+/// A client that left in mid-transaction: cancel, rollback and reset must be through by then.
+constexpr std::chrono::seconds kCleanWithin{5};
+/// A statement outside a transaction goes on without its client, as it would on a direct connection, for this long.
+constexpr std::chrono::seconds kOrphanWithin{60};
+/// How much may be unsent towards a backend before its client is paused.
+constexpr std::size_t kHighMark = std::size_t{256} * 1024;
+
+LoginFailure network_failure(const Error& error, const Endpoint& endpoint) {
+    std::string text = "server login failed: " + std::string{error.what()} + " (" + endpoint.text();
+    if (error.code() == ErrorCode::Network && error.detail() != 0) {
+        text += ": ";
+        text += error.detail() < 0 ? uv_strerror(error.detail()) : std::strerror(error.detail());
+    }
+    return {{protocol::Severity::Fatal, sqlstate::kCannotConnectNow, text + ")", {}, {}}, false};
+}
+
+}  // namespace
+
+Backend::Backend(const Environment& environment, std::uint64_t id, DialRequest request)
+    : env_{environment}, id_{id}, request_{std::make_unique<DialRequest>(std::move(request))} {
+    env_.loop.set_deadline(deadline_, request_->due);
+    connector_ = std::make_unique<net::Connector>(
+        env_.loop, request_->endpoint, request_->due, [this](Result<net::Fd> result) { on_connected(std::move(result)); });
+}
+
+Backend::Backend(const Environment& environment, ParkedBackend parked)
+    : env_{environment},
+      id_{parked.id},
+      state_{BackendState::Idle},
+      applied_{parked.is_applied_known ? env_.settings.intern(std::move(parked.applied)) : nullptr},
+      process_id_{parked.process_id},
+      cancel_secret_{std::move(parked.cancel_secret)},
+      parameters_{std::move(parked.parameters)},
+      opened_at_{parked.opened_at},
+      idle_since_{Clock::now()},
+      retire_at_{parked.retire_at},
+      generation_{parked.generation} {
+    stream_ = std::make_unique<net::Stream>(env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
+    stream_->set_high_mark(kHighMark);
+}
+
+Backend::~Backend() = default;
+
+void Backend::transition(BackendEvent event) {
+    const auto to = next_state(state_, event);
+    if (WEIR_BUG_IF(!to, "backend event in a state that has no rule for it")) {
+        return;
+    }
+    env_.owner.on_backend_moves(*this, *to);
+    state_ = *to;
+    if (state_ == BackendState::Idle) {
+        idle_since_ = Clock::now();
+    }
+}
+
+// ---- opening ---------------------------------------------------------------------------------------------------------
+
+void Backend::on_connected(Result<net::Fd> result) {
+    env_.loop.defer_delete(std::move(connector_));
+    if (!result) {
+        const LoginFailure failure = network_failure(result.error(), request_->endpoint);
+        end(&failure);
+        return;
+    }
+    net::tune(result->get(), request_->keepalive);
+    stream_ = std::make_unique<net::Stream>(env_.loop, std::move(*result), static_cast<net::StreamListener&>(*this));
+    stream_->set_high_mark(kHighMark);
+    transition(BackendEvent::Connected);
+    login_ = std::make_unique<BackendLogin>(request_->user, request_->database, request_->credentials, request_->parameters);
+    ByteWriter output;
+    login_->start(output);
+    stream_->write(output.bytes());
+}
+
+std::size_t Backend::log_in(ByteView bytes) {
+    std::size_t used = 0;
+    while (state_ == BackendState::LoggingIn && used < bytes.size()) {
+        const ByteView rest = bytes.subspan(used);
+        const auto [status, header] = protocol::read_header(rest);
+        if (status == protocol::FrameStatus::Invalid ||
+            (status == protocol::FrameStatus::Complete && header.length > protocol::kMaxAuthMessageBytes)) {
+            const LoginFailure failure{{protocol::Severity::Fatal, sqlstate::kProtocolViolation,
+                                        "server login failed: not a PostgreSQL server at " + request_->endpoint.text(), {}, {}},
+                                       true};
+            end(&failure);
+            return bytes.size();
+        }
+        if (status == protocol::FrameStatus::NeedMore || rest.size() < header.frame_bytes()) {
+            break;
+        }
+        used += header.frame_bytes();
+        ByteWriter output;
+        const auto outcome =
+            login_->feed(static_cast<BackendMessage>(header.type), protocol::body_of(rest, header), output);
+        advance_login(outcome, output);
+    }
+    return used;
+}
+
+void Backend::advance_login(BackendLogin::Status status, const ByteWriter& output) {
+    if (!output.empty()) {
+        stream_->write(output.bytes());
+    }
+    switch (status) {
+        case BackendLogin::Status::Continue: return;
+        case BackendLogin::Status::NeedsKeys: derive_keys(); return;
+        case BackendLogin::Status::Done: finish_login(); return;
+        case BackendLogin::Status::Failed: {
+            const LoginFailure failure = login_->failure();
+            end(&failure);
+            return;
+        }
+    }
+}
+
+/// PBKDF2 takes milliseconds: off the loop, and back only if we still exist.
+void Backend::derive_keys() {
+    const std::weak_ptr<int> alive = alive_;
+    auto work = [this, alive, &loop = env_.loop, password = login_->password(), request = login_->key_request()] {
+        const auto keys = protocol::ScramKeys::derive(password, request.salt, request.iterations);
+        loop.post([this, alive, keys] {
+            if (alive.expired() || state_ != BackendState::LoggingIn) {
+                return;
+            }
+            ByteWriter output;
+            const auto status = login_->give_keys(keys, output);
+            advance_login(status, output);
+        });
+    };
+    if (!env_.background.submit(std::move(work))) {
+        const LoginFailure failure{
+            {protocol::Severity::Fatal, sqlstate::kTooManyConnections, "too many logins at once", {}, {}}, false};
+        end(&failure);
+    }
+}
+
+void Backend::finish_login() {
+    process_id_ = login_->process_id();
+    cancel_secret_ = login_->cancel_secret();
+    parameters_ = login_->take_parameters();
+    applied_ = env_.settings.none();
+    login_.reset();
+    const std::string connect_query = request_->connect_query;
+    transition(BackendEvent::LoggedIn);
+    if (!connect_query.empty()) {
+        ask(connect_query);
+        return;
+    }
+    request_.reset();
+    deadline_.clear();
+    transition(BackendEvent::Prepared);
+    env_.owner.on_backend_idle(*this);
+}
+
+// ---- lending ---------------------------------------------------------------------------------------------------------
+
+void Backend::lend_to(LeaseHolder& holder) {
+    WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
+    transition(BackendEvent::Lent);
+    holder_ = &holder;
+    busy_since_ = Clock::now();
+}
+
+void Backend::check(Duration timeout) {
+    transition(BackendEvent::CheckBegan);
+    env_.loop.set_deadline(deadline_, Clock::now() + timeout);
+    ask("");
+}
+
+void Backend::come_back() {
+    WEIR_CHECK(is_at_rest());
+    holder_ = nullptr;
+    stream_->resume(net::Pause::PeerIsFull);
+    if (must_end_) {
+        end(nullptr);
+        return;
+    }
+    if (env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty()) {
+        abandon(Frame::Whole);
+        return;
+    }
+    if (cancels_ > 0) {
+        transition(BackendEvent::CameBackUnderCancel);
+        return;
+    }
+    transition(BackendEvent::CameBackClean);
+    env_.owner.on_backend_idle(*this);
+}
+
+void Backend::abandon(Frame frame) {
+    holder_ = nullptr;
+    stream_->resume(net::Pause::PeerIsFull);
+    if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
+        expected_.copy() == protocol::ExpectedReplies::Copy::Both) {
+        end(nullptr);  // the server waits for bytes that will never come, or may answer what we cannot tell apart
+        return;
+    }
+    transition(BackendEvent::CameBackDirty);
+    is_forwarding_ = false;
+    discarded_ = 0;
+    is_reset_pending_ = env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
+    ByteWriter output;
+    const bool is_copying_in = expected_.copy() == protocol::ExpectedReplies::Copy::In;
+    if (is_copying_in) {
+        protocol::write_copy_fail(output, "client has left");
+        expected_.sent(FrontendMessage::CopyFail);
+    }
+    if (expected_.is_sync_owed()) {
+        protocol::write_sync(output);
+        expected_.sent(FrontendMessage::Sync, ReplyAction::Swallow);
+    }
+    stream_->write(output.bytes());
+    const bool is_running = !expected_.empty() && !is_copying_in;
+    const bool in_transaction = status_ != TransactionStatus::Idle;
+    env_.loop.set_deadline(deadline_, Clock::now() + (is_running && !in_transaction ? Duration{kOrphanWithin} : kCleanWithin));
+    if (is_running && in_transaction) {
+        env_.owner.on_cancel_wanted(*this);  // it will be rolled back in any case: the sooner the better
+    }
+    clean_on();
+}
+
+/// Takes the next step of cleaning once nothing is owed.
+void Backend::clean_on() {
+    if (state_ != BackendState::Cleaning || !expected_.empty() || body_left_ > 0) {
+        return;
+    }
+    if (status_ != TransactionStatus::Idle) {
+        env_.loop.set_deadline(deadline_, Clock::now() + kCleanWithin);
+        ask("ROLLBACK");
+        return;
+    }
+    if (must_end_) {
+        end(nullptr);
+        return;
+    }
+    if (cancels_ > 0) {
+        deadline_.clear();
+        transition(BackendEvent::CameBackUnderCancel);
+        return;
+    }
+    if (std::exchange(is_reset_pending_, false)) {
+        applied_ = env_.traits.reset_query == "DISCARD ALL" ? env_.settings.none() : nullptr;
+        env_.loop.set_deadline(deadline_, Clock::now() + kCleanWithin);
+        ask(env_.traits.reset_query);
+        return;
+    }
+    deadline_.clear();
+    transition(BackendEvent::Cleaned);
+    env_.owner.on_backend_idle(*this);
+}
+
+void Backend::cancel_ended(CancelOutcome outcome) {
+    --cancels_;
+    if (outcome == CancelOutcome::Uncertain) {
+        must_end_ = true;
+    }
+    if (state_ != BackendState::BeingCanceled || cancels_ > 0) {
+        return;
+    }
+    if (must_end_) {
+        end(nullptr);
+        return;
+    }
+    if (is_reset_pending_) {
+        transition(BackendEvent::CameBackDirty);
+        clean_on();
+        return;
+    }
+    transition(BackendEvent::CancelEnded);
+    env_.owner.on_backend_idle(*this);
+}
+
+/// Asks something in our own name; the answer is swallowed.
+void Backend::ask(std::string_view sql) {
+    ByteWriter output;
+    protocol::write_query(output, sql);
+    expected_.sent(FrontendMessage::Query, ReplyAction::Swallow);
+    stream_->write(output.bytes());
+}
+
+// ---- ending ----------------------------------------------------------------------------------------------------------
+
+void Backend::close() { end(nullptr); }
+
+ParkedBackend Backend::park() {
+    WEIR_CHECK(state_ == BackendState::Idle && expected_.empty() && holder_ == nullptr && cancels_ == 0);
+    ParkedBackend parked;
+    parked.stream = stream_->detach();
+    parked.id = id_;
+    parked.process_id = process_id_;
+    parked.cancel_secret = cancel_secret_;
+    parked.parameters = parameters_;
+    parked.is_applied_known = applied_ != nullptr;
+    if (applied_ != nullptr) {
+        parked.applied = *applied_;
+    }
+    parked.opened_at = opened_at_;
+    parked.retire_at = retire_at_;
+    parked.generation = generation_;
+    return parked;
+}
+
+void Backend::on_closed(const Error& reason) {
+    if (state_ == BackendState::Connecting || state_ == BackendState::LoggingIn || state_ == BackendState::Preparing) {
+        const LoginFailure failure = network_failure(reason, request_->endpoint);
+        end(&failure);
+        return;
+    }
+    lose(sqlstate::kConnectionFailure, "server conn crashed?");
+}
+
+void Backend::on_deadline(net::Deadline& /*deadline*/) {
+    if (request_ != nullptr) {
+        const LoginFailure failure =
+            network_failure(Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"}, request_->endpoint);
+        end(&failure);
+        return;
+    }
+    log::info("backend_too_slow", {{"backend", id_}, {"pid", process_id_}, {"state", name_of(state_)}});
+    end(nullptr);
+}
+
+/// The connection is of no more use: tells the holder, if there is one, and ends.
+void Backend::lose(SqlState sqlstate, std::string message) {
+    if (state_ == BackendState::Closed) {
+        return;
+    }
+    LeaseHolder* holder = std::exchange(holder_, nullptr);
+    BackendLoss loss{expected_, status_, is_mid_frame(), {}};
+    loss.reason = {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};
+    if (last_words_) {
+        loss.reason.detail = "server said: " + last_words_->message + " (SQLSTATE " + last_words_->sqlstate.text() + ")";
+    }
+    end(nullptr);
+    if (holder != nullptr) {
+        holder->on_backend_lost(loss);
+    }
+}
+
+void Backend::end(const LoginFailure* failure) {
+    if (state_ == BackendState::Closed) {
+        return;
+    }
+    deadline_.clear();
+    if (connector_ != nullptr) {
+        env_.loop.defer_delete(std::move(connector_));
+    }
+    if (stream_ != nullptr && stream_->is_open()) {
+        if (expected_.empty() && state_ != BackendState::LoggingIn) {
+            ByteWriter output;
+            protocol::write_terminate(output);
+            stream_->write(output.bytes());
+        }
+        stream_->close();
+    }
+    alive_.reset();
+    transition(BackendEvent::Ended);
+    env_.owner.on_backend_ended(*this, failure);
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,228 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/endpoint.hpp"
+#include "base/intrusive_list.hpp"
+#include "net/background.hpp"
+#include "net/connector.hpp"
+#include "net/event_loop.hpp"
+#include "net/stream.hpp"
+#include "pool/backend_login.hpp"
+#include "pool/backend_state.hpp"
+#include "pool/counters.hpp"
+#include "pool/lease_holder.hpp"
+#include "pool/session_settings.hpp"
+#include "protocol/expected_replies.hpp"
+#include "protocol/frame.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::pool {
+
+/// Everything a new backend needs to be opened.
+struct DialRequest {
+    Endpoint endpoint;
+    std::string user;
+    std::string database;
+    Credentials credentials;
+    std::vector<std::pair<std::string, std::string>> parameters;  ///< startup parameters beside user and database
+    std::string connect_query;
+    std::chrono::milliseconds keepalive{0};
+    TimePoint due;  ///< connected, logged in and prepared by then, or not at all
+};
+
+/// How a backend is treated; follows the configuration of its pool.
+struct BackendTraits {
+    enum class Mode : std::uint8_t { Session, Transaction, Statement };
+    Mode mode = Mode::Transaction;
+    std::string reset_query;
+};
+
+/// A backend on its way from one worker to another: no part of it belongs to a loop.
+struct ParkedBackend {
+    net::DetachedStream stream;
+    std::uint64_t id = 0;
+    std::uint32_t process_id = 0;
+    std::vector<std::byte> cancel_secret;
+    ReportedParameters parameters;
+    SettingsMap applied;
+    bool is_applied_known = true;
+    TimePoint opened_at;
+    TimePoint retire_at;
+    std::uint64_t generation = 0;
+};
+
+class Backend;
+
+/// The pool, as its backends see it.
+class BackendOwner {
+public:
+    /// Now Idle: logged in, checked, cleaned, or no longer under cancel.
+    virtual void on_backend_idle(Backend& backend) = 0;
+    /// Closed; `failure` when it never got as far as to be of use. The owner deletes it with EventLoop::defer_delete.
+    virtual void on_backend_ended(Backend& backend, const LoginFailure* failure) = 0;
+    /// Its client has left and what it runs should stop.
+    virtual void on_cancel_wanted(Backend& backend) = 0;
+    /// The state is about to change: the lists follow.
+    virtual void on_backend_moves(Backend& backend, BackendState to) = 0;
+    /// An idle backend reports other defaults than before (its configuration was reloaded).
+    virtual void on_defaults_changed() = 0;
+
+protected:
+    ~BackendOwner() = default;
+};
+
+/// One PostgreSQL connection: dialled, logged in, lent to one client at a time, cleaned, closed.
+///
+/// Owned by its Pool, lives on that pool's loop. Knows what the server still owes (ExpectedReplies), passes replies to the
+/// holder by frame header, and swallows the answers to what was asked in its own name. The destructor closes the socket.
+class Backend final : public ListNode<Backend>, private net::StreamListener, private net::DeadlineListener {
+public:
+    struct Environment {
+        net::EventLoop& loop;
+        net::BackgroundThread& background;
+        SettingsTable& settings;
+        WorkerCounters& counters;
+        PoolCounters& pool_counters;
+        BackendOwner& owner;
+        const BackendTraits& traits;
+    };
+
+    /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later turn.
+    Backend(const Environment& environment, std::uint64_t id, DialRequest request);
+    /// Goes on with one that another worker has parked; it is Idle.
+    Backend(const Environment& environment, ParkedBackend parked);
+    Backend(const Backend&) = delete;
+    Backend& operator=(const Backend&) = delete;
+    Backend(Backend&&) = delete;
+    Backend& operator=(Backend&&) = delete;
+    ~Backend();
+
+    // ---- lending: for the pool ----
+    void lend_to(LeaseHolder& holder);
+    /// Asks an Idle backend whether it still answers; it becomes Idle again or ends within `timeout`.
+    void check(Duration timeout);
+    /// The holder gives it back at rest: Idle, BeingCanceled, or Cleaning where the session is to be reset.
+    void come_back();
+    /// The holder leaves it in the middle of something: rolled back where that is safe, closed where not.
+    /// @param is_frame_open part of a client's message has been sent
+    enum class Frame : std::uint8_t { Whole, Open };
+    void abandon(Frame frame);
+    void cancel_began() { ++cancels_; }
+    enum class CancelOutcome : std::uint8_t { Certain, Uncertain };
+    /// @param outcome Uncertain: the request may still arrive at any time, so this backend must not be used again
+    void cancel_ended(CancelOutcome outcome);
+    void close();
+    [[nodiscard]] ParkedBackend park();
+
+    // ---- relaying: for the holder ----
+    /// Brings the session's settings to `wanted`.
+    /// @return true when they already are; else on_prepared() or on_prepare_failed() follows
+    [[nodiscard]] bool prepare(const SettingsPtr& wanted);
+    /// A message of this type goes out with the next send().
+    void will_send(protocol::FrontendMessage type);
+    void send(const net::WriteBatch& batch);
+    [[nodiscard]] bool is_full() const { return stream_->is_full(); }
+    void pause_replies() { stream_->pause(net::Pause::PeerIsFull); }
+    void resume_replies() { stream_->resume(net::Pause::PeerIsFull); }
+    /// The client's settings now, as its own statements changed them on this backend.
+    void set_applied(const SettingsPtr& applied) { applied_ = applied; }
+    [[nodiscard]] const SettingsPtr& applied() const { return applied_; }
+
+    /// @return whether nothing is owed, no transaction is open and no message is half way through
+    [[nodiscard]] bool is_at_rest() const;
+    [[nodiscard]] bool is_mid_frame() const { return body_left_ > 0 && is_forwarding_; }
+    [[nodiscard]] const protocol::ExpectedReplies& owed() const { return expected_; }
+    [[nodiscard]] protocol::TransactionStatus transaction_status() const { return status_; }
+
+    [[nodiscard]] BackendState state() const { return state_; }
+    [[nodiscard]] std::uint64_t id() const { return id_; }
+    [[nodiscard]] std::uint32_t process_id() const { return process_id_; }
+    [[nodiscard]] const std::vector<std::byte>& cancel_secret() const { return cancel_secret_; }
+    [[nodiscard]] const ReportedParameters& parameters() const { return parameters_; }
+    [[nodiscard]] int cancels() const { return cancels_; }
+    [[nodiscard]] TimePoint opened_at() const { return opened_at_; }
+    [[nodiscard]] TimePoint idle_since() const { return idle_since_; }
+    [[nodiscard]] TimePoint busy_since() const { return busy_since_; }
+    [[nodiscard]] TimePoint retire_at() const { return retire_at_; }
+    void set_retire_at(TimePoint when) { retire_at_ = when; }
+    [[nodiscard]] std::uint64_t generation() const { return generation_; }
+    void set_generation(std::uint64_t generation) { generation_ = generation; }
+    [[nodiscard]] const LeaseHolder* holder() const { return holder_; }
+    [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
+
+private:
+    enum class Treatment : std::uint8_t { Forward, Drop, Incomplete, Broken };
+
+    std::size_t on_bytes(ByteView bytes) override;
+    void on_drained() override;
+    void on_closed(const Error& reason) override;
+    void on_deadline(net::Deadline& deadline) override;
+
+    void transition(BackendEvent event);
+    void on_connected(Result<net::Fd> result);
+    std::size_t log_in(ByteView bytes);
+    void advance_login(BackendLogin::Status status, const ByteWriter& output);
+    void derive_keys();
+    void finish_login();
+
+    std::size_t relay(ByteView bytes);
+    [[nodiscard]] Treatment begin_frame(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] Treatment look_into(protocol::BackendMessage type, ByteView body, protocol::ReplyVerdict verdict);
+    [[nodiscard]] bool is_last_word(ByteView body);
+    [[nodiscard]] Treatment on_error_message(ByteView body, protocol::ReplyVerdict verdict);
+    [[nodiscard]] Treatment on_ready(ByteView body, protocol::ReplyVerdict verdict);
+    void on_parameter(ByteView body, protocol::ReplyVerdict verdict);
+    void on_command_complete(ByteView body);
+    void deliver(net::WriteBatch& batch);
+    void end_of_read();
+    void finish_prepare();
+
+    void ask(std::string_view sql);
+    void clean_on();
+    void lose(SqlState sqlstate, std::string message);
+    void end(const LoginFailure* failure);
+
+    Environment env_;
+    std::uint64_t id_;
+    BackendState state_ = BackendState::Connecting;
+    std::unique_ptr<DialRequest> request_;  // until logged in
+    std::unique_ptr<BackendLogin> login_;   // while logging in
+    std::unique_ptr<net::Connector> connector_;
+    std::unique_ptr<net::Stream> stream_;
+    net::Deadline deadline_{*this};
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what background work asks before it comes back
+
+    LeaseHolder* holder_ = nullptr;
+    protocol::ExpectedReplies expected_;
+    protocol::TransactionStatus status_ = protocol::TransactionStatus::Idle;
+    std::size_t body_left_ = 0;  // of the frame that is passing through
+    bool is_forwarding_ = false;
+    bool ready_seen_ = false;  // in this read
+    int settings_owed_ = 0;    // ReadyForQuery still to come from prepare()
+    SettingsPtr wanted_;
+    std::optional<protocol::ErrorFields> prepare_error_;
+    std::optional<protocol::ErrorFields> last_words_;  // a FATAL that was not passed on
+    SettingsPtr applied_;                               // nullptr: unknown
+    std::size_t discarded_ = 0;  // bytes of replies nobody is there for
+    bool is_reset_pending_ = false;
+    int cancels_ = 0;
+    bool must_end_ = false;
+
+    std::uint32_t process_id_ = 0;
+    std::vector<std::byte> cancel_secret_;
+    ReportedParameters parameters_;
+    TimePoint opened_at_ = Clock::now();
+    TimePoint idle_since_{};
+    TimePoint busy_since_{};
+    TimePoint retire_at_ = kNever;
+    std::uint64_t generation_ = 0;
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,326 @@
+// The part of Backend that passes messages on: by header where it can, looking into the few that matter.
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "pool/backend.hpp"
+#include "protocol/backend_views.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/message_writer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::pool {
+
+using protocol::BackendMessage;
+using protocol::FrontendMessage;
+using protocol::ReplyAction;
+using protocol::ReplyVerdict;
+using protocol::TransactionStatus;
+
+namespace {
+
+/// A client that has left cannot take its results: a statement that has produced this much for nobody is cancelled.
+constexpr std::size_t kOrphanBytesMax = std::size_t{1} << 20U;
+/// A command tag that resets the session: only frames of exactly these lengths are looked into.
+constexpr std::string_view kDiscardAll = "DISCARD ALL";
+constexpr std::string_view kReset = "RESET";
+
+bool must_be_whole(BackendMessage type, const protocol::FrameHeader& header) {
+    switch (type) {
+        case BackendMessage::ReadyForQuery: return true;
+        case BackendMessage::ErrorResponse: return header.length <= protocol::kMaxErrorBytes;
+        case BackendMessage::ParameterStatus: return header.length <= protocol::kMaxParameterBytes;
+        case BackendMessage::CommandComplete:
+            return header.body_bytes() == kDiscardAll.size() + 1 || header.body_bytes() == kReset.size() + 1;
+        default: return false;
+    }
+}
+
+std::uint64_t microseconds(Duration duration) {
+    return static_cast<std::uint64_t>(
+        std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
+}
+
+}  // namespace
+
+bool Backend::prepare(const SettingsPtr& wanted) {
+    if (applied_ == wanted) {
+        return true;
+    }
+    ByteWriter output;
+    wanted_ = wanted;
+    prepare_error_.reset();
+    settings_owed_ = write_settings_change(output, applied_.get(), *wanted);
+    if (settings_owed_ == 0) {
+        applied_ = std::exchange(wanted_, nullptr);
+        return true;
+    }
+    // What was appended is told to the FIFO by reading our own frames: one place knows what was written.
+    for (ByteView rest = output.bytes(); !rest.empty();) {
+        const auto header = protocol::read_header(rest).header;
+        expected_.sent(static_cast<FrontendMessage>(header.type), ReplyAction::Swallow);
+        rest = rest.subspan(header.frame_bytes());
+    }
+    env_.counters.bytes_to_backends.add(output.size());
+    stream_->write(output.bytes());
+    return false;
+}
+
+void Backend::will_send(FrontendMessage type) {
+    if (expected_.empty()) {
+        busy_since_ = Clock::now();
+    }
+    expected_.sent(type);
+}
+
+void Backend::send(const net::WriteBatch& batch) {
+    env_.counters.bytes_to_backends.add(batch.total());
+    stream_->write(batch);
+}
+
+bool Backend::is_at_rest() const {
+    return expected_.empty() && status_ == TransactionStatus::Idle && body_left_ == 0 && settings_owed_ == 0 &&
+           !expected_.is_sync_owed() && !expected_.is_ambiguous();
+}
+
+std::size_t Backend::on_bytes(ByteView bytes) {
+    return state_ == BackendState::LoggingIn ? log_in(bytes) : relay(bytes);
+}
+
+std::size_t Backend::relay(ByteView bytes) {
+    net::WriteBatch batch;
+    ready_seen_ = false;
+    std::size_t used = 0;
+    bool is_complete = true;
+    while (used < bytes.size() && is_complete && state_ != BackendState::Closed) {
+        const ByteView rest = bytes.subspan(used);
+        if (body_left_ == 0) {
+            const auto [status, header] = protocol::read_header(rest);
+            if (status == protocol::FrameStatus::NeedMore) {
+                break;
+            }
+            const Treatment treatment =
+                status == protocol::FrameStatus::Complete ? begin_frame(header, rest) : Treatment::Broken;
+            if (treatment == Treatment::Broken) {
+                deliver(batch);
+                log::warn("backend_protocol_violation", {{"backend", id_}, {"pid", process_id_}, {"type", std::to_integer<int>(rest[0])}});
+                lose(sqlstate::kProtocolViolation, "server sent a message out of turn");
+                return bytes.size();
+            }
+            is_complete = treatment != Treatment::Incomplete;
+            if (!is_complete) {
+                break;
+            }
+            body_left_ = header.frame_bytes();
+            is_forwarding_ = treatment == Treatment::Forward && holder_ != nullptr;
+        }
+        const std::size_t part = std::min(body_left_, rest.size());
+        if (is_forwarding_) {
+            batch.add(rest.first(part));
+            if (batch.is_full()) {
+                deliver(batch);
+            }
+        } else if (state_ == BackendState::Cleaning) {
+            discarded_ += part;
+        }
+        body_left_ -= part;
+        used += part;
+    }
+    env_.counters.bytes_from_backends.add(used);
+    deliver(batch);
+    end_of_read();
+    return used;
+}
+
+void Backend::deliver(net::WriteBatch& batch) {
+    if (!batch.empty() && holder_ != nullptr) {
+        holder_->on_reply(batch);
+    }
+    batch.clear();
+}
+
+/// What follows from this read as a whole, after the client has its part.
+void Backend::end_of_read() {
+    if (state_ == BackendState::Closed) {
+        return;
+    }
+    if (settings_owed_ == 0 && wanted_ != nullptr) {
+        finish_prepare();
+        return;
+    }
+    if (holder_ != nullptr) {
+        if (ready_seen_) {
+            holder_->on_reply_end();
+        }
+        return;
+    }
+    switch (state_) {
+        case BackendState::Preparing:
+            if (expected_.empty()) {
+                request_.reset();
+                deadline_.clear();
+                transition(BackendEvent::Prepared);
+                env_.owner.on_backend_idle(*this);
+            }
+            return;
+        case BackendState::Checking:
+            if (expected_.empty()) {
+                deadline_.clear();
+                transition(BackendEvent::CheckPassed);
+                env_.owner.on_backend_idle(*this);
+            }
+            return;
+        case BackendState::Cleaning:
+            if (discarded_ > kOrphanBytesMax && cancels_ == 0) {
+                discarded_ = 0;
+                env_.owner.on_cancel_wanted(*this);
+            }
+            clean_on();
+            return;
+        case BackendState::Connecting:
+        case BackendState::LoggingIn:
+        case BackendState::Idle:
+        case BackendState::Leased:
+        case BackendState::BeingCanceled:
+        case BackendState::Closed: return;
+    }
+}
+
+/// Decides what happens to the frame that begins at `rest`; nothing has been done yet when it returns Incomplete.
+Backend::Treatment Backend::begin_frame(const protocol::FrameHeader& header, ByteView rest) {
+    if (!protocol::is_backend_message(header.type)) {
+        return Treatment::Broken;
+    }
+    const auto type = static_cast<BackendMessage>(header.type);
+    const bool is_looked_into = must_be_whole(type, header);
+    if (is_looked_into && rest.size() < header.frame_bytes()) {
+        return Treatment::Incomplete;
+    }
+    if (type == BackendMessage::ErrorResponse && is_looked_into && is_last_word(protocol::body_of(rest, header))) {
+        return Treatment::Drop;
+    }
+    const ReplyVerdict verdict = expected_.received(type);
+    if (verdict == ReplyVerdict::Unexpected) {
+        return Treatment::Broken;
+    }
+    const Treatment treatment =
+        is_looked_into ? look_into(type, protocol::body_of(rest, header), verdict) : Treatment::Forward;
+    return verdict == ReplyVerdict::Swallow && treatment == Treatment::Forward ? Treatment::Drop : treatment;
+}
+
+Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyVerdict verdict) {
+    switch (type) {
+        case BackendMessage::ReadyForQuery: return on_ready(body, verdict);
+        case BackendMessage::ErrorResponse: return on_error_message(body, verdict);
+        case BackendMessage::ParameterStatus: on_parameter(body, verdict); return Treatment::Forward;
+        case BackendMessage::CommandComplete: on_command_complete(body); return Treatment::Forward;
+        default: return Treatment::Forward;
+    }
+}
+
+Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
+    const auto status = protocol::read_ready_for_query(body);
+    if (!status) {
+        return Treatment::Broken;
+    }
+    status_ = *status;
+    ready_seen_ = true;
+    if (verdict == ReplyVerdict::Swallow) {
+        if (settings_owed_ > 0) {
+            --settings_owed_;
+        }
+        return Treatment::Forward;
+    }
+    const TimePoint now = Clock::now();
+    const std::uint64_t us = microseconds(now - busy_since_);
+    env_.counters.backend_time.observe_us(us);
+    env_.pool_counters.statement_us.add(us);
+    busy_since_ = now;
+    if (env_.traits.mode == BackendTraits::Mode::Statement && status_ != TransactionStatus::Idle && holder_ != nullptr) {
+        return Treatment::Drop;  // on_reply_end() will find the open transaction
+    }
+    return Treatment::Forward;
+}
+
+Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict) {
+    const auto view = protocol::read_error(body);
+    if (!view) {
+        return Treatment::Broken;
+    }
+    const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
+    if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {
+        prepare_error_ = {protocol::Severity::Fatal, sqlstate, std::string{view->message}, std::string{view->detail},
+                          std::string{view->hint}};
+    }
+    if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
+        env_.counters.errors.add(sqlstate);
+    }
+    if (state_ == BackendState::Preparing) {
+        const LoginFailure failure{{protocol::Severity::Fatal, sqlstate, "connect_query failed: " + std::string{view->message},
+                                    {}, {}},
+                                   true};
+        end(&failure);
+        return Treatment::Drop;
+    }
+    return Treatment::Forward;
+}
+
+/// A FATAL error is followed by the end of the connection. The client stays with us where its session does not depend on
+/// this one server process: it is told in our words, once the connection has ended.
+bool Backend::is_last_word(ByteView body) {
+    const auto view = protocol::read_error(body);
+    if (!view || !view->is_fatal() || state_ == BackendState::Preparing) {
+        return false;
+    }
+    last_words_ = {protocol::Severity::Fatal, view->sqlstate.value_or(sqlstate::kConnectionFailure),
+                   std::string{view->message}, {}, {}};
+    return env_.traits.mode != BackendTraits::Mode::Session;
+}
+
+void Backend::on_parameter(ByteView body, ReplyVerdict verdict) {
+    const auto parameter = protocol::read_parameter_status(body);
+    if (!parameter) {
+        return;
+    }
+    set_parameter(parameters_, parameter->name, parameter->value);
+    if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
+        const std::string name = lower_case(parameter->name);
+        if (is_carried_when_reported(name)) {
+            holder_->on_reported(name, parameter->value);
+        }
+    } else if (state_ == BackendState::Idle) {
+        env_.owner.on_defaults_changed();
+    }
+}
+
+void Backend::on_command_complete(ByteView body) {
+    const auto tag = protocol::read_command_tag(body);
+    if (tag && (*tag == kDiscardAll || *tag == kReset)) {
+        applied_ = nullptr;  // whatever was carried is gone from this backend
+    }
+}
+
+void Backend::finish_prepare() {
+    const SettingsPtr wanted = std::exchange(wanted_, nullptr);
+    LeaseHolder* holder = holder_;
+    if (prepare_error_) {
+        applied_ = nullptr;
+        if (holder != nullptr) {
+            holder->on_prepare_failed(*std::exchange(prepare_error_, std::nullopt));
+        }
+        return;
+    }
+    applied_ = wanted;
+    if (holder != nullptr) {
+        holder->on_prepared();
+    }
+}
+
+void Backend::on_drained() {
+    if (holder_ != nullptr) {
+        holder_->on_backend_drained();
+    }
+}
+
+}  // namespace weir::pool

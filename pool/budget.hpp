@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace weir::pool {
+
+inline constexpr unsigned kWorkersMax = 64;
+
+/// One limit of the process, counted by all threads together, and which workers wait for it.
+///
+/// Taking a place and announcing that one waits use sequentially consistent order: whoever gives a place back sees the
+/// waiter, or the waiter's second look sees the place.
+class Budget {
+public:
+    explicit Budget(std::string name) : name_{std::move(name)} {}
+
+    /// @param max how many may be open; 0 = no limit
+    /// @return whether a place was free and is now taken
+    [[nodiscard]] bool try_take(unsigned max) {
+        unsigned open = open_.load();
+        do {
+            if (max != 0 && open >= max) {
+                return false;
+            }
+        } while (!open_.compare_exchange_weak(open, open + 1));
+        return true;
+    }
+    void give_back() { open_.fetch_sub(1); }
+    [[nodiscard]] unsigned open() const { return open_.load(); }
+
+    /// Announces since when this worker's longest waiter waits (steady clock, ns); 0 = nobody waits there.
+    void announce_waiter(unsigned worker, std::int64_t since_ns) { waiting_since_[worker].store(since_ns); }
+    [[nodiscard]] std::int64_t waiting_since(unsigned worker) const { return waiting_since_[worker].load(); }
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+private:
+    friend class BudgetRegistry;
+    std::string name_;
+    std::atomic<unsigned> open_{0};
+    std::array<std::atomic<std::int64_t>, kWorkersMax> waiting_since_{};
+    Budget* next_ = nullptr;
+};
+
+/// All budgets of the process, found by name. Budgets live as long as the registry, so pointers to them stay valid; their
+/// number is that of the (database, user) pairs that ever logged in.
+///
+/// @thread any; look-ups and insertions take no lock
+class BudgetRegistry {
+public:
+    BudgetRegistry() = default;
+    BudgetRegistry(const BudgetRegistry&) = delete;
+    BudgetRegistry& operator=(const BudgetRegistry&) = delete;
+    BudgetRegistry(BudgetRegistry&&) = delete;
+    BudgetRegistry& operator=(BudgetRegistry&&) = delete;
+    ~BudgetRegistry();
+
+    [[nodiscard]] Budget& find_or_add(std::string_view name);
+
+private:
+    static constexpr std::size_t kBuckets = 1024;
+    std::array<std::atomic<Budget*>, kBuckets> buckets_{};
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/intrusive_list.hpp"
+#include "net/write_batch.hpp"
+#include "pool/backend_login.hpp"
+#include "pool/session_settings.hpp"
+#include "protocol/error_reply.hpp"
+#include "protocol/expected_replies.hpp"
+
+#include <string_view>
+
+namespace weir::pool {
+
+class Backend;
+
+/// What a client needs to know when its backend is gone.
+struct BackendLoss {
+    protocol::ExpectedReplies owed;        ///< what the client still waits for
+    protocol::TransactionStatus status;    ///< as of the last ReadyForQuery
+    bool is_mid_frame = false;             ///< part of a message has reached the client: its stream cannot be mended
+    protocol::ErrorFields reason;          ///< for the client; severity is the client's business
+};
+
+/// Who asks for a backend, waits for it and is told what it says: a client's session. Lives on the pool's thread.
+///
+/// None of these calls may destroy the holder at once (EventLoop::defer_delete), any may give the lease back.
+class LeaseHolder : public ListNode<LeaseHolder> {
+public:
+    LeaseHolder() = default;
+    LeaseHolder(const LeaseHolder&) = delete;
+    LeaseHolder& operator=(const LeaseHolder&) = delete;
+    LeaseHolder(LeaseHolder&&) = delete;
+    LeaseHolder& operator=(LeaseHolder&&) = delete;
+
+    /// The backend is yours until you give it back; `waited` since acquire().
+    virtual void on_lease(Backend& backend, Duration waited) = 0;
+    /// You were waiting and will get none; you wait no longer.
+    virtual void on_refused(const LoginFailure& reason) = 0;
+
+    /// Backend::prepare() is through: the backend has your settings now, or could not take them.
+    virtual void on_prepared() = 0;
+    virtual void on_prepare_failed(const protocol::ErrorFields& reason) = 0;
+
+    /// Whole messages and parts of them for the client, valid during the call.
+    virtual void on_reply(const net::WriteBatch& batch) = 0;
+    /// The client's own statement has changed a reported setting.
+    virtual void on_reported(std::string_view lower_case_name, std::string_view value) = 0;
+    /// A ReadyForQuery came and everything of that read has been passed on: time to see whether the backend is at rest.
+    /// In statement mode a ReadyForQuery that tells of an open transaction is not passed on: see transaction_status().
+    virtual void on_reply_end() = 0;
+    /// The backend takes more again, after Backend::is_full().
+    virtual void on_backend_drained() = 0;
+    /// The backend is gone and the lease over.
+    virtual void on_backend_lost(const BackendLoss& loss) = 0;
+
+    /// Set by the pool while the holder waits in its line.
+    TimePoint waiting_since{};
+
+protected:
+    ~LeaseHolder() = default;
+};
+
+}  // namespace weir::pool

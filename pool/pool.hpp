@@ -1,0 +1,209 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/intrusive_list.hpp"
+#include "base/status.hpp"
+#include "conf/model.hpp"
+#include "net/background.hpp"
+#include "net/event_loop.hpp"
+#include "pool/backend.hpp"
+#include "pool/budget.hpp"
+#include "pool/canceller.hpp"
+#include "pool/counters.hpp"
+#include "pool/lease_holder.hpp"
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace weir::pool {
+
+/// Which backends may stand in for each other.
+struct PoolKey {
+    std::string database;     ///< as the client calls it
+    std::string user;         ///< who logs in to PostgreSQL
+    std::string replication;  ///< startup parameter; "" = ordinary. Such backends serve one client and are closed.
+
+    auto operator<=>(const PoolKey&) const = default;
+};
+
+/// What a pool takes from the configuration; replaced as a whole on reload.
+struct PoolPlan {
+    conf::PoolSettings settings;
+    conf::LimitSettings limits;
+    Endpoint endpoint;
+    std::string dbname;
+    std::map<std::string, std::string> startup_settings;
+    std::string replication;  ///< startup parameter of that name; "" = an ordinary connection
+    std::string connect_query;
+    std::chrono::milliseconds connect_timeout{};
+    unsigned connect_concurrency = 1;
+    std::chrono::milliseconds keepalive{};
+
+    /// @return a number that two plans share when they lead to the same server, database and starting settings: backends
+    ///         of another generation are not lent any more
+    [[nodiscard]] std::uint64_t generation() const;
+};
+
+class Pool;
+
+/// The other workers, as a pool sees them.
+class Peers {
+public:
+    /// Runs `task` with that worker's pool of this key (made when missing), on its thread.
+    virtual void post_to_pool(unsigned worker, const PoolKey& key, std::function<void(Pool&)> task) = 0;
+    /// Asks a pool of this worker, other than `asking`, that shares a full limit to close an idle backend.
+    /// @return whether one was closed
+    virtual bool make_room(const Pool& asking) = 0;
+    [[nodiscard]] virtual unsigned worker_count() const = 0;
+    [[nodiscard]] virtual std::uint64_t next_id() = 0;
+
+protected:
+    ~Peers() = default;
+};
+
+/// One worker's share of the pool of one (database, user): its backends by state and who waits for one.
+///
+/// Owned by PoolSet, lives on its worker's loop. The limit `max` is the process's (Budget). Backends are lent most
+/// recently used first, waiters are served first come first served, a waiter on another worker that waits longer is
+/// handed the backend. When destroyed it closes everything; nobody may hold or wait any more.
+class Pool final : private BackendOwner, private net::DeadlineListener {
+public:
+    struct Environment {
+        net::EventLoop& loop;
+        net::BackgroundThread& background;
+        SettingsTable& settings;
+        WorkerCounters& counters;
+        BudgetRegistry& budgets;
+        Peers& peers;
+        unsigned worker;
+    };
+
+    Pool(const Environment& environment, PoolKey key, PoolPlan plan);
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+    Pool(Pool&&) = delete;
+    Pool& operator=(Pool&&) = delete;
+    ~Pool();
+
+    // ---- for clients ----
+    /// Asks for a backend: on_lease() follows at once or later, or on_refused().
+    void acquire(LeaseHolder& holder);
+    /// Stops waiting. May be called for a holder that does not wait.
+    void forget(LeaseHolder& holder);
+    /// The backend is at rest and goes to whoever waits longest.
+    void release(Backend& backend);
+    void abandon(Backend& backend, Backend::Frame frame);
+    /// Sends PostgreSQL a cancel request for this backend.
+    /// @param on_done runs once the request has done its work or given up
+    void cancel(Backend& backend, std::function<void()> on_done);
+
+    void client_came() { ++clients_; counters_.logins.add(); }
+    void client_left();
+    /// How to log in, learnt from a client that proved itself.
+    void learn(const Credentials& credentials);
+
+    /// @return what a new client is told about the server's settings; nullptr while no backend has told us
+    [[nodiscard]] const ReportedParameters* welcome_for(const SettingsPtr& settings) const;
+    void remember_welcome(const SettingsPtr& settings, const ReportedParameters& parameters);
+    /// @return the server's own default of a reported setting, if known
+    [[nodiscard]] const std::string* default_of(std::string_view lower_case_name) const;
+
+    // ---- for its PoolSet and its peers ----
+    void apply(PoolPlan plan);
+    /// A worker whose clients wait asks for an idle backend.
+    void on_lend_request(unsigned borrower);
+    void adopt(ParkedBackend parked);
+    /// A place may have become free: look again.
+    void look_again();
+    /// @return whether an idle backend was closed
+    bool close_one_idle();
+    void close_idle();
+    [[nodiscard]] bool is_unused() const;
+
+    [[nodiscard]] const PoolKey& key() const { return key_; }
+    [[nodiscard]] const PoolPlan& plan() const { return plan_; }
+    [[nodiscard]] PoolCounters& counters() { return counters_; }
+    [[nodiscard]] bool shares_limit_with(const Pool& other) const;
+    /// @return why the pool cannot serve now, "" when it can or was never tried
+    [[nodiscard]] std::string failure_text() const;
+    void add_to(status::Pool& row, TimePoint now) const;
+    [[nodiscard]] std::uint64_t client_count() const { return clients_; }
+    template <class Visitor>
+    void for_each_backend(Visitor&& visit) {
+        for (auto& [address, backend] : backends_) {
+            visit(*backend);
+        }
+    }
+
+private:
+    static constexpr std::size_t kStates = 9;
+
+    void on_backend_idle(Backend& backend) override;
+    void on_backend_ended(Backend& backend, const LoginFailure* failure) override;
+    void on_cancel_wanted(Backend& backend) override;
+    void on_backend_moves(Backend& backend, BackendState to) override;
+    void on_defaults_changed() override;
+    void on_deadline(net::Deadline& deadline) override;
+
+    [[nodiscard]] IntrusiveList<Backend>& list(BackendState state) { return lists_[static_cast<std::size_t>(state)]; }
+    [[nodiscard]] const IntrusiveList<Backend>& list(BackendState state) const {
+        return lists_[static_cast<std::size_t>(state)];
+    }
+    [[nodiscard]] std::size_t opening() const;
+    [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now) const;
+    [[nodiscard]] bool lend_idle(LeaseHolder& holder, Duration waited);
+    void serve();
+    [[nodiscard]] bool hand_to_older_waiter(Backend& backend);
+    void park_for(Backend& backend, unsigned worker);
+    void grow();
+    [[nodiscard]] bool take_place(unsigned max);
+    void give_place_back();
+    void wake_oldest_peer();
+    void dial();
+    void announce();
+    void ask_peers();
+    void refuse_all(const LoginFailure& failure);
+    void refuse(LeaseHolder& holder, const LoginFailure& failure);
+    void expire_waiters(TimePoint now);
+    void tend_idle(TimePoint now);
+    void keep_minimum();
+    void schedule();
+    [[nodiscard]] LoginFailure timeout_failure(Duration waited) const;
+    [[nodiscard]] bool has_been_failing(TimePoint now) const;
+
+    Environment env_;
+    PoolKey key_;
+    PoolPlan plan_;
+    std::uint64_t generation_;
+    BackendTraits traits_;
+    Budget& budget_;
+    Budget& database_budget_;
+    Budget& user_budget_;
+    Credentials credentials_;
+    PoolCounters counters_;
+    std::uint64_t clients_ = 0;
+    TimePoint last_client_at_ = Clock::now();
+
+    std::unordered_map<const Backend*, std::unique_ptr<Backend>> backends_;
+    std::array<IntrusiveList<Backend>, kStates> lists_;
+    IntrusiveList<LeaseHolder> waiters_;
+    std::unordered_map<const Canceller*, std::unique_ptr<Canceller>> cancellers_;
+
+    std::optional<LoginFailure> last_failure_;  // until a login succeeds
+    TimePoint failing_since_ = kNever;
+    TimePoint retry_at_{};
+    Duration retry_wait_{};
+    ReportedParameters defaults_;
+    std::map<SettingsPtr, ReportedParameters> welcomes_;
+    net::Deadline tick_{*this};
+    bool is_serving_ = false;
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,214 @@
+#include "pool/session_settings.hpp"
+
+#include "protocol/message_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace weir::pool {
+
+namespace {
+
+constexpr std::string_view kSetConfig = "SELECT pg_catalog.set_config($1, $2, false)";
+
+/// What PostgreSQL reports because sessions change it (guc.c, GUC_REPORT), less what only reports a state.
+constexpr std::array<std::string_view, 6> kCarriedWhenReported = {
+    "application_name", "client_encoding", "datestyle", "intervalstyle", "standard_conforming_strings", "timezone"};
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+
+/// Splits `options` as PostgreSQL's pg_split_opts() does: at white space, a backslash takes the next character as it is.
+std::vector<std::string> split_options(std::string_view text) {
+    std::vector<std::string> words;
+    std::size_t i = 0;
+    while (i < text.size()) {
+        if (is_space(text[i])) {
+            ++i;
+            continue;
+        }
+        std::string word;
+        for (; i < text.size() && !is_space(text[i]); ++i) {
+            if (text[i] == '\\' && i + 1 < text.size()) {
+                ++i;
+            }
+            word += text[i];
+        }
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+
+/// "some-name=value" -> {"some_name", "value"}, as PostgreSQL's ParseLongOption().
+std::optional<std::pair<std::string, std::string>> split_assignment(std::string_view word) {
+    const std::size_t equals = word.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::string name = lower_case(word.substr(0, equals));
+    std::replace(name.begin(), name.end(), '-', '_');
+    return std::pair{std::move(name), std::string{word.substr(equals + 1)}};
+}
+
+Result<void> add_options(SettingsMap& settings, std::string_view options) {
+    const std::vector<std::string> words = split_options(options);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        std::string_view word = words[i];
+        if (word == "-c" && i + 1 < words.size()) {
+            word = words[++i];
+        } else if (word.starts_with("-c") || word.starts_with("--")) {
+            word.remove_prefix(2);
+        } else {
+            word = {};
+        }
+        auto assignment = split_assignment(word);
+        if (!assignment) {
+            return fail(ErrorCode::Unsupported,
+                        sqlstate::kFeatureNotSupported,
+                        "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed");
+        }
+        settings.insert_or_assign(std::move(assignment->first), std::move(assignment->second));
+    }
+    return {};
+}
+
+void write_set_config(ByteWriter& writer, std::string_view name, std::string_view value) {
+    const std::array<std::optional<std::string>, 2> values = {std::string{name}, std::string{value}};
+    protocol::write_bind(writer, "", "", values);
+    protocol::write_execute(writer, "", 0);
+}
+
+std::string quoted_name(std::string_view name) {
+    // A name with a dot is a class and a variable: each part is an identifier of its own.
+    std::string quoted = "\"";
+    for (const char c : name) {
+        if (c == '"') {
+            quoted += "\"\"";
+        } else if (c == '.') {
+            quoted += "\".\"";
+        } else {
+            quoted += c;
+        }
+    }
+    return quoted + '"';
+}
+
+std::string reset_statement(const SettingsMap* applied, const SettingsMap& wanted) {
+    if (applied == nullptr) {
+        return "RESET ALL";
+    }
+    std::string sql;
+    for (const auto& [name, value] : *applied) {
+        if (!wanted.contains(name)) {
+            sql += sql.empty() ? "RESET " : "; RESET ";
+            sql += quoted_name(name);
+        }
+    }
+    return sql;
+}
+
+}  // namespace
+
+SettingsTable::SettingsTable() : none_{std::make_shared<const SettingsMap>()} { table_.emplace(*none_, none_); }
+
+SettingsPtr SettingsTable::intern(SettingsMap settings) {
+    if (const auto found = table_.find(settings); found != table_.end()) {
+        if (SettingsPtr known = found->second.lock(); known != nullptr) {
+            return known;
+        }
+        table_.erase(found);
+    }
+    auto fresh = std::make_shared<const SettingsMap>(settings);
+    table_.emplace(std::move(settings), fresh);
+    sweep();
+    return fresh;
+}
+
+void SettingsTable::sweep() {
+    if (table_.size() < sweep_at_) {
+        return;
+    }
+    std::erase_if(table_, [](const auto& entry) { return entry.second.expired(); });
+    sweep_at_ = std::max<std::size_t>(64, table_.size() * 2);
+}
+
+SettingsPtr SettingsTable::with(const SettingsPtr& base, std::string_view name, std::string_view value) {
+    if (const auto found = base->find(name); found != base->end() && found->second == value) {
+        return base;
+    }
+    SettingsMap changed = *base;
+    changed.insert_or_assign(std::string{name}, std::string{value});
+    return intern(std::move(changed));
+}
+
+SettingsPtr SettingsTable::without(const SettingsPtr& base, std::string_view name) {
+    if (!base->contains(name)) {
+        return base;
+    }
+    SettingsMap changed = *base;
+    changed.erase(changed.find(name));
+    return intern(std::move(changed));
+}
+
+Result<StartupWishes> read_wishes(const std::vector<std::pair<std::string, std::string>>& parameters) {
+    StartupWishes wishes;
+    for (const auto& [name, value] : parameters) {
+        if (name == "user") {
+            wishes.user = value;
+        } else if (name == "database") {
+            wishes.database = value;
+        } else if (name == "replication") {
+            wishes.replication = value;
+        } else if (name == "options") {
+            if (auto added = add_options(wishes.settings, value); !added) {
+                return fail(added.error());
+            }
+        } else {
+            wishes.settings.insert_or_assign(lower_case(name), value);
+        }
+    }
+    if (wishes.database.empty()) {
+        wishes.database = wishes.user;
+    }
+    return wishes;
+}
+
+bool is_carried_when_reported(std::string_view lower_case_name) {
+    return std::find(kCarriedWhenReported.begin(), kCarriedWhenReported.end(), lower_case_name) != kCarriedWhenReported.end();
+}
+
+std::string lower_case(std::string_view name) {
+    std::string lower{name};
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return lower;
+}
+
+int write_settings_change(ByteWriter& writer, const SettingsMap* applied, const SettingsMap& wanted) {
+    int ready_count = 0;
+    if (const std::string resets = reset_statement(applied, wanted); !resets.empty()) {
+        protocol::write_query(writer, resets);
+        ++ready_count;
+    }
+    bool is_parsed = false;
+    for (const auto& [name, value] : wanted) {
+        if (applied != nullptr) {
+            if (const auto same = applied->find(name); same != applied->end() && same->second == value) {
+                continue;
+            }
+        }
+        if (!is_parsed) {
+            protocol::write_parse(writer, "", kSetConfig, {});
+            is_parsed = true;
+        }
+        write_set_config(writer, name, value);
+    }
+    if (is_parsed) {
+        protocol::write_sync(writer);
+        ++ready_count;
+    }
+    return ready_count;
+}
+
+}  // namespace weir::pool

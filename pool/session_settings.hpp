@@ -1,0 +1,68 @@
+#pragma once
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace weir::pool {
+
+/// Settings (GUCs) a client's session has or a backend has applied, by lower-case name. Immutable once interned.
+using SettingsMap = std::map<std::string, std::string, std::less<>>;
+
+/// Interned: within one SettingsTable two equal maps are the same pointer, so comparing costs nothing.
+using SettingsPtr = std::shared_ptr<const SettingsMap>;
+
+/// Gives equal settings one address. One per worker; forgets maps nobody holds.
+///
+/// @thread its worker's
+class SettingsTable {
+public:
+    SettingsTable();
+
+    [[nodiscard]] SettingsPtr intern(SettingsMap settings);
+    [[nodiscard]] const SettingsPtr& none() const { return none_; }
+    /// @return `base` with one setting changed, interned
+    [[nodiscard]] SettingsPtr with(const SettingsPtr& base, std::string_view name, std::string_view value);
+    [[nodiscard]] SettingsPtr without(const SettingsPtr& base, std::string_view name);
+
+private:
+    void sweep();
+
+    std::map<SettingsMap, std::weak_ptr<const SettingsMap>> table_;
+    std::size_t sweep_at_ = 64;
+    SettingsPtr none_;
+};
+
+/// What a client's startup packet asks for.
+struct StartupWishes {
+    std::string user;
+    std::string database;
+    std::string replication;  ///< "" = an ordinary connection
+    SettingsMap settings;     ///< everything else, `options` taken apart
+};
+
+/// @param parameters the startup packet's, in order
+/// @errors Unsupported 0A000: `options` has something other than -c name=value and --name=value
+[[nodiscard]] Result<StartupWishes> read_wishes(const std::vector<std::pair<std::string, std::string>>& parameters);
+
+/// @return whether this setting, reported by the backend (ParameterStatus), follows the client from backend to backend
+[[nodiscard]] bool is_carried_when_reported(std::string_view lower_case_name);
+
+[[nodiscard]] std::string lower_case(std::string_view name);
+
+/// Appends the messages that turn a backend with `applied` into one with `wanted`, and what each is owed.
+///
+/// First one simple Query with the RESETs (where any), then Parse, Bind and Execute of set_config() per setting and a
+/// Sync: values travel as parameters, so nothing can be misquoted in any client_encoding.
+/// @param applied nullptr: unknown, so everything is reset first
+/// @return how many ReadyForQuery will come back (0..2)
+[[nodiscard]] int write_settings_change(ByteWriter& writer, const SettingsMap* applied, const SettingsMap& wanted);
+
+}  // namespace weir::pool

@@ -1,0 +1,321 @@
+// The part of ClientSession from the first byte to the first ReadyForQuery.
+
+#include "base/log.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/message_writer.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+using protocol::FrontendMessage;
+using protocol::StartupKind;
+
+namespace {
+
+constexpr std::string_view kPgbouncerDatabase = "pgbouncer";
+constexpr std::string_view kApplicationName = "application_name";
+/// PostgreSQL cuts names at NAMEDATALEN - 1.
+constexpr std::size_t kNameBytesMax = 63;
+constexpr std::size_t kShortSecretBytes = 4;
+constexpr std::size_t kLongSecretBytes = 32;
+/// SSLRequest and GSSENCRequest, each once; PostgreSQL allows no more either.
+constexpr int kEncryptionRequestsMax = 2;
+constexpr std::uint16_t kMinorWithLongSecrets = 2;
+
+/// @return whether PostgreSQL reports an application_name back as it was given
+bool is_plain_name(std::string_view name) {
+    const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
+    return name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), is_plain);
+}
+
+}  // namespace
+
+std::size_t ClientSession::read_startup(ByteView bytes) {
+    std::size_t used = 0;
+    while (state_ == ClientState::Startup && used < bytes.size()) {
+        const auto result = protocol::read_startup(bytes.subspan(used));
+        if (result.status == protocol::FrameStatus::NeedMore) {
+            return used;
+        }
+        if (result.status == protocol::FrameStatus::Invalid) {
+            const bool is_version = result.error->code() == ErrorCode::Unsupported;
+            login_failed(result.error->sqlstate(),
+                         is_version ? "unsupported frontend protocol " + std::to_string(result.packet.major) + "." +
+                                          std::to_string(result.packet.minor) + ": server supports 3.0 to 3.2"
+                                    : std::string{result.error->what()},
+                         "malformed");
+            return bytes.size();
+        }
+        used += result.packet.size;
+        is_relaying_ = true;
+        on_startup(result.packet);
+        is_relaying_ = false;
+    }
+    return go_on(bytes, used);
+}
+
+/// A step of the login has used the first `used` bytes: what came behind them is for the next step.
+std::size_t ClientSession::go_on(ByteView bytes, std::size_t used) {
+    if (state_ == ClientState::Closed || state_ == ClientState::Closing) {
+        return bytes.size();
+    }
+    const ByteView rest = bytes.subspan(used);
+    return rest.empty() ? used : used + on_bytes(rest);
+}
+
+void ClientSession::on_startup(const protocol::StartupPacket& packet) {
+    switch (packet.kind) {
+        case StartupKind::SslRequest:
+        case StartupKind::GssEncRequest:
+            if (++login_->encryption_requests > kEncryptionRequestsMax) {
+                login_failed(sqlstate::kProtocolViolation, "too many encryption requests", "malformed");
+                return;
+            }
+            stream_.write(as_bytes("N"));
+            return;
+        case StartupKind::CancelRequest: on_cancel_request(packet); return;
+        case StartupKind::Startup: begin_login(packet); return;
+    }
+}
+
+void ClientSession::on_cancel_request(const protocol::StartupPacket& packet) {
+    transition(ClientEvent::CancelRead);
+    login_.reset();
+    worker_.loop().set_deadline(deadline_, Clock::now() + pool::Canceller::kCancelWithin);
+    // The client sees our closing as "the cancel has been delivered", as it does with PostgreSQL.
+    worker_.route_cancel(packet.cancel_process_id, packet.cancel_secret, [this, alive = alive()] {
+        if (!alive.expired()) {
+            close();
+        }
+    });
+}
+
+void ClientSession::begin_login(const protocol::StartupPacket& packet) {
+    ByteWriter output;
+    minor_ = std::min(packet.minor, protocol::kNewestProtocolMinor);
+    if (packet.minor > protocol::kNewestProtocolMinor || !packet.protocol_options.empty()) {
+        protocol::write_negotiate_protocol_version(output, minor_, packet.protocol_options);
+    }
+    auto wishes = pool::read_wishes(packet.parameters);
+    if (!wishes) {
+        login_failed(wishes.error().sqlstate(), std::string{wishes.error().what()}, "malformed");
+        return;
+    }
+    login_->wishes = std::move(*wishes);
+    user_ = login_->wishes.user;
+    const conf::Config& config = worker_.config();
+    const bool is_console =
+        login_->wishes.database == config.admin.database || login_->wishes.database == kPgbouncerDatabase;
+    if (worker_.is_draining()) {
+        login_failed(sqlstate::kAdminShutdown, "pooler is shutting down", "shutting_down");
+        return;
+    }
+    is_counted_ = true;
+    if (worker_.shared().clients.fetch_add(1) >= config.listen.max_clients && !is_console) {
+        login_failed(sqlstate::kTooManyConnections, "no more connections allowed (max_client_conn)", "too_many_clients");
+        return;
+    }
+    transition(ClientEvent::StartupRead);
+    login_->auth = std::make_unique<ClientAuth>(config, user_, worker_.auth_cache());
+    const ClientAuth::Status status = login_->auth->start(output);
+    advance_auth(status, output);
+}
+
+std::size_t ClientSession::read_password(ByteView bytes) {
+    const auto [status, header] = protocol::read_header(bytes);
+    if (status == protocol::FrameStatus::NeedMore) {
+        return 0;
+    }
+    if (status == protocol::FrameStatus::Complete && static_cast<FrontendMessage>(header.type) == FrontendMessage::Terminate) {
+        close();
+        return bytes.size();
+    }
+    if (status == protocol::FrameStatus::Invalid ||
+        static_cast<FrontendMessage>(header.type) != FrontendMessage::Password) {
+        login_failed(sqlstate::kProtocolViolation, "expected a password response", "malformed");
+        return bytes.size();
+    }
+    if (header.length > protocol::kMaxAuthMessageBytes) {
+        login_failed(sqlstate::kProtocolViolation, "password response too long", "malformed");
+        return bytes.size();
+    }
+    if (bytes.size() < header.frame_bytes()) {
+        return 0;
+    }
+    ByteWriter output;
+    const ClientAuth::Status outcome = login_->auth->feed(protocol::body_of(bytes, header), output);
+    is_relaying_ = true;  // what follows in `bytes` is gone on with below, not offered by the stream
+    advance_auth(outcome, output);
+    is_relaying_ = false;
+    return go_on(bytes, header.frame_bytes());
+}
+
+void ClientSession::advance_auth(ClientAuth::Status status, const ByteWriter& output) {
+    if (!output.empty()) {
+        send(output);
+    }
+    switch (status) {
+        case ClientAuth::Status::Continue: return;
+        case ClientAuth::Status::NeedsHash: hash(); return;
+        case ClientAuth::Status::Ok: on_authenticated(); return;
+        case ClientAuth::Status::Failed: {
+            const Error& failure = login_->auth->failure();
+            const bool is_wrong = failure.code() == ErrorCode::AuthenticationFailed;
+            login_failed(failure.sqlstate(),
+                         is_wrong ? "password authentication failed for user \"" + user_ + "\"" : std::string{failure.what()},
+                         is_wrong ? "password" : "malformed");
+            return;
+        }
+    }
+}
+
+void ClientSession::hash() {
+    transition(ClientEvent::HashBegan);
+    auto job = [this, alive = alive(), work = login_->auth->take_work(), &loop = worker_.loop()] {
+        work();
+        loop.post([this, alive] {
+            if (alive.expired() || state_ != ClientState::Hashing) {
+                return;
+            }
+            transition(ClientEvent::HashDone);
+            ByteWriter output;
+            const ClientAuth::Status status = login_->auth->hashed(output);
+            advance_auth(status, output);
+            resume_held();
+        });
+    };
+    if (!worker_.shared().background.submit(std::move(job))) {
+        login_failed(sqlstate::kTooManyConnections, "too many logins at once", "too_many_logins");
+    }
+}
+
+void ClientSession::on_authenticated() {
+    const conf::Config& config = worker_.config();
+    const std::string& wanted = login_->wishes.database;
+    if (wanted == config.admin.database || wanted == kPgbouncerDatabase) {
+        open_console();
+        return;
+    }
+    const conf::DatabaseSettings* database = config.find_database(wanted);
+    if (database == nullptr) {
+        login_failed(sqlstate::kInvalidCatalogName, "no such database: " + wanted, "no_database");
+        return;
+    }
+    enter_pool(config, *database);
+}
+
+void ClientSession::open_console() {
+    ConsoleClient client;
+    client.user = user_;
+    client.post = [&loop = worker_.loop()](std::function<void()> task) { loop.post(std::move(task)); };
+    client.send = [this](ByteView bytes) {
+        worker_.mutable_counters().bytes_to_clients.add(bytes.size());
+        stream_.write(bytes);
+    };
+    client.on_ready = [this] { on_console_ready(); };
+    console_ = worker_.shared().consoles == nullptr ? nullptr : worker_.shared().consoles->open(std::move(client));
+    if (console_ == nullptr) {
+        login_failed(sqlstate::kInsufficientPrivilege,
+                     "user \"" + user_ + "\" is neither in [admin] admins nor in [admin] viewers", "not_admin");
+        return;
+    }
+    transition(ClientEvent::ConsoleOpened);
+    deadline_.clear();
+    cancel_pid_ = worker_.register_cancel_key(*this);
+    ByteWriter output;
+    protocol::write_authentication_ok(output);
+    console_->write_welcome(output);
+    const auto secret =
+        worker_.cancel_secret(cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
+    protocol::write_backend_key_data(output, cancel_pid_, secret);
+    protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
+    login_.reset();
+    send(output);
+    if (!is_relaying_) {
+        stream_.offer_unread();
+    }
+}
+
+void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseSettings& database) {
+    const pool::StartupWishes& wishes = login_->wishes;
+    const bool is_forced = !database.user.empty();
+    pool::PoolKey key{wishes.database, is_forced ? database.user : wishes.user, {}};
+    if (!wishes.replication.empty() && wishes.replication != "false" && wishes.replication != "off" &&
+        wishes.replication != "no" && wishes.replication != "0") {
+        key.replication = wishes.replication + "#" + std::to_string(id_);
+    }
+    pool_ = &worker_.pool_for(key, key.replication.empty() ? std::string{} : wishes.replication);
+    pool::Credentials credentials = login_->auth->learnt();
+    if (is_forced) {
+        credentials = {};
+        const conf::UserSettings* known = config.find_user(database.user);
+        credentials.secret = !database.password.empty() ? database.password : (known != nullptr ? known->secret : "");
+        if (database.user == wishes.user && credentials.secret.empty()) {
+            credentials = login_->auth->learnt();
+        }
+    }
+    pool_->learn(credentials);
+    const conf::UserSettings* user = config.find_user(user_);
+    if (user != nullptr && user->max_clients > 0 &&
+        worker_.shared().budgets.find_or_add("client:" + user_).open() >= user->max_clients) {
+        pool_ = nullptr;
+        login_failed(sqlstate::kTooManyConnections, "client connections exceeded (max_user_client_connections)",
+                     "too_many_clients");
+        return;
+    }
+    settings_ = worker_.settings().intern(wishes.settings);
+    transition(ClientEvent::Authenticated);
+    if (const auto* welcome = key.replication.empty() ? pool_->welcome_for(welcome_settings()) : nullptr; welcome != nullptr) {
+        send_welcome(pool::ReportedParameters{*welcome});
+        return;
+    }
+    pool_->acquire(*this);
+}
+
+/// The settings whose spelling only PostgreSQL knows. An ordinary application_name is reported as it is given, and there
+/// are too many of them to ask each time.
+pool::SettingsPtr ClientSession::welcome_settings() const {
+    const auto name = settings_->find(kApplicationName);
+    if (name == settings_->end() || !is_plain_name(name->second)) {
+        return settings_;
+    }
+    return worker_.settings().without(settings_, kApplicationName);
+}
+
+void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
+    transition(ClientEvent::Welcomed);
+    cancel_pid_ = worker_.register_cancel_key(*this);
+    pool_->client_came();
+    static_cast<void>(worker_.shared().budgets.find_or_add("client:" + user_).try_take(0));
+    ByteWriter output;
+    protocol::write_authentication_ok(output);
+    const auto name = settings_->find(kApplicationName);
+    const bool has_own_name = name != settings_->end() && is_plain_name(name->second);
+    for (const auto& [key, value] : parameters) {
+        protocol::write_parameter_status(output, key, has_own_name && key == kApplicationName ? name->second : value);
+    }
+    const auto secret =
+        worker_.cancel_secret(cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
+    protocol::write_backend_key_data(output, cancel_pid_, secret);
+    protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
+    login_.reset();
+    deadline_.clear();
+    send(output);
+    log::debug("client_login", {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
+    set_idle_deadline();
+    if (!is_relaying_) {
+        stream_.offer_unread();
+    }
+}
+
+void ClientSession::login_failed(SqlState sqlstate, std::string message, const char* reason) {
+    worker_.count_failed_login(reason);
+    log::info("client_login_failed", {{"client", id_}, {"user", user_}, {"reason", reason}, {"message", message}});
+    fatal(sqlstate, std::move(message));
+}
+
+}  // namespace weir::proxy

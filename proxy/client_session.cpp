@@ -1,0 +1,300 @@
+#include "proxy/client_session.hpp"
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "net/socket.hpp"
+#include "protocol/message_writer.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+/// How long the last words to a client may take to leave.
+constexpr std::chrono::seconds kCloseWithin{5};
+/// A client that waits for a backend is read up to this much ahead, then no further.
+constexpr std::size_t kHeldBytesMax = net::EventLoop::kReadBufferBytes;
+
+std::int64_t unix_ms(TimePoint when, TimePoint now) {
+    const auto wall = std::chrono::system_clock::now() - (now - when);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
+}
+
+}  // namespace
+
+ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
+    : worker_{worker},
+      id_{id},
+      stream_{worker.loop(), std::move(fd), static_cast<net::StreamListener&>(*this)},
+      login_{std::make_unique<Login>()},
+      settings_{worker.settings().none()} {
+    const conf::Config& config = worker_.config();
+    stream_.set_high_mark(static_cast<std::size_t>(config.limits.client_buffer));
+    worker_.loop().set_deadline(deadline_, deadline_after(connected_at_, config.listen.client_login_timeout));
+}
+
+ClientSession::~ClientSession() = default;
+
+void ClientSession::transition(ClientEvent event) {
+    const auto to = next_state(state_, event);
+    if (!WEIR_BUG_IF(!to, "client event in a state that has no rule for it")) {
+        state_ = *to;
+    }
+}
+
+std::weak_ptr<char> ClientSession::alive() {
+    if (alive_ == nullptr) {
+        alive_ = std::make_shared<char>();
+    }
+    return alive_;
+}
+
+// ---- bytes in and out ------------------------------------------------------------------------------------------------
+
+std::size_t ClientSession::on_bytes(ByteView bytes) {
+    switch (state_) {
+        case ClientState::Startup: return read_startup(bytes);
+        case ClientState::Authenticating: return read_password(bytes);
+        case ClientState::Hashing:
+        case ClientState::Welcoming:
+        case ClientState::Waiting:
+        case ClientState::Preparing: return hold(bytes);
+        case ClientState::Idle:
+        case ClientState::Skipping:
+        case ClientState::Active: return relay(bytes);
+        case ClientState::Console: return feed_console(bytes);
+        case ClientState::Cancelling:
+        case ClientState::Closing:
+        case ClientState::Closed: return bytes.size();
+    }
+    return bytes.size();
+}
+
+/// Nothing can be done with the bytes yet: they stay, and when they are many the client is read no further.
+std::size_t ClientSession::hold(ByteView bytes) {
+    if (bytes.size() >= kHeldBytesMax) {
+        stream_.pause(net::Pause::Waiting);
+    }
+    return 0;
+}
+
+/// What was held can be dealt with now.
+void ClientSession::resume_held() {
+    stream_.resume(net::Pause::Waiting);
+    if (!is_relaying_) {
+        stream_.offer_unread();
+    }
+}
+
+void ClientSession::send(const ByteWriter& writer) {
+    worker_.mutable_counters().bytes_to_clients.add(writer.size());
+    stream_.write(writer.bytes());
+}
+
+void ClientSession::on_drained() {
+    if (state_ == ClientState::Closing) {
+        if (stream_.unsent() == 0) {
+            close();
+        }
+        return;
+    }
+    if (backend_ != nullptr) {
+        backend_->resume_replies();
+    }
+}
+
+// ---- the end ---------------------------------------------------------------------------------------------------------
+
+void ClientSession::on_closed(const Error& /*reason*/) {
+    leave_backend();
+    close();
+}
+
+/// Gives up the backend, or the place in the line for one, wherever the session stands.
+void ClientSession::leave_backend() {
+    if (pool_ == nullptr) {
+        return;
+    }
+    pool_->forget(*this);
+    if (outgoing_ != nullptr) {
+        flush_to_backend(*outgoing_);  // what the backend is already counted on to answer must reach it
+    }
+    if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {
+        const bool is_frame_open = body_left_ > 0 && is_forwarding_;
+        if (!is_frame_open && backend->is_at_rest()) {
+            pool_->release(*backend);
+        } else {
+            pool_->abandon(*backend, is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
+        }
+    }
+}
+
+void ClientSession::fatal(SqlState sqlstate, std::string message) {
+    fatal({protocol::Severity::Fatal, sqlstate, std::move(message), {}, {}});
+}
+
+void ClientSession::fatal(const protocol::ErrorFields& fields) {
+    if (state_ == ClientState::Closed || state_ == ClientState::Closing) {
+        return;
+    }
+    const bool is_mid_reply = backend_ != nullptr && backend_->is_mid_frame();
+    leave_backend();
+    transition(ClientEvent::EndBegan);
+    if (!is_mid_reply) {  // inside another message an error cannot be told
+        ByteWriter writer;
+        protocol::write_error(writer, fields);
+        worker_.mutable_counters().errors.add(fields.sqlstate);
+        send(writer);
+    }
+    log::debug("client_closed", {{"client", id_}, {"user", user_}, {"reason", fields.message}});
+    if (stream_.unsent() == 0) {
+        close();
+        return;
+    }
+    worker_.loop().set_deadline(deadline_, Clock::now() + kCloseWithin);
+}
+
+void ClientSession::close() {
+    if (state_ == ClientState::Closed) {
+        return;
+    }
+    transition(ClientEvent::Ended);
+    deadline_.clear();
+    alive_.reset();
+    stream_.close();
+    if (pool_ != nullptr && cancel_pid_ != 0) {
+        pool_->client_left();
+        worker_.shared().budgets.find_or_add("client:" + user_).give_back();
+    }
+    if (is_counted_) {
+        worker_.shared().clients.fetch_sub(1);
+    }
+    worker_.forget_cancel_key(cancel_pid_);
+    worker_.remove(*this);
+}
+
+void ClientSession::drain() {
+    const bool is_at_rest_with_backend =
+        state_ == ClientState::Active && is_session_mode() && backend_->is_at_rest() && body_left_ == 0;
+    switch (state_) {
+        case ClientState::Startup:
+        case ClientState::Authenticating:
+        case ClientState::Hashing:
+        case ClientState::Welcoming:
+        case ClientState::Idle:
+        case ClientState::Console: fatal(sqlstate::kAdminShutdown, "server shutting down"); return;
+        case ClientState::Active:
+            if (is_at_rest_with_backend) {
+                fatal(sqlstate::kAdminShutdown, "server shutting down");
+            }
+            return;
+        case ClientState::Skipping:
+        case ClientState::Waiting:
+        case ClientState::Preparing:
+        case ClientState::Cancelling:
+        case ClientState::Closing:
+        case ClientState::Closed: return;
+    }
+}
+
+void ClientSession::refresh() {
+    stream_.set_high_mark(static_cast<std::size_t>(worker_.config().limits.client_buffer));
+    if (state_ == ClientState::Idle) {
+        set_idle_deadline();
+    }
+}
+
+void ClientSession::set_idle_deadline() {
+    const Duration timeout = worker_.config().listen.client_idle_timeout;
+    if (timeout > Duration::zero() || deadline_.is_set()) {
+        worker_.loop().set_deadline(deadline_, deadline_after(Clock::now(), timeout));
+    }
+}
+
+void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
+    switch (state_) {
+        case ClientState::Startup:
+        case ClientState::Authenticating:
+        case ClientState::Hashing: login_failed(sqlstate::kQueryCanceled, "client_login_timeout", "timeout"); return;
+        case ClientState::Welcoming: {
+            const std::string why = pool_->failure_text();
+            login_failed(sqlstate::kCannotConnectNow,
+                         "client_login_timeout (server down)" + (why.empty() ? "" : ": " + why), "server_down");
+            return;
+        }
+        case ClientState::Idle:
+        case ClientState::Skipping: fatal(sqlstate::kIdleSessionTimeout, "client_idle_timeout"); return;
+        case ClientState::Active: {
+            const Duration limit = pool_->plan().settings.transaction_timeout;
+            if (limit > Duration::zero() && Clock::now() - transaction_at_ >= limit) {
+                fatal(sqlstate::kTransactionTimeout, "transaction timeout");
+            } else {
+                fatal(sqlstate::kIdleInTransactionTimeout, "idle transaction timeout");
+            }
+            return;
+        }
+        case ClientState::Cancelling:
+        case ClientState::Closing: close(); return;
+        case ClientState::Waiting:
+        case ClientState::Preparing:
+        case ClientState::Console:
+        case ClientState::Closed: return;
+    }
+}
+
+// ---- cancel ----------------------------------------------------------------------------------------------------------
+
+void ClientSession::cancel(std::function<void()> on_done) {
+    if (state_ == ClientState::Active && backend_ != nullptr && !backend_->owed().empty()) {
+        pool_->cancel(*backend_, std::move(on_done));
+        return;
+    }
+    if (state_ == ClientState::Waiting) {
+        pool_->forget(*this);
+        answer_refused({protocol::Severity::Error, sqlstate::kQueryCanceled, "canceling statement due to user request", {}, {}});
+    }
+    on_done();  // nothing of this client is running
+}
+
+// ---- what it looks like ----------------------------------------------------------------------------------------------
+
+bool ClientSession::is_session_mode() const {
+    return pool_ != nullptr &&
+           (pool_->plan().settings.mode == conf::PoolMode::Session || !pool_->key().replication.empty());
+}
+
+status::Connection ClientSession::describe(TimePoint now) const {
+    status::Connection row;
+    row.id = id_;
+    row.user = user_;
+    row.database = pool_ != nullptr ? pool_->key().database : (console_ != nullptr ? worker_.config().admin.database : "");
+    row.replication = pool_ != nullptr && !pool_->key().replication.empty();
+    const bool is_waiting = state_ == ClientState::Waiting || state_ == ClientState::Welcoming;
+    row.state = is_waiting ? "waiting" : (state_ == ClientState::Cancelling ? "active_cancel_req" : "active");
+    if (state_ == ClientState::Startup || state_ == ClientState::Authenticating || state_ == ClientState::Hashing) {
+        row.state = "login";
+    }
+    const net::SocketName peer = net::peer_name(stream_.fd());
+    const net::SocketName local = net::local_name(stream_.fd());
+    row.address = peer.address;
+    row.port = peer.port;
+    row.local_address = local.address;
+    row.local_port = local.port;
+    row.connect_time_unix_ms = unix_ms(connected_at_, now);
+    row.request_time_unix_ms = unix_ms(request_at_ == TimePoint{} ? connected_at_ : request_at_, now);
+    if (is_waiting) {
+        row.wait_us = std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since).count();
+    }
+    row.link_id = backend_ != nullptr ? backend_->id() : 0;
+    row.remote_pid = static_cast<std::int64_t>(cancel_pid_);
+    if (const auto name = settings_->find("application_name"); name != settings_->end()) {
+        row.application_name = name->second;
+    }
+    row.worker = static_cast<int>(worker_.index());
+    return row;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,160 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/intrusive_list.hpp"
+#include "base/status.hpp"
+#include "net/stream.hpp"
+#include "net/timing_wheel.hpp"
+#include "pool/backend.hpp"
+#include "pool/lease_holder.hpp"
+#include "pool/pool.hpp"
+#include "pool/session_settings.hpp"
+#include "protocol/frame.hpp"
+#include "protocol/startup.hpp"
+#include "proxy/client_auth.hpp"
+#include "proxy/client_state.hpp"
+#include "proxy/console.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace weir::proxy {
+
+class Worker;
+
+/// One client connection from accept to close.
+///
+/// Owned by its Worker, lives on that worker's loop. It holds a backend while a transaction (in session mode: the
+/// session) is under way, and next to no memory while idle. Ends by end(), fatal() or the client's leaving; the worker
+/// deletes it in a later turn.
+class ClientSession final : public ListNode<ClientSession>,
+                            private net::StreamListener,
+                            private net::DeadlineListener,
+                            public pool::LeaseHolder {
+public:
+    ClientSession(Worker& worker, net::Fd fd, std::uint64_t id);
+    ClientSession(const ClientSession&) = delete;
+    ClientSession& operator=(const ClientSession&) = delete;
+    ClientSession(ClientSession&&) = delete;
+    ClientSession& operator=(ClientSession&&) = delete;
+    ~ClientSession();
+
+    /// A cancel request with this client's key has come.
+    /// @param on_done runs once the request has done its work or was found to have nothing to do
+    void cancel(std::function<void()> on_done);
+    /// The process is to end: idle clients are told so now, others once they are at rest.
+    void drain();
+    /// Tells the client the end (unless it is in the middle of a message) and closes.
+    void fatal(SqlState sqlstate, std::string message);
+    void fatal(const protocol::ErrorFields& fields);
+    /// The configuration has changed.
+    void refresh();
+
+    void unlink_from_worker() { ListNode<ClientSession>::unlink(); }
+    [[nodiscard]] std::uint64_t id() const { return id_; }
+    [[nodiscard]] ClientState state() const { return state_; }
+    [[nodiscard]] const pool::Pool* pool() const { return pool_; }
+    [[nodiscard]] status::Connection describe(TimePoint now) const;
+
+private:
+    enum class Treatment : std::uint8_t { Forward, Drop, Hold, Stop };
+
+    /// What is needed until the login is through; freed then.
+    struct Login {
+        std::unique_ptr<ClientAuth> auth;
+        pool::StartupWishes wishes;
+        int encryption_requests = 0;
+    };
+
+    // Life (client_session.cpp)
+    std::size_t on_bytes(ByteView bytes) override;
+    void on_drained() override;
+    void on_closed(const Error& reason) override;
+    void on_deadline(net::Deadline& deadline) override;
+    void transition(ClientEvent event);
+    void send(const ByteWriter& writer);
+    void leave_backend();
+    void close();
+    void set_idle_deadline();
+    [[nodiscard]] std::size_t hold(ByteView bytes);
+    void resume_held();
+
+    // Login (client_login.cpp)
+    [[nodiscard]] std::size_t read_startup(ByteView bytes);
+    [[nodiscard]] std::size_t go_on(ByteView bytes, std::size_t used);
+    void on_startup(const protocol::StartupPacket& packet);
+    void on_cancel_request(const protocol::StartupPacket& packet);
+    void begin_login(const protocol::StartupPacket& packet);
+    [[nodiscard]] std::size_t read_password(ByteView bytes);
+    void advance_auth(ClientAuth::Status status, const ByteWriter& output);
+    void hash();
+    void on_authenticated();
+    void open_console();
+    void enter_pool(const conf::Config& config, const conf::DatabaseSettings& database);
+    void send_welcome(const pool::ReportedParameters& parameters);
+    [[nodiscard]] pool::SettingsPtr welcome_settings() const;
+    void login_failed(SqlState sqlstate, std::string message, const char* reason);
+
+    // Relay (client_relay.cpp)
+    [[nodiscard]] std::size_t relay(ByteView bytes);
+    [[nodiscard]] Treatment begin_frame(const protocol::FrameHeader& header);
+    [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
+    [[nodiscard]] Treatment want_backend(protocol::FrontendMessage type);
+    [[nodiscard]] Treatment skip(protocol::FrontendMessage type);
+    void count(protocol::FrontendMessage type);
+    void flush_to_backend(net::WriteBatch& batch);
+    void maybe_give_back();
+    void give_back();
+    void answer_refused(const protocol::ErrorFields& error);
+    void refuse_open_transaction();
+    void watch_transaction();
+    [[nodiscard]] std::size_t feed_console(ByteView bytes);
+    void on_console_ready();
+
+    // pool::LeaseHolder (client_relay.cpp)
+    void on_lease(pool::Backend& backend, Duration waited) override;
+    void on_refused(const pool::LoginFailure& reason) override;
+    void on_prepared() override;
+    void on_prepare_failed(const protocol::ErrorFields& reason) override;
+    void on_reply(const net::WriteBatch& batch) override;
+    void on_reported(std::string_view lower_case_name, std::string_view value) override;
+    void on_reply_end() override;
+    void on_backend_drained() override;
+    void on_backend_lost(const pool::BackendLoss& loss) override;
+
+    [[nodiscard]] bool is_session_mode() const;
+    [[nodiscard]] bool has_lease() const { return backend_ != nullptr; }
+
+    /// @return what a callback from elsewhere asks whether we still exist
+    [[nodiscard]] std::weak_ptr<char> alive();
+
+    Worker& worker_;
+    std::uint64_t id_;
+    net::Stream stream_;
+    net::Deadline deadline_{*this};
+    std::unique_ptr<Login> login_;
+    std::unique_ptr<Console> console_;
+    std::shared_ptr<char> alive_;  // made when first asked for
+    pool::Pool* pool_ = nullptr;
+    pool::Backend* backend_ = nullptr;
+    net::WriteBatch* outgoing_ = nullptr;  // of the relay() on the stack
+    pool::SettingsPtr settings_;
+    std::string user_;
+    TimePoint connected_at_ = Clock::now();
+    TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
+    TimePoint transaction_at_{};  // when the transaction under way began
+    std::size_t body_left_ = 0;   // of the client's message that is passing through
+    std::uint32_t cancel_pid_ = 0;
+    std::uint16_t minor_ = 0;
+    ClientState state_ = ClientState::Startup;
+    protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
+    bool is_forwarding_ = false;
+    bool is_relaying_ = false;         // on the stack: what arrives meanwhile is dealt with there
+    bool has_lost_transaction_ = false;  // its backend went while nothing was owed: told at the next request
+    bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
+    bool is_counted_ = false;          // among the process's clients
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace weir::proxy {
+
+/// Where a client is in its life. Only ClientSession::transition() moves it.
+enum class ClientState : std::uint8_t {
+    Startup,         ///< nothing known yet
+    Authenticating,  ///< the client must prove something
+    Hashing,         ///< its proof is being computed on, off the loop
+    Welcoming,       ///< proven; waits for a backend to say what the server's settings are
+    Idle,            ///< logged in, owed nothing, holds no backend
+    Skipping,        ///< a request was refused: what follows is dropped until its Sync
+    Waiting,         ///< its request waits for a backend
+    Preparing,       ///< has a backend that is being given its settings
+    Active,          ///< has a backend; messages pass both ways
+    Console,         ///< talks to the admin database
+    Cancelling,      ///< was a CancelRequest, which is on its way to PostgreSQL
+    Closing,         ///< has been told the end; its last bytes are on their way
+    Closed,          ///< gone; waits for its deletion
+};
+
+enum class ClientEvent : std::uint8_t {
+    StartupRead,
+    HashBegan,
+    HashDone,
+    Authenticated,
+    ConsoleOpened,
+    CancelRead,
+    Welcomed,
+    BackendWanted,
+    BackendLent,
+    Prepared,
+    BackendGivenBack,
+    RequestRefused,  ///< answered, with more of it to come up to its Sync
+    RequestAnswered, ///< refused or answered in full
+    SyncSeen,
+    EndBegan,
+    Ended,
+};
+
+struct ClientRule {
+    ClientState from;
+    ClientEvent event;
+    ClientState to;
+};
+
+/// The whole machine. Besides these, EndBegan leads from every state to Closing (not from Closed) and Ended to Closed.
+inline constexpr std::array<ClientRule, 24> kClientRules = {{
+    {ClientState::Startup, ClientEvent::StartupRead, ClientState::Authenticating},
+    {ClientState::Startup, ClientEvent::CancelRead, ClientState::Cancelling},
+    {ClientState::Authenticating, ClientEvent::HashBegan, ClientState::Hashing},
+    {ClientState::Hashing, ClientEvent::HashDone, ClientState::Authenticating},
+    {ClientState::Authenticating, ClientEvent::Authenticated, ClientState::Welcoming},
+    {ClientState::Authenticating, ClientEvent::ConsoleOpened, ClientState::Console},
+    {ClientState::Welcoming, ClientEvent::Welcomed, ClientState::Idle},
+    {ClientState::Idle, ClientEvent::BackendWanted, ClientState::Waiting},
+    {ClientState::Waiting, ClientEvent::BackendLent, ClientState::Preparing},
+    {ClientState::Waiting, ClientEvent::RequestAnswered, ClientState::Idle},
+    {ClientState::Waiting, ClientEvent::RequestRefused, ClientState::Skipping},
+    {ClientState::Preparing, ClientEvent::Prepared, ClientState::Active},
+    {ClientState::Preparing, ClientEvent::RequestAnswered, ClientState::Idle},
+    {ClientState::Preparing, ClientEvent::RequestRefused, ClientState::Skipping},
+    {ClientState::Active, ClientEvent::BackendGivenBack, ClientState::Idle},
+    {ClientState::Active, ClientEvent::RequestAnswered, ClientState::Idle},
+    {ClientState::Active, ClientEvent::RequestRefused, ClientState::Skipping},
+    {ClientState::Idle, ClientEvent::RequestAnswered, ClientState::Idle},
+    {ClientState::Idle, ClientEvent::RequestRefused, ClientState::Skipping},
+    {ClientState::Skipping, ClientEvent::SyncSeen, ClientState::Idle},
+    {ClientState::Idle, ClientEvent::BackendLent, ClientState::Active},
+    {ClientState::Welcoming, ClientEvent::BackendLent, ClientState::Active},
+    {ClientState::Skipping, ClientEvent::RequestRefused, ClientState::Skipping},
+    {ClientState::Skipping, ClientEvent::RequestAnswered, ClientState::Skipping},
+}};
+
+/// @return the state an event leads to; nothing when the event cannot happen in that state
+[[nodiscard]] constexpr std::optional<ClientState> next_state(ClientState from, ClientEvent event) {
+    if (event == ClientEvent::EndBegan || event == ClientEvent::Ended) {
+        return from == ClientState::Closed ? std::nullopt
+                                           : std::optional{event == ClientEvent::Ended ? ClientState::Closed
+                                                                                       : ClientState::Closing};
+    }
+    for (const ClientRule& rule : kClientRules) {
+        if (rule.from == from && rule.event == event) {
+            return rule.to;
+        }
+    }
+    return std::nullopt;
+}
+
+/// @return the label of weir_clients{state}
+[[nodiscard]] constexpr std::string_view name_of(ClientState state) {
+    switch (state) {
+        case ClientState::Startup: return "startup";
+        case ClientState::Authenticating: return "authenticating";
+        case ClientState::Hashing: return "hashing";
+        case ClientState::Welcoming: return "welcoming";
+        case ClientState::Idle: return "idle";
+        case ClientState::Skipping: return "skipping";
+        case ClientState::Waiting: return "waiting";
+        case ClientState::Preparing: return "preparing";
+        case ClientState::Active: return "active";
+        case ClientState::Console: return "console";
+        case ClientState::Cancelling: return "cancelling";
+        case ClientState::Closing: return "closing";
+        case ClientState::Closed: return "closed";
+    }
+    return "closed";
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "base/bytes.hpp"
+#include "protocol/message_type.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace weir::proxy {
+
+/// A database that is answered here: one client's session with it. Lives on the client's loop; sans-I/O.
+class Console {
+public:
+    Console() = default;
+    Console(const Console&) = delete;
+    Console& operator=(const Console&) = delete;
+    Console(Console&&) = delete;
+    Console& operator=(Console&&) = delete;
+    virtual ~Console() = default;
+
+    /// Appends the ParameterStatus messages of the login.
+    virtual void write_welcome(ByteWriter& writer) = 0;
+    /// @param body a whole message's body
+    virtual void on_message(protocol::FrontendMessage type, ByteView body) = 0;
+    /// @return whether an answer is being waited for: nothing more may be fed until on_ready was called
+    [[nodiscard]] virtual bool busy() const = 0;
+};
+
+/// What a console needs from the client it talks to.
+struct ConsoleClient {
+    std::string user;
+    std::function<void(std::function<void()>)> post;  ///< runs something on the client's loop; any thread may call it
+    std::function<void(ByteView)> send;
+    std::function<void()> on_ready;
+};
+
+class ConsoleFactory {
+public:
+    ConsoleFactory() = default;
+    ConsoleFactory(const ConsoleFactory&) = delete;
+    ConsoleFactory& operator=(const ConsoleFactory&) = delete;
+    ConsoleFactory(ConsoleFactory&&) = delete;
+    ConsoleFactory& operator=(ConsoleFactory&&) = delete;
+    virtual ~ConsoleFactory() = default;
+
+    /// @return nullptr when this user may not look. Thread: any worker's.
+    [[nodiscard]] virtual std::unique_ptr<Console> open(ConsoleClient client) = 0;
+};
+
+}  // namespace weir::proxy

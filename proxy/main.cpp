@@ -1,0 +1,145 @@
+// The program: arguments -> configuration -> Server -> exit code. Wires the folders together; nobody includes it.
+
+#include "base/log.hpp"
+#include "conf/load.hpp"
+#include "conf/reference.hpp"
+#include "proxy/server.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kExitFine = 0;
+constexpr int kExitFindings = 1;
+constexpr int kExitCritical = 2;
+
+struct Arguments {
+    std::string config_path;
+    bool defaults = false;
+    bool reference = false;
+    double drain_timeout_s = 30;
+};
+
+void print_problems(const weir::conf::LoadResult& loaded) {
+    for (const weir::conf::Problem& problem : loaded.problems) {
+        std::cerr << problem.text() << '\n';
+    }
+}
+
+int serve(const Arguments& arguments) {
+    weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    if (loaded.config == nullptr) {
+        print_problems(loaded);
+        return kExitCritical;
+    }
+    if (const std::string problem = weir::log::start(loaded.config->log); !problem.empty()) {
+        std::cerr << "weir: cannot open the log: " << problem << '\n';
+        return kExitCritical;
+    }
+    for (const std::string& note : loaded.notes) {
+        weir::log::warn("config_note", {{"note", note}});
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    int exit_code = kExitFine;
+    {
+        weir::proxy::ServerOptions options;
+        options.config_path = arguments.config_path;
+        options.drain_timeout = std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
+        weir::proxy::Server server{options, std::move(loaded)};
+        if (const std::string problem = server.start(); problem.empty()) {
+            weir::log::info("started", {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
+            server.run();
+        } else {
+            weir::log::error("start_failed", {{"reason", problem}});
+            exit_code = kExitCritical;
+        }
+    }
+    weir::log::info("stopped");
+    weir::log::stop();
+    return exit_code;
+}
+
+int check(const Arguments& arguments) {
+    const weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    for (const weir::conf::Problem& problem : loaded.problems) {
+        std::cout << problem.text() << '\n';
+    }
+    for (const std::string& note : loaded.notes) {
+        std::cout << "note: " << note << '\n';
+    }
+    if (loaded.problems.empty()) {
+        std::cout << "fine: " << (arguments.config_path.empty() ? "environment" : arguments.config_path) << '\n';
+    }
+    return loaded.problems.empty() ? kExitFine : kExitFindings;
+}
+
+int show_config(const Arguments& arguments) {
+    if (arguments.defaults) {
+        std::cout << weir::conf::defaults_toml();
+        return kExitFine;
+    }
+    if (arguments.reference) {
+        std::cout << weir::conf::reference_markdown();
+        return kExitFine;
+    }
+    const weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    if (loaded.config == nullptr) {
+        print_problems(loaded);
+        return kExitCritical;
+    }
+    std::cout << weir::conf::config_toml(*loaded.config);
+    return kExitFine;
+}
+
+int run(int argc, char** argv) {
+    Arguments arguments;
+    CLI::App app{"Weir: a connection-pooling proxy for PostgreSQL"};
+    app.set_version_flag("--version", std::string{"weir "} + WEIR_VERSION);
+    app.require_subcommand(0, 1);
+    const auto add_config = [&arguments](CLI::App& command) {
+        command.add_option("-c,--config", arguments.config_path, "the weir.toml; without it DATABASE_URL or DB_* are used");
+    };
+    const auto add_serve = [&](CLI::App& command) {
+        add_config(command);
+        command.add_option("--drain-timeout", arguments.drain_timeout_s, "seconds that transactions may take after TERM");
+    };
+    add_serve(app);
+    add_serve(*app.add_subcommand("serve", "run the proxy (the default)"));
+    CLI::App* check_command = app.add_subcommand("check", "say every mistake in a configuration; exit 1 if any");
+    add_config(*check_command);
+    CLI::App* config_command = app.add_subcommand("config", "print the settings in force, secrets masked");
+    add_config(*config_command);
+    config_command->add_flag("--defaults", arguments.defaults, "print every setting with its default");
+    config_command->add_flag("--reference", arguments.reference, "print the reference of all settings (docs/config.md)");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& problem) {
+        return app.exit(problem) == 0 ? kExitFine : kExitCritical;
+    }
+    if (check_command->parsed()) {
+        return check(arguments);
+    }
+    if (config_command->parsed()) {
+        return show_config(arguments);
+    }
+    return serve(arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& problem) {
+        std::cerr << "weir: " << problem.what() << '\n';
+        return kExitCritical;
+    }
+}

@@ -1,0 +1,325 @@
+#include "proxy/server.hpp"
+
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "conf/reload.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+/// Every client and every backend is a descriptor: take as many as the system lets us.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/// Adds a worker's rows of a pool to those of the others.
+void merge_pool(status::Pool& into, const status::Pool& from) {
+    into.clients_active += from.clients_active;
+    into.clients_idle += from.clients_idle;
+    into.clients_waiting += from.clients_waiting;
+    into.clients_active_cancel += from.clients_active_cancel;
+    into.clients_waiting_cancel += from.clients_waiting_cancel;
+    into.backends_active += from.backends_active;
+    into.backends_active_cancel += from.backends_active_cancel;
+    into.backends_being_canceled += from.backends_being_canceled;
+    into.backends_idle += from.backends_idle;
+    into.backends_used += from.backends_used;
+    into.backends_tested += from.backends_tested;
+    into.backends_login += from.backends_login;
+    into.open = std::max(into.open, from.open);
+    into.longest_wait_us = std::max(into.longest_wait_us, from.longest_wait_us);
+    into.assignments += from.assignments;
+    into.transactions += from.transactions;
+    into.statements += from.statements;
+    into.bytes_received += from.bytes_received;
+    into.bytes_sent += from.bytes_sent;
+    into.transaction_us += from.transaction_us;
+    into.statement_us += from.statement_us;
+    into.wait_us += from.wait_us;
+    into.client_parses += from.client_parses;
+    into.backend_parses += from.backend_parses;
+    into.binds += from.binds;
+    into.logins += from.logins;
+    into.wait_sum_us += from.wait_sum_us;
+    for (std::size_t i = 0; i < into.events.size(); ++i) {
+        into.events[i] += from.events[i];
+    }
+    for (std::size_t i = 0; i < into.wait_buckets.size(); ++i) {
+        into.wait_buckets[i] += from.wait_buckets[i];
+    }
+}
+
+void merge_pools(status::Snapshot& snapshot) {
+    std::map<std::pair<std::string, std::string>, status::Pool> merged;
+    for (status::Pool& row : snapshot.pools) {
+        const auto [place, is_new] = merged.try_emplace({row.database, row.user}, row);
+        if (!is_new) {
+            merge_pool(place->second, row);
+        }
+    }
+    snapshot.pools.clear();
+    for (auto& [key, row] : merged) {
+        snapshot.pools.push_back(std::move(row));
+    }
+}
+
+}  // namespace
+
+Server::Server(ServerOptions options, conf::LoadResult loaded)
+    : options_{std::move(options)}, config_{std::move(loaded.config)}, files_{std::move(loaded.files)} {
+    fill_random(shared_.mock_secret);
+    fill_random(shared_.cancel_secret);
+    shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };
+}
+
+Server::~Server() {
+    watch_.reset();
+    signals_.reset();
+    listeners_.clear();
+    drain_deadline_.clear();
+    shared_.background.stop();
+    for (const auto& worker : shared_.workers) {
+        worker->stop();
+    }
+    shared_.workers.clear();
+}
+
+std::string Server::start() {
+    raise_descriptor_limit();
+    const conf::Config& config = *config_;
+    const net::ListenOptions options{config.listen.backlog, config.listen.unix_socket_mode};
+    for (const Endpoint& endpoint : config.listen.addresses) {
+        std::string problem;
+        auto listener = net::Listener::open(
+            loop_, endpoint, options, [this](net::Fd fd) { accept(std::move(fd)); }, problem);
+        if (listener == nullptr) {
+            return problem;
+        }
+        log::info("listening", {{"address", listener->endpoint().text()}});
+        listeners_.push_back(std::move(listener));
+    }
+    shared_.all_stopped = std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads));
+    shared_.workers.reserve(config.listen.threads);
+    for (unsigned i = 0; i < config.listen.threads; ++i) {
+        shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
+    }
+    signals_ = std::make_unique<net::Signals>(
+        loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) { on_signal(number); });
+    watch_files();
+    return {};
+}
+
+void Server::run() { loop_.run(); }
+
+void Server::accept(net::Fd fd) {
+    const auto least = std::min_element(shared_.workers.begin(), shared_.workers.end(), [](const auto& a, const auto& b) {
+        return a->load() < b->load();
+    });
+    (*least)->add_client(std::move(fd));
+}
+
+std::vector<Endpoint> Server::endpoints() const {
+    std::vector<Endpoint> endpoints;
+    for (const auto& listener : listeners_) {
+        endpoints.push_back(listener->endpoint());
+    }
+    return endpoints;
+}
+
+// ---- signals, reload, drain ------------------------------------------------------------------------------------------
+
+void Server::on_signal(int number) {
+    switch (number) {
+        case SIGHUP:
+            log::reopen();
+            reload();
+            return;
+        case SIGTERM:
+        case SIGINT:
+            if (is_draining_) {
+                log::info("drain_cut_short");
+                loop_.stop();
+                return;
+            }
+            drain();
+            return;
+        default:
+            log::info("stopping", {{"signal", number}});
+            loop_.stop();
+            return;
+    }
+}
+
+/// Reads the configuration off the loop, then swaps it in as a whole, or not at all.
+void Server::reload() {
+    if (is_reloading_) {
+        is_reload_wanted_ = true;
+        return;
+    }
+    is_reloading_ = true;
+    auto work = [this, path = options_.config_path] {
+        auto loaded = std::make_shared<conf::LoadResult>(conf::load(path, conf::Environment::of_process()));
+        loop_.post([this, loaded] {
+            is_reloading_ = false;
+            apply(*loaded);
+            if (std::exchange(is_reload_wanted_, false)) {
+                reload();
+            }
+        });
+    };
+    if (!shared_.background.submit(std::move(work))) {
+        is_reloading_ = false;
+        log::error("reload_failed", {{"reason", "too much work is waiting; try again"}});
+    }
+}
+
+void Server::apply(const conf::LoadResult& loaded) {
+    for (const conf::Problem& problem : loaded.problems) {
+        log::error("reload_failed", {{"problem", problem.text()}});
+    }
+    if (loaded.config == nullptr) {
+        return;
+    }
+    const conf::ReloadPlan plan = conf::compare(*config_, *loaded.config);
+    for (const std::string& key : plan.needs_restart) {
+        log::warn("reload_needs_restart", {{"key", key}});
+    }
+    for (const std::string& note : loaded.notes) {
+        log::warn("config_note", {{"note", note}});
+    }
+    auto next = std::make_shared<conf::Config>(*loaded.config);
+    next->listen.addresses = config_->listen.addresses;  // what a restart is needed for stays as it runs
+    next->listen.threads = config_->listen.threads;
+    next->http = config_->http;
+    std::atomic_store(&config_, conf::ConfigPtr{std::move(next)});
+    log::set_level(config_->log.level);
+    for (const auto& worker : shared_.workers) {
+        worker->apply(config_);
+    }
+    files_ = loaded.files;
+    watch_files();
+    log::info("reloaded", {{"changed", plan.changed.size()}, {"needs_restart", plan.needs_restart.size()}});
+}
+
+void Server::watch_files() {
+    watch_.reset();
+    if (config_->watch && !files_.empty()) {
+        watch_ = std::make_unique<net::FileWatch>(loop_, files_, [this] { reload(); });
+    }
+}
+
+void Server::drain() {
+    if (is_draining_) {
+        return;
+    }
+    is_draining_ = true;
+    log::info("draining", {{"clients", shared_.clients.load()}, {"timeout_ms", options_.drain_timeout.count()}});
+    listeners_.clear();
+    loop_.set_deadline(drain_deadline_, deadline_after(Clock::now(), options_.drain_timeout));
+    for (const auto& worker : shared_.workers) {
+        worker->drain();
+    }
+}
+
+void Server::check_drained() {
+    const bool is_empty = std::all_of(
+        shared_.workers.begin(), shared_.workers.end(), [](const auto& worker) { return worker->load() == 0; });
+    if (is_draining_ && is_empty) {
+        log::info("drained");
+        loop_.stop();
+    }
+}
+
+void Server::on_deadline(net::Deadline& /*deadline*/) {
+    log::warn("drain_timed_out", {{"clients", shared_.clients.load()}});
+    loop_.stop();
+}
+
+// ---- status ----------------------------------------------------------------------------------------------------------
+
+void Server::collect(status::Detail detail, std::function<void(status::Snapshot)> done) {
+    loop_.post([this, detail, done = std::move(done)] {
+        struct Gathering {
+            status::Snapshot snapshot;
+            std::size_t missing;
+            std::function<void(status::Snapshot)> done;
+        };
+        auto gathering = std::make_shared<Gathering>(Gathering{{}, shared_.workers.size(), done});
+        // The workers fill the snapshot one after the other: each posts on to the next, so it is never shared.
+        auto visit = std::make_shared<std::function<void(std::size_t)>>();
+        *visit = [this, detail, gathering, weak = std::weak_ptr{visit}](std::size_t index) {
+            const auto self = weak.lock();
+            if (index == shared_.workers.size()) {
+                loop_.post([this, gathering] {
+                    gathering->snapshot.draining = gathering->snapshot.draining || is_draining_;
+                    merge_pools(gathering->snapshot);
+                    add_databases(gathering->snapshot);
+                    gathering->done(std::move(gathering->snapshot));
+                });
+                return;
+            }
+            shared_.workers[index]->post([gathering, detail, self, index](Worker& worker) {
+                worker.add_to(gathering->snapshot, detail);
+                (*self)(index + 1);
+            });
+        };
+        (*visit)(0);
+    });
+}
+
+void Server::add_databases(status::Snapshot& snapshot) const {
+    std::set<std::string> names;
+    for (const auto& [name, database] : config_->databases) {
+        if (name != "*") {
+            names.insert(name);
+        }
+    }
+    for (const status::Pool& pool : snapshot.pools) {
+        names.insert(pool.database);
+    }
+    for (const std::string& name : names) {
+        const conf::DatabaseSettings* database = config_->find_database(name);
+        if (database == nullptr) {
+            continue;
+        }
+        const Endpoint& server = config_->cluster_of(*database).servers.front();
+        const conf::PoolSettings settings = config_->pool_for(name, database->user);
+        status::Database row;
+        row.name = name;
+        row.host = server.kind == Endpoint::Kind::Tcp ? server.host : server.path;
+        row.port = server.port;
+        row.dbname = database->dbname.empty() ? name : database->dbname;
+        row.force_user = database->user;
+        row.pool_size = settings.max;
+        row.min_pool_size = settings.min;
+        row.reserve = settings.reserve;
+        row.mode = settings.mode == conf::PoolMode::Session
+                       ? "session"
+                       : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
+        row.max_lifetime_s = std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();
+        for (const status::Pool& pool : snapshot.pools) {
+            if (pool.database == name) {
+                row.connections += pool.open;
+                row.client_connections += pool.clients_active + pool.clients_idle + pool.clients_waiting;
+            }
+        }
+        snapshot.databases.push_back(std::move(row));
+    }
+    snapshot.users = config_->users.size();
+    snapshot.workers = shared_.workers.size();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "base/status.hpp"
+#include "conf/load.hpp"
+#include "conf/model.hpp"
+#include "net/event_loop.hpp"
+#include "net/listener.hpp"
+#include "net/signals.hpp"
+#include "proxy/worker.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::proxy {
+
+struct ServerOptions {
+    std::string config_path;  ///< "" = environment only
+    std::chrono::milliseconds drain_timeout{30'000};
+};
+
+/// The control loop: listeners, signals, reload, drain, and the workers.
+///
+/// @thread made, run and destroyed by one thread; collect(), config() and reload() may be called from any
+class Server final : public status::StatusSource, private net::DeadlineListener {
+public:
+    Server(ServerOptions options, conf::LoadResult loaded);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    Server(Server&&) = delete;
+    Server& operator=(Server&&) = delete;
+    ~Server() override;
+
+    /// Who answers the admin database; before start().
+    void set_consoles(ConsoleFactory* consoles) { shared_.consoles = consoles; }
+
+    /// Opens the listeners and starts the workers.
+    /// @return "" or what is wrong, for a person
+    [[nodiscard]] std::string start();
+    /// Serves until a signal or the end of a drain.
+    void run();
+
+    /// Stops accepting and lets transactions finish; run() returns when all is done or at the deadline.
+    void drain();
+
+    void collect(status::Detail detail, std::function<void(status::Snapshot)> done) override;
+    [[nodiscard]] conf::ConfigPtr config() const { return std::atomic_load(&config_); }
+    [[nodiscard]] std::vector<Endpoint> endpoints() const;
+
+private:
+    void on_signal(int number);
+    void reload();
+    void apply(const conf::LoadResult& loaded);
+    void watch_files();
+    void on_deadline(net::Deadline& deadline) override;
+    void check_drained();
+    void accept(net::Fd fd);
+    void add_databases(status::Snapshot& snapshot) const;
+
+    ServerOptions options_;
+    net::EventLoop loop_;
+    conf::ConfigPtr config_;
+    std::vector<std::string> files_;
+    Shared shared_;
+    std::vector<std::unique_ptr<net::Listener>> listeners_;
+    std::unique_ptr<net::Signals> signals_;
+    std::unique_ptr<net::FileWatch> watch_;
+    net::Deadline drain_deadline_{*this};
+    bool is_draining_ = false;
+    bool is_reloading_ = false;
+    bool is_reload_wanted_ = false;
+};
+
+}  // namespace weir::proxy

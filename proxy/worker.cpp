@@ -1,0 +1,317 @@
+#include "proxy/worker.hpp"
+
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "net/socket.hpp"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+constexpr std::chrono::seconds kSweepEvery{10};
+/// A cancel key's process id: six bits of worker, 25 random ones; positive, as PostgreSQL's are.
+constexpr unsigned kRandomPidBits = 25;
+constexpr std::uint32_t kRandomPidMask = (1U << kRandomPidBits) - 1;
+
+}  // namespace
+
+Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
+    : shared_{shared}, index_{index}, config_{std::move(config)} {
+    auth_cache_.mock_secret = shared_.mock_secret;
+    std::promise<void> started;
+    std::future<void> ready = started.get_future();
+    thread_ = std::thread{[this, &started] { run(started); }};
+    ready.wait();
+}
+
+Worker::~Worker() { thread_.join(); }
+
+void Worker::run(std::promise<void>& started) {
+    net::EventLoop loop;
+    loop_ = &loop;
+    pools_ = std::make_unique<pool::PoolSet>(
+        pool::Pool::Environment{loop, shared_.background, settings_, counters_, shared_.budgets, *this, index_});
+    loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
+    started.set_value();
+    loop.run();
+    while (ClientSession* session = sessions_.front()) {
+        session->fatal(sqlstate::kAdminShutdown, "server shutting down");
+        if (session == sessions_.front()) {
+            remove(*session);  // its last words did not all fit: there is no more time for them
+        }
+    }
+    loop.run_pending();
+    pools_.reset();
+    sweep_.clear();
+    loop.run_pending();
+    shared_.all_stopped->arrive_and_wait();
+}
+
+void Worker::on_deadline(net::Deadline& /*deadline*/) {
+    pools_->sweep();
+    loop_->set_deadline(sweep_, Clock::now() + kSweepEvery);
+}
+
+// ---- from other threads ----------------------------------------------------------------------------------------------
+
+void Worker::post(std::function<void(Worker&)> task) {
+    loop_->post([this, task = std::move(task)] { task(*this); });
+}
+
+void Worker::add_client(net::Fd fd) {
+    load_.fetch_add(1, std::memory_order_relaxed);
+    auto shared_fd = std::make_shared<net::Fd>(std::move(fd));
+    post([shared_fd](Worker& worker) { worker.add_client_here(std::move(*shared_fd)); });
+}
+
+void Worker::apply(conf::ConfigPtr config) {
+    post([config = std::move(config)](Worker& worker) {
+        worker.config_ = config;
+        worker.pools_->apply([&worker](const pool::PoolKey& key) -> std::optional<pool::PoolPlan> {
+            if (worker.config().find_database(key.database) == nullptr) {
+                return std::nullopt;
+            }
+            const std::string replication = key.replication.substr(0, key.replication.find('#'));
+            return worker.plan_for(key, replication);
+        });
+        worker.sessions_.for_each([](ClientSession& session) { session.refresh(); });
+    });
+}
+
+void Worker::drain() {
+    post([](Worker& worker) {
+        worker.is_draining_ = true;
+        worker.sessions_.for_each([](ClientSession& session) { session.drain(); });
+        worker.check_drained();
+    });
+}
+
+void Worker::check_drained() {
+    if (is_draining_ && sessions_.empty() && shared_.on_worker_empty) {
+        shared_.on_worker_empty();
+    }
+}
+
+// ---- clients ---------------------------------------------------------------------------------------------------------
+
+void Worker::add_client_here(net::Fd fd) {
+    if (is_draining_) {
+        load_.fetch_sub(1, std::memory_order_relaxed);
+        return;
+    }
+    ++client_connections_;
+    net::tune(fd.get(), config_->listen.tcp_keepalive);
+    auto session = std::make_unique<ClientSession>(*this, std::move(fd), shared_.next_id.fetch_add(1));
+    sessions_.push_back(*session.release());  // the list owns it from here; remove() takes it back
+}
+
+void Worker::remove(ClientSession& session) {
+    session.unlink_from_worker();
+    load_.fetch_sub(1, std::memory_order_relaxed);
+    loop_->defer_delete(std::unique_ptr<ClientSession>{&session});
+    check_drained();
+}
+
+pool::Pool& Worker::pool_for(const pool::PoolKey& key, const std::string& replication) {
+    if (pool::Pool* known = pools_->find(key); known != nullptr) {
+        return *known;
+    }
+    return pools_->find_or_add(key, plan_for(key, replication));
+}
+
+pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& replication) const {
+    const conf::DatabaseSettings& database = *config_->find_database(key.database);
+    const conf::ClusterSettings& cluster = config_->cluster_of(database);
+    pool::PoolPlan plan;
+    plan.settings = config_->pool_for(key.database, key.user);
+    plan.limits = config_->limits;
+    plan.endpoint = cluster.servers.front();
+    plan.dbname = database.dbname.empty() ? key.database : database.dbname;
+    plan.startup_settings = database.set;
+    plan.replication = replication;
+    plan.connect_query = replication.empty() ? database.connect_query : std::string{};
+    plan.connect_timeout = cluster.connect_timeout;
+    plan.connect_concurrency = cluster.connect_concurrency;
+    plan.keepalive = config_->listen.tcp_keepalive;
+    return plan;
+}
+
+// ---- cancel keys -----------------------------------------------------------------------------------------------------
+
+std::uint32_t Worker::register_cancel_key(ClientSession& session) {
+    for (;;) {
+        const std::uint32_t process_id = (index_ << kRandomPidBits) | (random_u32() & kRandomPidMask);
+        if (process_id != 0 && cancel_keys_.emplace(process_id, &session).second) {
+            return process_id;
+        }
+    }
+}
+
+void Worker::forget_cancel_key(std::uint32_t process_id) { cancel_keys_.erase(process_id); }
+
+std::vector<std::byte> Worker::cancel_secret(std::uint32_t process_id, std::uint64_t session_id, std::size_t bytes) const {
+    ByteWriter seed;
+    seed.u32(process_id);
+    seed.u32(static_cast<std::uint32_t>(session_id >> 32U));
+    seed.u32(static_cast<std::uint32_t>(session_id));
+    seed.u32(static_cast<std::uint32_t>(bytes));
+    const crypto::Sha256 digest = crypto::hmac_sha256(shared_.cancel_secret, seed.bytes());
+    return {digest.begin(), digest.begin() + static_cast<std::ptrdiff_t>(std::min(bytes, digest.size()))};
+}
+
+void Worker::route_cancel(std::uint32_t process_id, std::vector<std::byte> secret, std::function<void()> on_done) {
+    const unsigned target = process_id >> kRandomPidBits;
+    if (target >= shared_.workers.size()) {
+        on_done();
+        return;
+    }
+    auto answer = [this, on_done = std::move(on_done)] { loop_->post(on_done); };
+    shared_.workers[target]->post([process_id, secret = std::move(secret), answer = std::move(answer)](Worker& worker) {
+        worker.cancel_here(process_id, secret, answer);
+    });
+}
+
+void Worker::cancel_here(std::uint32_t process_id, const std::vector<std::byte>& secret, std::function<void()> on_done) {
+    const auto found = cancel_keys_.find(process_id);
+    if (found == cancel_keys_.end() ||
+        !crypto::equal_in_constant_time(cancel_secret(process_id, found->second->id(), secret.size()), secret)) {
+        log::info("cancel_refused", {{"pid", process_id}});
+        on_done();
+        return;
+    }
+    found->second->cancel(std::move(on_done));
+}
+
+// ---- peers -----------------------------------------------------------------------------------------------------------
+
+unsigned Worker::worker_count() const { return static_cast<unsigned>(shared_.workers.size()); }
+
+void Worker::post_to_pool(unsigned worker, const pool::PoolKey& key, std::function<void(pool::Pool&)> task) {
+    shared_.workers[worker]->post([key, task = std::move(task)](Worker& target) {
+        if (target.config().find_database(key.database) != nullptr) {
+            task(target.pool_for(key, {}));
+        }
+    });
+}
+
+bool Worker::make_room(const pool::Pool& asking) {
+    if (pools_->make_room(asking)) {
+        return true;
+    }
+    for (const auto& worker : shared_.workers) {
+        if (worker.get() != this) {
+            worker->post([key = asking.key()](Worker& target) {
+                if (const pool::Pool* pool = target.pools_->find(key); pool != nullptr) {
+                    static_cast<void>(target.pools_->make_room(*pool));
+                }
+            });
+        }
+    }
+    return false;
+}
+
+// ---- status ----------------------------------------------------------------------------------------------------------
+
+void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
+    const TimePoint now = Clock::now();
+    std::map<const pool::Pool*, std::size_t> rows;
+    pools_->for_each([&](pool::Pool& pool) {
+        status::Pool row;
+        row.database = pool.key().database;
+        row.user = pool.key().user;
+        const conf::PoolSettings& settings = pool.plan().settings;
+        row.mode = settings.mode == conf::PoolMode::Session
+                       ? "session"
+                       : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
+        row.size_max = settings.max;
+        row.size_min = settings.min;
+        row.reserve = settings.reserve;
+        pool.add_to(row, now);
+        if (const std::string why = pool.failure_text(); !why.empty() && row.open == 0) {
+            snapshot.not_ready.push_back(row.database + ": " + why);
+        }
+        rows[&pool] = snapshot.pools.size();
+        snapshot.pools.push_back(std::move(row));
+        if (detail == status::Detail::Connections) {
+            pool.for_each_backend([&](const pool::Backend& backend) {
+                snapshot.backends.push_back(describe(pool, backend, now));
+            });
+        }
+    });
+    sessions_.for_each([&](ClientSession& session) {
+        ++snapshot.totals.clients_by_state[std::string{name_of(session.state())}];
+        if (const auto row = rows.find(session.pool()); row != rows.end() && session.state() != ClientState::Waiting) {
+            ++(session.state() == ClientState::Active || session.state() == ClientState::Preparing
+                   ? snapshot.pools[row->second].clients_active
+                   : snapshot.pools[row->second].clients_idle);
+        }
+        if (detail == status::Detail::Connections) {
+            snapshot.clients.push_back(session.describe(now));
+        }
+    });
+    snapshot.totals.client_connections += client_connections_;
+    for (const auto& [reason, count] : failed_logins_) {
+        snapshot.totals.logins_failed_by_reason[reason] += count;
+    }
+    add_counters_to(snapshot.totals);
+    snapshot.draining = snapshot.draining || is_draining_;
+}
+
+status::Connection Worker::describe(const pool::Pool& pool, const pool::Backend& backend, TimePoint now) const {
+    const auto unix_ms = [now](TimePoint when) {
+        const auto wall = std::chrono::system_clock::now() - (now - when);
+        return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
+    };
+    status::Connection row;
+    row.id = backend.id();
+    row.user = pool.key().user;
+    row.database = pool.key().database;
+    row.replication = !pool.key().replication.empty();
+    row.state = std::string{pool::name_of(backend.state())};
+    const net::SocketName peer = net::peer_name(backend.fd());
+    const net::SocketName local = net::local_name(backend.fd());
+    row.address = peer.address;
+    row.port = peer.port;
+    row.local_address = local.address;
+    row.local_port = local.port;
+    row.connect_time_unix_ms = unix_ms(backend.opened_at());
+    row.request_time_unix_ms = unix_ms(std::max(backend.busy_since(), backend.opened_at()));
+    const auto* client = static_cast<const ClientSession*>(backend.holder());
+    row.link_id = client != nullptr ? client->id() : 0;
+    row.remote_pid = static_cast<std::int64_t>(backend.process_id());
+    if (backend.applied() != nullptr) {
+        if (const auto name = backend.applied()->find("application_name"); name != backend.applied()->end()) {
+            row.application_name = name->second;
+        }
+    }
+    row.worker = static_cast<int>(index_);
+    return row;
+}
+
+void Worker::add_counters_to(status::Totals& totals) const {
+    totals.statements_by_kind["simple"] += counters_.simple_statements.value();
+    totals.statements_by_kind["extended"] += counters_.extended_statements.value();
+    totals.statements_by_kind["function_call"] += counters_.function_calls.value();
+    totals.statements_by_kind["copy"] += counters_.copies.value();
+    counters_.errors.add_to(totals.errors_by_class);
+    totals.bytes_from_clients += counters_.bytes_from_clients.value();
+    totals.bytes_to_clients += counters_.bytes_to_clients.value();
+    totals.bytes_from_backends += counters_.bytes_from_backends.value();
+    totals.bytes_to_backends += counters_.bytes_to_backends.value();
+    totals.cancels += counters_.cancels.value();
+    for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) {
+        totals.statement_buckets[i] += counters_.statement_time.bucket(i);
+        totals.transaction_buckets[i] += counters_.transaction_time.bucket(i);
+        totals.backend_buckets[i] += counters_.backend_time.bucket(i);
+    }
+    totals.statement_sum_us += counters_.statement_time.sum_us();
+    totals.transaction_sum_us += counters_.transaction_time.sum_us();
+    totals.backend_sum_us += counters_.backend_time.sum_us();
+}
+
+}  // namespace weir::proxy
