@@ -135,9 +135,10 @@ void apply_settings(Draft& draft) {
 
 void note_later_features(Draft& draft) {
     for (const auto& [variable, value] : draft.environment.variables) {
-        const auto later = std::find_if(kLater.begin(), kLater.end(), [&](const Later& candidate) {
-            return variable.rfind(candidate.prefix, 0) == 0;
-        });
+        const auto later =
+            std::find_if(kLater.begin(), kLater.end(), [&name = variable](const Later& candidate) {
+                return name.rfind(candidate.prefix, 0) == 0;
+            });
         if (later != kLater.end() && !value.empty() && draft.variables.count(variable) == 0) {
             draft.notes.push_back(variable + " has no effect: " + std::string{later->feature} +
                                   " is not in this version");

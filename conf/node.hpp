@@ -31,8 +31,8 @@ struct Node {
     bool is_broken = false;        ///< its problem is already reported
     std::int64_t integer = 0;      ///< Integer
     bool boolean = false;          ///< Boolean
-    std::vector<Node> items = {};  ///< Array
-    std::vector<Entry> entries = {};  ///< Table, in the order of the file
+    std::vector<Node> items;       ///< Array
+    std::vector<Entry> entries;    ///< Table, in the order of the file
 };
 
 struct Entry {
