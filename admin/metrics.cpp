@@ -1,0 +1,379 @@
+#include "admin/metrics.hpp"
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <span>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+namespace weir::admin {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using Type = prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr double kMicrosecondsPerSecond = 1e6;
+
+struct Source {
+    const status::Snapshot& snapshot;
+    std::string_view version;
+};
+
+/// A row of the table of metrics.
+struct Metric {
+    const char* name;
+    Type type;
+    const char* help;
+    const char* labels;  ///< for people: names, and values where they are fixed
+    void (*fill)(const Source&, MetricFamily&);
+};
+
+/// Adds one sample to a counter or gauge.
+void add(MetricFamily& family, Labels labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (family.type == Type::Counter ? metric.counter.value : metric.gauge.value) = value;
+    family.metric.push_back(std::move(metric));
+}
+
+void add(MetricFamily& family, Labels labels, std::uint64_t value) {
+    add(family, std::move(labels), static_cast<double>(value));
+}
+
+using Buckets = std::array<std::uint64_t, DurationHistogram::kBuckets>;
+
+void add_histogram(MetricFamily& family,
+                   Labels labels,
+                   const Buckets& buckets,
+                   std::uint64_t sum_us) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    std::uint64_t cumulative = 0;
+    for (std::size_t i = 0; i < buckets.size(); ++i) {
+        cumulative += buckets[i];
+        if (i + 1 < buckets.size()) {  // the last one has no border: Prometheus' +Inf
+            const double border =
+                static_cast<double>(DurationHistogram::border_us(i)) / kMicrosecondsPerSecond;
+            metric.histogram.bucket.push_back({cumulative, border});
+        }
+    }
+    metric.histogram.sample_count = cumulative;
+    metric.histogram.sample_sum = static_cast<double>(sum_us) / kMicrosecondsPerSecond;
+    family.metric.push_back(std::move(metric));
+}
+
+void add_map(MetricFamily& family,
+             const char* label,
+             const std::map<std::string, std::uint64_t>& values) {
+    for (const auto& [key, value] : values) {
+        add(family, {{label, key}}, value);
+    }
+}
+
+Labels labels_of(const status::Pool& pool) {
+    return {{"database", pool.database}, {"user", pool.user}};
+}
+
+Labels labels_of(const status::Pool& pool, const char* label, const char* value) {
+    Labels labels = labels_of(pool);
+    labels.push_back({label, value});
+    return labels;
+}
+
+/// Backends that serve a client or are made ready for the next one.
+std::uint64_t used(const status::Pool& pool) {
+    return pool.backends_active + pool.backends_used + pool.backends_tested;
+}
+
+double utilization(const status::Pool& pool) {
+    // A backend that is being cancelled cannot be lent either.
+    const auto busy = static_cast<double>(used(pool) + pool.backends_being_canceled);
+    return pool.size_max == 0 ? 0 : busy / static_cast<double>(pool.size_max);
+}
+
+int level(double value, double degraded, double critical) {
+    return value >= critical ? 2 : (value >= degraded ? 1 : 0);
+}
+
+/// 0 healthy, 1 degraded, 2 critical: the worse of usage and longest wait.
+int health(const status::Pool& pool) {
+    constexpr double kDegradedUsage = 0.8;
+    constexpr double kCriticalUsage = 0.95;
+    constexpr double kDegradedWaitUs = 100'000;
+    constexpr double kCriticalWaitUs = 1'000'000;
+    return std::max(
+        level(utilization(pool), kDegradedUsage, kCriticalUsage),
+        level(static_cast<double>(pool.longest_wait_us), kDegradedWaitUs, kCriticalWaitUs));
+}
+
+void fill_pool_connections(const Source& source, MetricFamily& family) {
+    for (const status::Pool& pool : source.snapshot.pools) {
+        add(family, labels_of(pool, "state", "used"), used(pool));
+        add(family, labels_of(pool, "state", "idle"), pool.backends_idle);
+        add(family, labels_of(pool, "state", "login"), pool.backends_login);
+        add(family,
+            labels_of(pool, "state", "cancel"),
+            pool.backends_active_cancel + pool.backends_being_canceled);
+    }
+}
+
+/// One gauge per pool.
+template <auto value_of>
+void fill_pools(const Source& source, MetricFamily& family) {
+    for (const status::Pool& pool : source.snapshot.pools) {
+        add(family, labels_of(pool), static_cast<double>(value_of(pool)));
+    }
+}
+
+void fill_pool_wait(const Source& source, MetricFamily& family) {
+    for (const status::Pool& pool : source.snapshot.pools) {
+        add_histogram(family, labels_of(pool), pool.wait_buckets, pool.wait_sum_us);
+    }
+}
+
+void fill_pool_events(const Source& source, MetricFamily& family) {
+    static constexpr std::array<const char*, 10> kEvents{
+        // the order of status::PoolEvent
+        "acquire_request",
+        "acquire_success",
+        "acquire_fail",
+        "release",
+        "create_request",
+        "create_success",
+        "create_fail",
+        "destroy_request",
+        "destroy_success",
+        "error",
+    };
+    for (const status::Pool& pool : source.snapshot.pools) {
+        static_assert(kEvents.size() == std::tuple_size_v<decltype(pool.events)>);
+        for (std::size_t i = 0; i < kEvents.size(); ++i) {
+            add(family, labels_of(pool, "event", kEvents[i]), pool.events[i]);
+        }
+    }
+}
+
+template <std::uint64_t status::Pool::*member>
+std::uint64_t sum_over_pools(const status::Snapshot& snapshot) {
+    std::uint64_t sum = 0;
+    for (const status::Pool& pool : snapshot.pools) {
+        sum += pool.*member;
+    }
+    return sum;
+}
+
+void fill_bytes(const Source& source, MetricFamily& family) {
+    const status::Totals& totals = source.snapshot.totals;
+    add(family, {{"direction", "from_clients"}}, totals.bytes_from_clients);
+    add(family, {{"direction", "to_clients"}}, totals.bytes_to_clients);
+    add(family, {{"direction", "from_servers"}}, totals.bytes_from_backends);
+    add(family, {{"direction", "to_servers"}}, totals.bytes_to_backends);
+}
+
+void fill_bugs(const Source& /*source*/, MetricFamily& family) {
+    for_each_bug([&family](const BugCount& bug) { add(family, {{"what", bug.what}}, bug.count); });
+}
+
+const status::Totals& totals_of(const Source& source) {
+    return source.snapshot.totals;
+}
+
+/// The one table. Lambdas take what they show from the Source; their order is the order of the
+/// page.
+constexpr Metric kMetrics[] = {
+    {"weir_pool_connections",
+     Type::Gauge,
+     "Server connections of a pool",
+     "database, user, state = used | idle | login | cancel",
+     fill_pool_connections},
+    {"weir_pool_waiting_clients",
+     Type::Gauge,
+     "Clients waiting for a server connection",
+     "database, user",
+     fill_pools<[](const status::Pool& pool) { return pool.clients_waiting; }>},
+    {"weir_pool_size_max",
+     Type::Gauge,
+     "The most server connections the pool may have, without its reserve",
+     "database, user",
+     fill_pools<[](const status::Pool& pool) { return pool.size_max; }>},
+    {"weir_pool_utilization_ratio",
+     Type::Gauge,
+     "Server connections in use or being cancelled, as a part of weir_pool_size_max (above 1 with "
+     "a reserve)",
+     "database, user",
+     fill_pools<utilization>},
+    {"weir_pool_health",
+     Type::Gauge,
+     "0 healthy, 1 degraded (80 % used, or a client waits for 100 ms), 2 critical (95 %, 1 s)",
+     "database, user",
+     fill_pools<health>},
+    {"weir_pool_wait_seconds",
+     Type::Histogram,
+     "How long clients waited for a server connection",
+     "database, user",
+     fill_pool_wait},
+    {"weir_pool_events_total",
+     Type::Counter,
+     "What happened in a pool",
+     "database, user, event = acquire_request | acquire_success | acquire_fail | release | "
+     "create_request | "
+     "create_success | create_fail | destroy_request | destroy_success | error",
+     fill_pool_events},
+    {"weir_clients",
+     Type::Gauge,
+     "Client connections by state",
+     "state",
+     [](const Source& source, MetricFamily& family) {
+         add_map(family, "state", totals_of(source).clients_by_state);
+     }},
+    {"weir_client_connections_total",
+     Type::Counter,
+     "Client connections accepted",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add(family, {}, totals_of(source).client_connections);
+     }},
+    {"weir_client_logins_failed_total",
+     Type::Counter,
+     "Clients that were not let in",
+     "reason",
+     [](const Source& source, MetricFamily& family) {
+         add_map(family, "reason", totals_of(source).logins_failed_by_reason);
+     }},
+    {"weir_statements_total",
+     Type::Counter,
+     "Statements run",
+     "kind = simple | extended | function_call | copy",
+     [](const Source& source, MetricFamily& family) {
+         add_map(family, "kind", totals_of(source).statements_by_kind);
+     }},
+    {"weir_transactions_total",
+     Type::Counter,
+     "Transactions finished, statements outside of one included",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add(family, {}, sum_over_pools<&status::Pool::transactions>(source.snapshot));
+     }},
+    {"weir_statement_errors_total",
+     Type::Counter,
+     "Errors sent to clients, by the class of their SQLSTATE",
+     "class",
+     [](const Source& source, MetricFamily& family) {
+         add_map(family, "class", totals_of(source).errors_by_class);
+     }},
+    {"weir_statement_seconds",
+     Type::Histogram,
+     "How long statements took, waiting included",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add_histogram(
+             family, {}, totals_of(source).statement_buckets, totals_of(source).statement_sum_us);
+     }},
+    {"weir_transaction_seconds",
+     Type::Histogram,
+     "How long transactions took, waiting included",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add_histogram(family,
+                       {},
+                       totals_of(source).transaction_buckets,
+                       totals_of(source).transaction_sum_us);
+     }},
+    {"weir_server_seconds",
+     Type::Histogram,
+     "The server's share of weir_statement_seconds",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add_histogram(
+             family, {}, totals_of(source).backend_buckets, totals_of(source).backend_sum_us);
+     }},
+    {"weir_bytes_total",
+     Type::Counter,
+     "Bytes of the wire protocol",
+     "direction = from_clients | to_clients | from_servers | to_servers",
+     fill_bytes},
+    {"weir_bugs_total",
+     Type::Counter,
+     "Surprises in Weir itself that cost one session each; please report them",
+     "what",
+     fill_bugs},
+    {"weir_log_dropped_lines_total",
+     Type::Counter,
+     "Log lines dropped because the disk was too slow",
+     "",
+     [](const Source& /*source*/, MetricFamily& family) { add(family, {}, log::dropped_lines()); }},
+    {"weir_build_info",
+     Type::Gauge,
+     "Always 1",
+     "version",
+     [](const Source& source, MetricFamily& family) {
+         add(family, {{"version", std::string{source.version}}}, 1.0);
+     }},
+};
+
+std::string_view type_text(Type type) {
+    switch (type) {
+        case Type::Counter: return "counter";
+        case Type::Gauge: return "gauge";
+        case Type::Histogram: return "histogram";
+        case Type::Summary:
+        case Type::Untyped: break;
+    }
+    return "untyped";
+}
+
+/// A '|' in a cell would end it.
+std::string markdown_cell(std::string_view text) {
+    std::string result;
+    for (const char c : text) {
+        result += c == '|' ? "\\|" : std::string(1, c);
+    }
+    return result;
+}
+
+}  // namespace
+
+std::string render_metrics(const status::Snapshot& snapshot, std::string_view version) {
+    const Source source{snapshot, version};
+    std::vector<MetricFamily> families;
+    for (const Metric& metric : kMetrics) {
+        MetricFamily& family = families.emplace_back();
+        family.name = metric.name;
+        family.help = metric.help;
+        family.type = metric.type;
+        metric.fill(source, family);
+    }
+    std::ostringstream out;
+    prometheus::TextSerializer{}.Serialize(out, families);
+    return out.str();
+}
+
+std::string metrics_markdown() {
+    std::string page =
+        "# Metrics\n\n"
+        "`GET /metrics` on the address of `[http]` answers in Prometheus' text format. Counters "
+        "count since the start,\n"
+        "times are in seconds, histogram buckets double from 64 µs to 67 s. This page is generated "
+        "from the table in\n"
+        "`admin/metrics.cpp`.\n\n"
+        "| metric | type | labels | what it says |\n"
+        "| --- | --- | --- | --- |\n";
+    for (const Metric& metric : kMetrics) {
+        page += "| `" + std::string{metric.name} + "` | " + std::string{type_text(metric.type)} +
+                " | " + markdown_cell(metric.labels) + " | " + markdown_cell(metric.help) + " |\n";
+    }
+    return page;
+}
+
+}  // namespace weir::admin

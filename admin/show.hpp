@@ -1,0 +1,38 @@
+#pragma once
+
+#include "admin/commands.hpp"
+
+#include <span>
+#include <vector>
+
+/// Columns and rows of the SHOW commands, for the table in commands.cpp. PgBouncer's columns come
+/// first, under its names, with its types and in its order; ours follow. What Weir does not have
+/// shows PgBouncer's value for "off".
+///
+/// @source PgBouncer 1.25's doc/usage.md
+namespace weir::admin {
+
+/// One answer: what its columns are and how its rows come about.
+struct Show {
+    std::span<const Column> columns;
+    std::vector<Row> (*rows)(const CommandInput&);
+};
+
+[[nodiscard]] Show show_pools();
+[[nodiscard]] Show show_databases();
+[[nodiscard]] Show show_users();
+[[nodiscard]] Show show_lists();
+
+[[nodiscard]] Show show_clients();
+[[nodiscard]] Show show_servers();
+
+[[nodiscard]] Show show_stats();
+[[nodiscard]] Show show_stats_totals();
+[[nodiscard]] Show show_stats_averages();
+[[nodiscard]] Show show_totals();
+
+[[nodiscard]] Show show_config();
+[[nodiscard]] Show show_state();
+[[nodiscard]] Show show_version();
+
+}  // namespace weir::admin

@@ -1,0 +1,122 @@
+#include "admin/show.hpp"
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+
+namespace weir::admin {
+
+namespace {
+
+using enum ColumnType;
+
+constexpr std::int64_t kMicrosecondsPerSecond = 1'000'000;
+constexpr std::int64_t kMillisecondsPerSecond = 1000;
+
+constexpr Column kColumns[] = {
+    {"type", Text},
+    {"user", Text},
+    {"database", Text},
+    {"replication", Text},
+    {"state", Text},
+    {"addr", Text},
+    {"port", Int4},
+    {"local_addr", Text},
+    {"local_port", Int4},
+    {"connect_time", Text},
+    {"request_time", Text},
+    {"wait", Int4},
+    {"wait_us", Int4},
+    {"close_needed", Int4},
+    {"ptr", Text},
+    {"link", Text},
+    {"remote_pid", Int4},
+    {"tls", Text},
+    {"application_name", Text},
+    {"prepared_statements", Int4},
+    {"id", Int8},
+    {"worker", Int4},
+};
+
+/// @return "2026-01-31 12:00:00 UTC", NULL for 0
+Cell time_cell(std::int64_t unix_ms) {
+    if (unix_ms == 0) {
+        return {};
+    }
+    const auto seconds = static_cast<std::time_t>(unix_ms / kMillisecondsPerSecond);
+    std::tm parts{};
+    std::array<char, 64> text{};
+    if (gmtime_r(&seconds, &parts) == nullptr) {
+        return {};
+    }
+    const std::size_t length =
+        std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+    return std::string{text.data(), length};
+}
+
+/// PgBouncer shows addresses of its memory here; people only use them to find the other end of a
+/// link.
+std::string handle(std::uint64_t id) {
+    if (id == 0) {
+        return "";
+    }
+    std::array<char, 24> text{};
+    const int length =
+        std::snprintf(text.data(), text.size(), "0x%llx", static_cast<unsigned long long>(id));
+    return {text.data(), static_cast<std::size_t>(length)};
+}
+
+Row row_of(std::string_view type, const status::Connection& connection) {
+    return {std::string{type},
+            connection.user,
+            connection.database,
+            std::string{connection.replication ? "yes" : "none"},
+            connection.state,
+            connection.address,
+            std::int64_t{connection.port},
+            connection.local_address,
+            std::int64_t{connection.local_port},
+            time_cell(connection.connect_time_unix_ms),
+            time_cell(connection.request_time_unix_ms),
+            connection.wait_us / kMicrosecondsPerSecond,
+            connection.wait_us % kMicrosecondsPerSecond,
+            std::int64_t{connection.close_needed ? 1 : 0},
+            handle(connection.id),
+            handle(connection.link_id),
+            connection.remote_pid,
+            std::string{},
+            connection.application_name,
+            std::int64_t{0},
+            cell(connection.id),
+            std::int64_t{connection.worker}};
+}
+
+std::vector<Row> rows_of(std::string_view type,
+                         const std::vector<status::Connection>& connections) {
+    std::vector<Row> rows;
+    rows.reserve(connections.size());
+    for (const status::Connection& connection : connections) {
+        rows.push_back(row_of(type, connection));
+    }
+    return rows;
+}
+
+std::vector<Row> client_rows(const CommandInput& input) {
+    return rows_of("C", input.snapshot.clients);
+}
+
+std::vector<Row> server_rows(const CommandInput& input) {
+    return rows_of("S", input.snapshot.backends);
+}
+
+}  // namespace
+
+Show show_clients() {
+    return {kColumns, client_rows};
+}
+
+Show show_servers() {
+    return {kColumns, server_rows};
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,104 @@
+#include "admin/stats_history.hpp"
+
+namespace weir::admin {
+
+namespace {
+
+Stats stats_of(const status::Pool& pool) {
+    return {pool.assignments,
+            pool.transactions,
+            pool.statements,
+            pool.bytes_received,
+            pool.bytes_sent,
+            pool.transaction_us,
+            pool.statement_us,
+            pool.wait_us,
+            pool.client_parses,
+            pool.backend_parses,
+            pool.binds,
+            pool.logins};
+}
+
+/// Per what a Stat is averaged.
+enum class Divisor : std::uint8_t { Second, Transaction, Query };
+
+Divisor divisor_of(Stat stat) {
+    switch (stat) {
+        case Stat::TransactionTime: return Divisor::Transaction;
+        case Stat::QueryTime: return Divisor::Query;
+        case Stat::Assignments:
+        case Stat::Transactions:
+        case Stat::Queries:
+        case Stat::Received:
+        case Stat::Sent:
+        case Stat::WaitTime:
+        case Stat::ClientParses:
+        case Stat::ServerParses:
+        case Stat::Binds:
+        case Stat::ClientLogins: break;
+    }
+    return Divisor::Second;
+}
+
+}  // namespace
+
+StatsByDatabase totals_by_database(const status::Snapshot& snapshot) {
+    StatsByDatabase totals;
+    for (const status::Pool& pool : snapshot.pools) {
+        const Stats stats = stats_of(pool);
+        Stats& sum = totals[pool.database];
+        for (std::size_t i = 0; i < kStats; ++i) {
+            sum[i] += stats[i];
+        }
+    }
+    return totals;
+}
+
+Stats averages_between(const Stats& before, const Stats& now, Duration elapsed) {
+    Stats delta{};
+    for (std::size_t i = 0; i < kStats; ++i) {
+        delta[i] = now[i] > before[i] ? now[i] - before[i] : 0;
+    }
+    const double seconds = std::chrono::duration<double>(elapsed).count();
+    Stats averages{};
+    for (std::size_t i = 0; i < kStats; ++i) {
+        double divisor = seconds;
+        switch (divisor_of(static_cast<Stat>(i))) {
+            case Divisor::Second: break;
+            case Divisor::Transaction:
+                divisor = static_cast<double>(at(delta, Stat::Transactions));
+                break;
+            case Divisor::Query: divisor = static_cast<double>(at(delta, Stat::Queries)); break;
+        }
+        averages[i] =
+            divisor > 0 ? static_cast<std::uint64_t>(static_cast<double>(delta[i]) / divisor) : 0;
+    }
+    return averages;
+}
+
+void StatsHistory::sample(const status::Snapshot& snapshot, TimePoint now) {
+    const std::lock_guard lock{mutex_};
+    if (has_begun_ && now - begin_ < kPeriod) {
+        return;
+    }
+    StatsByDatabase totals = totals_by_database(snapshot);
+    if (has_begun_) {
+        averages_.clear();
+        for (const auto& [database, stats] : totals) {
+            // A database that came meanwhile began with nothing.
+            const auto before = at_begin_.find(database);
+            averages_[database] = averages_between(
+                before == at_begin_.end() ? Stats{} : before->second, stats, now - begin_);
+        }
+    }
+    has_begun_ = true;
+    begin_ = now;
+    at_begin_ = std::move(totals);
+}
+
+StatsByDatabase StatsHistory::averages() const {
+    const std::lock_guard lock{mutex_};
+    return averages_;
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/status.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace weir::admin {
+
+/// What SHOW STATS counts, in the order of its columns. Times are in microseconds.
+enum class Stat : std::uint8_t {
+    Assignments,
+    Transactions,
+    Queries,
+    Received,
+    Sent,
+    TransactionTime,
+    QueryTime,
+    WaitTime,
+    ClientParses,
+    ServerParses,
+    Binds,
+    ClientLogins,
+};
+inline constexpr std::size_t kStats = 12;
+
+/// One number per Stat.
+using Stats = std::array<std::uint64_t, kStats>;
+
+[[nodiscard]] inline std::uint64_t& at(Stats& stats, Stat stat) {
+    return stats[static_cast<std::size_t>(stat)];
+}
+
+[[nodiscard]] inline std::uint64_t at(const Stats& stats, Stat stat) {
+    return stats[static_cast<std::size_t>(stat)];
+}
+
+using StatsByDatabase = std::map<std::string, Stats>;
+
+/// @return the totals since the start, summed over the pools of each database
+[[nodiscard]] StatsByDatabase totals_by_database(const status::Snapshot& snapshot);
+
+/// @return what PgBouncer shows as averages of `now - before`: counts, bytes and wait time per
+/// second, transaction and
+///         query time per transaction and query. A counter that went back (its pool is gone) counts
+///         as unchanged.
+[[nodiscard]] Stats averages_between(const Stats& before, const Stats& now, Duration elapsed);
+
+/// Remembers the counters of a minute ago, so that SHOW STATS can tell rates.
+///
+/// Whoever has a snapshot gives it to sample(); a period ends with the first sample that is kPeriod
+/// after the one that began it. With rare samples the periods are longer and the rates still right.
+/// Thread: any (one mutex, held for a walk over the databases).
+class StatsHistory {
+public:
+    /// PgBouncer's default stats_period.
+    static constexpr std::chrono::seconds kPeriod{60};
+
+    void sample(const status::Snapshot& snapshot, TimePoint now);
+
+    /// @return the averages of the last finished period; empty before the first one is over
+    [[nodiscard]] StatsByDatabase averages() const;
+
+private:
+    mutable std::mutex mutex_;
+    bool has_begun_ = false;
+    TimePoint begin_{};
+    StatsByDatabase at_begin_;
+    StatsByDatabase averages_;
+};
+
+}  // namespace weir::admin
