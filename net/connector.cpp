@@ -32,7 +32,7 @@ Connector::Connector(EventLoop& loop, const Endpoint& endpoint, TimePoint due, O
         resolve(endpoint);
     } else {
         last_error_ = ENAMETOOLONG;
-        loop_.set_deadline(deadline_, Clock::now());
+        loop_.set_deadline(deadline_, loop_.now());
     }
 }
 
@@ -55,7 +55,7 @@ void Connector::resolve(const Endpoint& endpoint) {
         loop_.raw(), &lookup->request, &Connector::on_resolved_trampoline, endpoint.host.c_str(), port.c_str(), &hints);
     if (error != 0) {
         last_error_ = -error;
-        loop_.set_deadline(deadline_, Clock::now());
+        loop_.set_deadline(deadline_, loop_.now());
         return;
     }
     lookup->request.data = lookup.get();
@@ -65,6 +65,7 @@ void Connector::resolve(const Endpoint& endpoint) {
 void Connector::on_resolved_trampoline(uv_getaddrinfo_t* request, int status, addrinfo* found) noexcept {
     const std::unique_ptr<Lookup> lookup{static_cast<Lookup*>(request->data)};
     if (lookup->owner != nullptr) {
+        lookup->owner->loop_.refresh_now();
         lookup->owner->lookup_ = nullptr;
         lookup->owner->on_resolved(status, found);
     }
@@ -108,11 +109,12 @@ void Connector::try_next() {
         uv_poll_start(poll_.get(), UV_WRITABLE, &Connector::on_poll_trampoline);
         return;
     }
-    loop_.set_deadline(deadline_, Clock::now());  // told in a later turn, as every result
+    loop_.set_deadline(deadline_, loop_.now());  // told in a later turn, as every result
 }
 
 void Connector::on_poll_trampoline(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
     if (auto* self = static_cast<Connector*>(UvBox<uv_poll_t>::owner_of(handle)); self != nullptr) {
+        self->loop_.refresh_now();
         self->on_writable();
     }
 }

@@ -104,6 +104,7 @@ void EventLoop::on_timer_trampoline(uv_timer_t* handle) noexcept {
 }
 
 void EventLoop::run_posted() {
+    refresh_now();
     std::vector<Task> batch;
     {
         const std::lock_guard lock{posted_mutex_};
@@ -123,7 +124,8 @@ void EventLoop::delete_doomed() {
 
 void EventLoop::fire_deadlines() {
     armed_for_ = kNever;
-    wheel_.advance(Clock::now());
+    refresh_now();
+    wheel_.advance(now_);
     arm_timer(wheel_.next_wake());
 }
 

@@ -48,6 +48,11 @@ public:
     /// Sets or moves a deadline of an object that lives on this loop; kNever clears it.
     void set_deadline(Deadline& deadline, TimePoint due);
 
+    /// @return the time at which the callback now running began: reading the clock once an event is enough
+    [[nodiscard]] TimePoint now() const { return now_; }
+    /// For whatever begins a callback on this loop.
+    void refresh_now() { now_ = Clock::now(); }
+
     /// Where everything on this loop is received into. Valid until the next read on this loop.
     [[nodiscard]] std::span<std::byte> read_buffer() { return {read_buffer_.get(), kReadBufferBytes}; }
 
@@ -79,6 +84,7 @@ private:
     UvBox<uv_timer_t> timer_;
     TimingWheel wheel_;
     TimePoint armed_for_ = kNever;
+    TimePoint now_ = Clock::now();
     std::unique_ptr<std::byte[]> read_buffer_;
     std::vector<std::shared_ptr<void>> doomed_;
 

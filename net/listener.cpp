@@ -120,6 +120,7 @@ void Listener::on_deadline(Deadline& /*deadline*/) { start(); }
 
 void Listener::on_poll_trampoline(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
     if (auto* self = static_cast<Listener*>(UvBox<uv_poll_t>::owner_of(handle)); self != nullptr) {
+        self->loop_.refresh_now();
         self->accept_some();
     }
 }
@@ -134,7 +135,7 @@ void Listener::accept_some() {
         if (is_out_of_descriptors(errno)) {
             log::error("accept_failed", {{"address", endpoint_.text()}, {"reason", std::strerror(errno)}});
             uv_poll_stop(poll_.get());
-            loop_.set_deadline(rest_, Clock::now() + kRestWhenFull);
+            loop_.set_deadline(rest_, loop_.now() + kRestWhenFull);
             return;
         }
         if (errno != EINTR && errno != ECONNABORTED) {

@@ -154,6 +154,7 @@ void Stream::on_poll_trampoline(uv_poll_t* handle, int status, int events) noexc
     if (self == nullptr) {
         return;
     }
+    self->loop_.refresh_now();
     if (self->broken_ != 0) {
         self->fail_with(Error{ErrorCode::Network, sqlstate::kConnectionFailure, "write failed", self->broken_});
         return;

@@ -38,7 +38,10 @@ LoginFailure network_failure(const Error& error, const Endpoint& endpoint) {
 }  // namespace
 
 Backend::Backend(const Environment& environment, std::uint64_t id, DialRequest request)
-    : env_{environment}, id_{id}, request_{std::make_unique<DialRequest>(std::move(request))} {
+    : env_{environment},
+      id_{id},
+      request_{std::make_unique<DialRequest>(std::move(request))},
+      opened_at_{env_.loop.now()} {
     env_.loop.set_deadline(deadline_, request_->due);
     connector_ = std::make_unique<net::Connector>(
         env_.loop, request_->endpoint, request_->due, [this](Result<net::Fd> result) { on_connected(std::move(result)); });
@@ -53,7 +56,7 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
       cancel_secret_{std::move(parked.cancel_secret)},
       parameters_{std::move(parked.parameters)},
       opened_at_{parked.opened_at},
-      idle_since_{Clock::now()},
+      idle_since_{env_.loop.now()},
       retire_at_{parked.retire_at},
       generation_{parked.generation} {
     stream_ = std::make_unique<net::Stream>(env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
@@ -70,7 +73,7 @@ void Backend::transition(BackendEvent event) {
     env_.owner.on_backend_moves(*this, *to);
     state_ = *to;
     if (state_ == BackendState::Idle) {
-        idle_since_ = Clock::now();
+        idle_since_ = env_.loop.now();
     }
 }
 
@@ -179,12 +182,12 @@ void Backend::lend_to(LeaseHolder& holder) {
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
     transition(BackendEvent::Lent);
     holder_ = &holder;
-    busy_since_ = Clock::now();
+    busy_since_ = env_.loop.now();
 }
 
 void Backend::check(Duration timeout) {
     transition(BackendEvent::CheckBegan);
-    env_.loop.set_deadline(deadline_, Clock::now() + timeout);
+    env_.loop.set_deadline(deadline_, env_.loop.now() + timeout);
     ask("");
 }
 
@@ -233,7 +236,7 @@ void Backend::abandon(Frame frame) {
     stream_->write(output.bytes());
     const bool is_running = !expected_.empty() && !is_copying_in;
     const bool in_transaction = status_ != TransactionStatus::Idle;
-    env_.loop.set_deadline(deadline_, Clock::now() + (is_running && !in_transaction ? Duration{kOrphanWithin} : kCleanWithin));
+    env_.loop.set_deadline(deadline_, env_.loop.now() + (is_running && !in_transaction ? Duration{kOrphanWithin} : kCleanWithin));
     if (is_running && in_transaction) {
         env_.owner.on_cancel_wanted(*this);  // it will be rolled back in any case: the sooner the better
     }
@@ -246,7 +249,7 @@ void Backend::clean_on() {
         return;
     }
     if (status_ != TransactionStatus::Idle) {
-        env_.loop.set_deadline(deadline_, Clock::now() + kCleanWithin);
+        env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
         ask("ROLLBACK");
         return;
     }
@@ -261,7 +264,7 @@ void Backend::clean_on() {
     }
     if (std::exchange(is_reset_pending_, false)) {
         applied_ = env_.traits.reset_query == "DISCARD ALL" ? env_.settings.none() : nullptr;
-        env_.loop.set_deadline(deadline_, Clock::now() + kCleanWithin);
+        env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
         ask(env_.traits.reset_query);
         return;
     }

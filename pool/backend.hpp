@@ -218,7 +218,7 @@ private:
     std::uint32_t process_id_ = 0;
     std::vector<std::byte> cancel_secret_;
     ReportedParameters parameters_;
-    TimePoint opened_at_ = Clock::now();
+    TimePoint opened_at_ {};
     TimePoint idle_since_{};
     TimePoint busy_since_{};
     TimePoint retire_at_ = kNever;

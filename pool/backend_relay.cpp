@@ -69,7 +69,7 @@ bool Backend::prepare(const SettingsPtr& wanted) {
 
 void Backend::will_send(FrontendMessage type) {
     if (expected_.empty()) {
-        busy_since_ = Clock::now();
+        busy_since_ = env_.loop.now();
     }
     expected_.sent(type);
 }
@@ -232,7 +232,7 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
         }
         return Treatment::Forward;
     }
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     const std::uint64_t us = microseconds(now - busy_since_);
     env_.counters.backend_time.observe_us(us);
     env_.pool_counters.statement_us.add(us);

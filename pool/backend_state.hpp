@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -58,17 +59,33 @@ inline constexpr std::array<BackendRule, 13> kBackendRules = {{
     {BackendState::BeingCanceled, BackendEvent::CameBackDirty, BackendState::Cleaning},
 }};
 
+namespace detail {
+
+inline constexpr std::size_t kBackendStates = 9;
+inline constexpr std::size_t kBackendEvents = 12;
+using BackendTable = std::array<std::array<std::optional<BackendState>, kBackendEvents>, kBackendStates>;
+
+/// The rules as a table: moving a backend is part of every transaction.
+constexpr BackendTable make_backend_table() {
+    BackendTable table{};
+    for (const BackendRule& rule : kBackendRules) {
+        table[static_cast<std::size_t>(rule.from)][static_cast<std::size_t>(rule.event)] = rule.to;
+    }
+    for (std::size_t state = 0; state + 1 < kBackendStates; ++state) {
+        table[state][static_cast<std::size_t>(BackendEvent::Ended)] = BackendState::Closed;
+    }
+    return table;
+}
+
+inline constexpr BackendTable kBackendTable = make_backend_table();
+static_assert(static_cast<std::size_t>(BackendState::Closed) + 1 == kBackendStates);
+static_assert(static_cast<std::size_t>(BackendEvent::Ended) + 1 == kBackendEvents);
+
+}  // namespace detail
+
 /// @return the state an event leads to; nothing when the event cannot happen in that state
 [[nodiscard]] constexpr std::optional<BackendState> next_state(BackendState from, BackendEvent event) {
-    if (event == BackendEvent::Ended) {
-        return from == BackendState::Closed ? std::nullopt : std::optional{BackendState::Closed};
-    }
-    for (const BackendRule& rule : kBackendRules) {
-        if (rule.from == from && rule.event == event) {
-            return rule.to;
-        }
-    }
-    return std::nullopt;
+    return detail::kBackendTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)];
 }
 
 /// @return PgBouncer's word for SHOW SERVERS

@@ -12,7 +12,7 @@ Canceller::Canceller(net::EventLoop& loop,
                      std::vector<std::byte> secret,
                      OnDone on_done)
     : loop_{loop}, process_id_{process_id}, secret_{std::move(secret)}, on_done_{std::move(on_done)} {
-    const TimePoint due = Clock::now() + kCancelWithin;
+    const TimePoint due = loop_.now() + kCancelWithin;
     loop_.set_deadline(deadline_, due);
     connector_ = std::make_unique<net::Connector>(
         loop_, endpoint, due, [this](Result<net::Fd> result) { on_connected(std::move(result)); });

@@ -62,7 +62,8 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       traits_{traits_of(plan_.settings, key_)},
       budget_{env_.budgets.find_or_add("pool:" + key_.database + '\0' + key_.user + '\0' + plan_.replication)},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
-      user_budget_{env_.budgets.find_or_add("user:" + key_.user)} {}
+      user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
+      last_client_at_{env_.loop.now()} {}
 
 Pool::~Pool() {
     WEIR_CHECK(waiters_.empty());
@@ -79,7 +80,7 @@ void Pool::acquire(LeaseHolder& holder) {
     if (waiters_.empty() && lend_idle(holder, Duration::zero())) {
         return;
     }
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     const bool is_first = waiters_.empty();
     holder.waiting_since = now;
     waiters_.push_back(holder);
@@ -144,7 +145,7 @@ void Pool::cancel(Backend& backend, std::function<void()> on_done) {
 
 void Pool::client_left() {
     --clients_;
-    last_client_at_ = Clock::now();
+    last_client_at_ = env_.loop.now();
 }
 
 void Pool::learn(const Credentials& credentials) {
@@ -185,7 +186,7 @@ const std::string* Pool::default_of(std::string_view lower_case_name) const {
 
 /// @return whether the holder has a backend now
 bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     while (Backend* backend = list(BackendState::Idle).front()) {
         if (must_retire(*backend, now)) {
             backend->close();
@@ -215,7 +216,7 @@ void Pool::serve() {
         return;
     }
     is_serving_ = true;
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     while (LeaseHolder* holder = waiters_.front()) {
         if (!lend_idle(*holder, now - holder->waiting_since)) {
             break;
@@ -234,7 +235,7 @@ void Pool::on_backend_idle(Backend& backend) {
             defaults_ = backend.parameters();
         }
     }
-    if (must_retire(backend, Clock::now()) || (!key_.replication.empty() && waiters_.empty())) {
+    if (must_retire(backend, env_.loop.now()) || (!key_.replication.empty() && waiters_.empty())) {
         backend.close();
         return;
     }
@@ -283,7 +284,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
         }
         return;
     }
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     counters_.add(PoolEvent::CreateFail);
     counters_.add(PoolEvent::Error);
     log::warn("backend_login_failed",
@@ -311,7 +312,7 @@ std::size_t Pool::opening() const {
 }
 
 void Pool::grow() {
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     if (last_failure_ && now < retry_at_) {
         return;
     }
@@ -371,7 +372,7 @@ void Pool::dial() {
     }
     request.connect_query = plan_.connect_query;
     request.keepalive = plan_.keepalive;
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     request.due = deadline_after(now, plan_.connect_timeout);
     counters_.add(PoolEvent::CreateRequest);
     auto backend = std::make_unique<Backend>(
@@ -516,7 +517,7 @@ void Pool::adopt(ParkedBackend parked) {
     if (defaults_.empty()) {
         defaults_ = adopted.parameters();
     }
-    if (must_retire(adopted, Clock::now())) {
+    if (must_retire(adopted, env_.loop.now())) {
         adopted.close();
         return;
     }
@@ -576,13 +577,13 @@ void Pool::apply(PoolPlan plan) {
     }
     plan_ = std::move(plan);
     traits_ = traits_of(plan_.settings, key_);
-    tend_idle(Clock::now());
+    tend_idle(env_.loop.now());
     look_again();
     schedule();
 }
 
 void Pool::on_deadline(net::Deadline& /*deadline*/) {
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     expire_waiters(now);
     tend_idle(now);
     if (!waiters_.empty()) {
@@ -609,7 +610,7 @@ void Pool::tend_idle(TimePoint now) {
 }
 
 void Pool::schedule() {
-    const TimePoint now = Clock::now();
+    const TimePoint now = env_.loop.now();
     TimePoint due = backends_.empty() && clients_ == 0 && waiters_.empty() ? kNever : now + kTendEvery;
     if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
         due = std::min(due, deadline_after(first->waiting_since, plan_.settings.acquire_timeout));
@@ -628,7 +629,7 @@ void Pool::schedule() {
 
 bool Pool::is_unused() const {
     return clients_ == 0 && backends_.empty() && waiters_.empty() && cancellers_.empty() &&
-           Clock::now() - last_client_at_ > kUnusedAfter;
+           env_.loop.now() - last_client_at_ > kUnusedAfter;
 }
 
 void Pool::add_to(status::Pool& row, TimePoint now) const {

@@ -189,7 +189,7 @@ private:
     Credentials credentials_;
     PoolCounters counters_;
     std::uint64_t clients_ = 0;
-    TimePoint last_client_at_ = Clock::now();
+    TimePoint last_client_at_ {};
 
     std::unordered_map<const Backend*, std::unique_ptr<Backend>> backends_;
     std::array<IntrusiveList<Backend>, kStates> lists_;

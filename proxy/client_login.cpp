@@ -85,7 +85,7 @@ void ClientSession::on_startup(const protocol::StartupPacket& packet) {
 void ClientSession::on_cancel_request(const protocol::StartupPacket& packet) {
     transition(ClientEvent::CancelRead);
     login_.reset();
-    worker_.loop().set_deadline(deadline_, Clock::now() + pool::Canceller::kCancelWithin);
+    worker_.loop().set_deadline(deadline_, worker_.loop().now() + pool::Canceller::kCancelWithin);
     // The client sees our closing as "the cancel has been delivered", as it does with PostgreSQL.
     worker_.route_cancel(packet.cancel_process_id, packet.cancel_secret, [this, alive = alive()] {
         if (!alive.expired()) {

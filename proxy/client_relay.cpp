@@ -117,7 +117,7 @@ ClientSession::Treatment ClientSession::begin_frame(const protocol::FrameHeader&
             return treatment;
         }
     } else if (backend_->owed().empty()) {
-        request_at_ = Clock::now();
+        request_at_ = worker_.loop().now();
     }
     count(type);
     backend_->will_send(type);
@@ -168,7 +168,7 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
         is_refusal_pending_ = false;
         return Treatment::Drop;
     }
-    request_at_ = Clock::now();
+    request_at_ = worker_.loop().now();
     transaction_at_ = request_at_;
     deadline_.clear();
     transition(ClientEvent::BackendWanted);
@@ -299,7 +299,7 @@ void ClientSession::maybe_give_back() {
 
 /// The transaction is over: the backend goes back (in session mode it stays).
 void ClientSession::give_back() {
-    const TimePoint now = Clock::now();
+    const TimePoint now = worker_.loop().now();
     const std::uint64_t us = microseconds(now - transaction_at_);
     pool_->counters().transactions.add();
     pool_->counters().transaction_us.add(us);
@@ -326,7 +326,7 @@ void ClientSession::watch_transaction() {
     const conf::PoolSettings& settings = pool_->plan().settings;
     TimePoint due = deadline_after(transaction_at_, settings.transaction_timeout);
     if (backend_->owed().empty() && backend_->transaction_status() != TransactionStatus::Idle) {
-        due = std::min(due, deadline_after(Clock::now(), settings.idle_in_transaction_timeout));
+        due = std::min(due, deadline_after(worker_.loop().now(), settings.idle_in_transaction_timeout));
     }
     worker_.loop().set_deadline(deadline_, due);
 }
@@ -356,7 +356,7 @@ void ClientSession::on_reply_end() {
         return;
     }
     if (backend_->owed().empty()) {
-        worker_.mutable_counters().statement_time.observe_us(microseconds(Clock::now() - request_at_));
+        worker_.mutable_counters().statement_time.observe_us(microseconds(worker_.loop().now() - request_at_));
     }
     const conf::PoolSettings& settings = pool_->plan().settings;
     if (settings.mode == conf::PoolMode::Statement && backend_->transaction_status() != TransactionStatus::Idle) {

@@ -30,7 +30,8 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
       id_{id},
       stream_{worker.loop(), std::move(fd), static_cast<net::StreamListener&>(*this)},
       login_{std::make_unique<Login>()},
-      settings_{worker.settings().none()} {
+      settings_{worker.settings().none()},
+      connected_at_{worker.loop().now()} {
     const conf::Config& config = worker_.config();
     stream_.set_high_mark(static_cast<std::size_t>(config.limits.client_buffer));
     worker_.loop().set_deadline(deadline_, deadline_after(connected_at_, config.listen.client_login_timeout));
@@ -154,7 +155,7 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
         close();
         return;
     }
-    worker_.loop().set_deadline(deadline_, Clock::now() + kCloseWithin);
+    worker_.loop().set_deadline(deadline_, worker_.loop().now() + kCloseWithin);
 }
 
 void ClientSession::close() {
@@ -210,7 +211,7 @@ void ClientSession::refresh() {
 void ClientSession::set_idle_deadline() {
     const Duration timeout = worker_.config().listen.client_idle_timeout;
     if (timeout > Duration::zero() || deadline_.is_set()) {
-        worker_.loop().set_deadline(deadline_, deadline_after(Clock::now(), timeout));
+        worker_.loop().set_deadline(deadline_, deadline_after(worker_.loop().now(), timeout));
     }
 }
 
@@ -229,7 +230,7 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
         case ClientState::Skipping: fatal(sqlstate::kIdleSessionTimeout, "client_idle_timeout"); return;
         case ClientState::Active: {
             const Duration limit = pool_->plan().settings.transaction_timeout;
-            if (limit > Duration::zero() && Clock::now() - transaction_at_ >= limit) {
+            if (limit > Duration::zero() && worker_.loop().now() - transaction_at_ >= limit) {
                 fatal(sqlstate::kTransactionTimeout, "transaction timeout");
             } else {
                 fatal(sqlstate::kIdleInTransactionTimeout, "idle transaction timeout");

@@ -142,7 +142,7 @@ private:
     net::WriteBatch* outgoing_ = nullptr;  // of the relay() on the stack
     pool::SettingsPtr settings_;
     std::string user_;
-    TimePoint connected_at_ = Clock::now();
+    TimePoint connected_at_ {};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
     TimePoint transaction_at_{};  // when the transaction under way began
     std::size_t body_left_ = 0;   // of the client's message that is passing through

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -77,19 +78,34 @@ inline constexpr std::array<ClientRule, 24> kClientRules = {{
     {ClientState::Skipping, ClientEvent::RequestAnswered, ClientState::Skipping},
 }};
 
+namespace detail {
+
+inline constexpr std::size_t kClientStates = 13;
+inline constexpr std::size_t kClientEvents = 16;
+using ClientTable = std::array<std::array<std::optional<ClientState>, kClientEvents>, kClientStates>;
+
+/// The rules as a table: moving a client is part of every transaction.
+constexpr ClientTable make_client_table() {
+    ClientTable table{};
+    for (const ClientRule& rule : kClientRules) {
+        table[static_cast<std::size_t>(rule.from)][static_cast<std::size_t>(rule.event)] = rule.to;
+    }
+    for (std::size_t state = 0; state + 1 < kClientStates; ++state) {
+        table[state][static_cast<std::size_t>(ClientEvent::EndBegan)] = ClientState::Closing;
+        table[state][static_cast<std::size_t>(ClientEvent::Ended)] = ClientState::Closed;
+    }
+    return table;
+}
+
+inline constexpr ClientTable kClientTable = make_client_table();
+static_assert(static_cast<std::size_t>(ClientState::Closed) + 1 == kClientStates);
+static_assert(static_cast<std::size_t>(ClientEvent::Ended) + 1 == kClientEvents);
+
+}  // namespace detail
+
 /// @return the state an event leads to; nothing when the event cannot happen in that state
 [[nodiscard]] constexpr std::optional<ClientState> next_state(ClientState from, ClientEvent event) {
-    if (event == ClientEvent::EndBegan || event == ClientEvent::Ended) {
-        return from == ClientState::Closed ? std::nullopt
-                                           : std::optional{event == ClientEvent::Ended ? ClientState::Closed
-                                                                                       : ClientState::Closing};
-    }
-    for (const ClientRule& rule : kClientRules) {
-        if (rule.from == from && rule.event == event) {
-            return rule.to;
-        }
-    }
-    return std::nullopt;
+    return detail::kClientTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)];
 }
 
 /// @return the label of weir_clients{state}

@@ -54,7 +54,7 @@ void Worker::run(std::promise<void>& started) {
 
 void Worker::on_deadline(net::Deadline& /*deadline*/) {
     pools_->sweep();
-    loop_->set_deadline(sweep_, Clock::now() + kSweepEvery);
+    loop_->set_deadline(sweep_, loop_->now() + kSweepEvery);
 }
 
 // ---- from other threads ----------------------------------------------------------------------------------------------
