@@ -90,7 +90,7 @@ std::string read_parameters(DatabaseUrl& url, std::string_view query) {
             return "has a bad percent sign in a parameter; accepted: %XX with two hexadecimal "
                    "digits";
         }
-        if (const std::string wrong = apply_parameter(url, name, *value); !wrong.empty()) {
+        if (std::string wrong = apply_parameter(url, name, *value); !wrong.empty()) {
             return wrong;
         }
     }

@@ -122,7 +122,7 @@ std::string Draft::beside_file(const std::string& path) const {
     return is_absolute || slash == std::string::npos ? path : file_name.substr(0, slash + 1) + path;
 }
 
-void Draft::put_defaults(Section section, void* object) {
+void Draft::put_defaults(Section section, void* object) const {
     for (const Setting& setting : settings()) {
         if (setting.section == section) {
             auto value = parse_value(setting, default_text(setting, config.profile));

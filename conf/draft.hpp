@@ -54,7 +54,7 @@ public:
         return settings_of_section;
     }
 
-    void put_defaults(Section section, void* object);
+    void put_defaults(Section section, void* object) const;
 
     const Environment& environment;
     std::string file_name;  ///< "" = no file

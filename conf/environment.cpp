@@ -77,7 +77,7 @@ void apply_node_env(Draft& draft) {
     }
     const auto known = profile_names();
     if (std::find(known.begin(), known.end(), *value) == known.end()) {
-        draft.notes.push_back(
+        draft.notes.emplace_back(
             "NODE_ENV is no profile of Weir's and has no effect; accepted: development, test, "
             "staging, production");
         return;

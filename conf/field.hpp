@@ -9,10 +9,10 @@
 namespace weir::conf::detail {
 
 template <class T>
-struct is_optional : std::false_type {};
+struct IsOptional : std::false_type {};
 
 template <class T>
-struct is_optional<std::optional<T>> : std::true_type {};
+struct IsOptional<std::optional<T>> : std::true_type {};
 
 template <class T>
 void from_value(T& into, const Value& value) {
@@ -23,7 +23,7 @@ void from_value(T& into, const Value& value) {
     } else if constexpr (std::is_same_v<T, std::optional<Address>>) {
         const auto& addresses = std::get<std::vector<Address>>(value);
         into = addresses.empty() ? std::nullopt : std::optional{addresses.front()};
-    } else if constexpr (is_optional<T>::value) {
+    } else if constexpr (IsOptional<T>::value) {
         from_value(into.emplace(), value);
     } else {
         into = std::get<T>(value);
@@ -32,13 +32,12 @@ void from_value(T& into, const Value& value) {
 
 template <class T>
 std::optional<Value> to_value(const T& field) {
-    if constexpr (std::is_same_v<T, bool>) {
-        return Value{field};
-    } else if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
+    constexpr bool is_number = std::is_enum_v<T> || std::is_integral_v<T>;
+    if constexpr (is_number && !std::is_same_v<T, bool>) {
         return Value{static_cast<std::uint64_t>(field)};
     } else if constexpr (std::is_same_v<T, std::optional<Address>>) {
         return Value{field ? std::vector<Address>{*field} : std::vector<Address>{}};
-    } else if constexpr (is_optional<T>::value) {
+    } else if constexpr (IsOptional<T>::value) {
         return field ? to_value(*field) : std::nullopt;
     } else {
         return Value{field};

@@ -1,5 +1,7 @@
 #include "conf/interpolate.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace weir::conf {
@@ -58,9 +60,9 @@ Parsed<std::string> interpolate(std::string_view text,
         } else if (dash != std::string_view::npos) {
             result.append(inside.substr(dash + 2));
         } else {
-            return Parsed<std::string>::bad("the environment variable " + name +
-                                            " is not set; set it or write ${" + name +
-                                            ":-default}");
+            return Parsed<std::string>::bad(fmt::format(
+                "the environment variable {0} is not set; set it or write ${{{0}:-default}}",
+                name));
         }
         at = close + 1;
     }

@@ -117,7 +117,7 @@ std::string Problem::text() const {
 LoadResult load(const std::string& path, const Environment& environment) {
     Draft draft{path, environment};
     if (path.empty()) {
-        return run(draft, nullptr);
+        return run(draft, /*toml=*/nullptr);
     }
     draft.files.push_back(path);
     const auto text = read_text_file(path, kMaxConfigBytes);
