@@ -18,3 +18,12 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def accepts_tcp(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((host, port), 1).close()
+    except OSError:
+        return False
+    return True

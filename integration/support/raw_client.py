@@ -42,7 +42,11 @@ class RawClient:
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.settimeout(scaled(read_timeout_s))
-        connection.connect((host, port))
+        try:
+            connection.connect((host, port))
+        except OSError:
+            connection.close()
+            raise
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(connection, read_timeout_s)
 
@@ -51,7 +55,11 @@ class RawClient:
         """``path`` of the socket; one that begins with a zero byte is in the abstract name space."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(scaled(READ_TIMEOUT_S))
-        connection.connect(path)
+        try:
+            connection.connect(path)
+        except OSError:
+            connection.close()
+            raise
         return cls(connection)
 
     def __enter__(self) -> "RawClient":

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,7 +13,8 @@ from typing import Any, Optional
 from support.deadlines import scaled, wait_until
 from support.endpoint import Endpoint
 from support.metrics import Metrics, http_get
-from support.ports import free_port
+from support.ports import accepts_tcp, free_port
+from support.raw_client import RawClient
 from support.toml import merged, to_toml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,10 +77,15 @@ class Weir(Endpoint):
         self.environment = environment or {}
         self.exit_code_expected = 0
         self.http_port = 0
+        self.http_is_open = False
         self.process: Optional["subprocess.Popen[bytes]"] = None
         for name, content in (files or {}).items():
             (self.folder / name).write_text(content)
-        self._start()
+        try:
+            self._start()
+        except AssertionError:
+            self.kill()
+            raise
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -129,17 +134,23 @@ class Weir(Endpoint):
             assert self.process is not None
             return self.process.poll() is not None or self.accepts()
 
-        wait_until(accepts_or_gone, "weir accepts connections")
+        try:
+            wait_until(accepts_or_gone, "weir accepts connections")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.config_path.read_text()}\n{self.log}") from None
         return self.process.poll() is None
 
     def accepts(self) -> bool:
-        """Whether the HTTP port, which is opened last, and the first client address take connections."""
+        """Whether the first client address takes connections."""
+        address = self.settings["listen"]["addresses"][0]
         try:
-            socket.create_connection(("127.0.0.1", self.http_port), 1).close()
-            address = self.settings["listen"]["addresses"][0]
-            if not address.startswith("unix:"):
+            if address.startswith("unix:"):
+                name = address.removeprefix("unix:")
+                path = "\0" + name[1:] if name.startswith("@") else name + "/.s.PGSQL.6432"
+                RawClient.connect_unix(path).close()
+            else:
                 host, _, port = address.rpartition(":")
-                socket.create_connection((host.strip("[]"), int(port)), 1).close()
+                return accepts_tcp(int(port), host.strip("[]"))
         except OSError:
             return False
         return True
@@ -174,6 +185,11 @@ class Weir(Endpoint):
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def stop(self) -> None:
         """Ends the process if it still runs, then fails if it ended badly or its log shows a bug."""
         if self.is_running():
@@ -185,9 +201,7 @@ class Weir(Endpoint):
         try:
             code = self.wait_exit()
         except subprocess.TimeoutExpired:
-            assert self.process is not None
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise AssertionError("weir did not end after a second SIGTERM:\n" + self.log[-4000:]) from None
         self._check_end(code)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -218,7 +232,10 @@ class Weir(Endpoint):
         return rows[0]
 
     def http(self, path: str) -> tuple[int, str]:
-        """Status and body of an answer from the HTTP port."""
+        """Status and body of an answer from the HTTP port, which may open a moment after the others."""
+        if not self.http_is_open:
+            wait_until(lambda: accepts_tcp(self.http_port), "the HTTP port is open")
+            self.http_is_open = True
         return http_get("127.0.0.1", self.http_port, path)
 
     def metrics(self) -> Metrics:
