@@ -451,14 +451,16 @@ std::size_t ClientSession::feed_console(ByteView bytes) {
         }
         console_->on_message(type, protocol::body_of(rest, header));
     }
-    if (console_ != nullptr && console_->busy()) {
+    if (console_->busy()) {
         static_cast<void>(hold(bytes.subspan(used)));
+        worker_.loop().set_deadline(deadline_, console_->deadline());
     }
     return state_ == ClientState::Console ? used : bytes.size();
 }
 
 void ClientSession::on_console_ready() {
     if (state_ == ClientState::Console) {
+        deadline_.clear();
         resume_held();
     }
 }

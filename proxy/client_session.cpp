@@ -239,9 +239,9 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
         }
         case ClientState::Cancelling:
         case ClientState::Closing: close(); return;
+        case ClientState::Console: console_->on_time(worker_.loop().now()); return;
         case ClientState::Waiting:
         case ClientState::Preparing:
-        case ClientState::Console:
         case ClientState::Closed: return;
     }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "base/clock.hpp"
 #include "protocol/message_type.hpp"
 
 #include <functional>
@@ -25,6 +26,9 @@ public:
     virtual void on_message(protocol::FrontendMessage type, ByteView body) = 0;
     /// @return whether an answer is being waited for: nothing more may be fed until on_ready was called
     [[nodiscard]] virtual bool busy() const = 0;
+    /// @return when on_time() must be called: what is waited for will not be waited for any longer; kNever while not busy
+    [[nodiscard]] virtual TimePoint deadline() const = 0;
+    virtual void on_time(TimePoint now) = 0;
 };
 
 /// What a console needs from the client it talks to.

@@ -1,8 +1,11 @@
 // The program: arguments -> configuration -> Server -> exit code. Wires the folders together; nobody includes it.
 
+#include "admin/http_endpoint.hpp"
+#include "admin/stats_history.hpp"
 #include "base/log.hpp"
 #include "conf/load.hpp"
 #include "conf/reference.hpp"
+#include "proxy/admin_consoles.hpp"
 #include "proxy/server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -34,6 +37,50 @@ void print_problems(const weir::conf::LoadResult& loaded) {
     }
 }
 
+/// Starts the HTTP side, if it is configured.
+/// @return "" or what is wrong, for a person
+std::string start_http(weir::proxy::Server& server, std::unique_ptr<weir::admin::HttpEndpoint>& http) {
+    const weir::conf::ConfigPtr config = server.config();
+    if (!config->http.address) {
+        return {};
+    }
+    weir::admin::HttpOptions options;
+    options.address = *config->http.address;
+    options.credentials = {config->http.user, config->http.password};
+    options.version = WEIR_VERSION;
+    weir::admin::HttpStart started = weir::admin::HttpEndpoint::start(options, server);
+    http = std::move(started.endpoint);
+    if (http != nullptr) {
+        weir::log::info("http_listening", {{"address", config->http.address->host}, {"port", http->port()}});
+    }
+    return started.problem;
+}
+
+/// Everything between the configuration and the exit code.
+int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
+    weir::proxy::ServerOptions options;
+    options.config_path = arguments.config_path;
+    options.drain_timeout = std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
+    weir::admin::StatsHistory history;
+    std::unique_ptr<weir::proxy::AdminConsoles> consoles;  // outlives the workers, which the server ends
+    weir::proxy::Server server{options, std::move(loaded)};
+    consoles = std::make_unique<weir::proxy::AdminConsoles>(server, history, WEIR_VERSION);
+    server.set_consoles(consoles.get());
+    server.set_on_sample([&history](const weir::status::Snapshot& snapshot) { history.sample(snapshot, weir::Clock::now()); });
+    std::string problem = server.start();
+    std::unique_ptr<weir::admin::HttpEndpoint> http;
+    if (problem.empty()) {
+        problem = start_http(server, http);
+    }
+    if (!problem.empty()) {
+        weir::log::error("start_failed", {{"reason", problem}});
+        return kExitCritical;
+    }
+    weir::log::info("started", {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
+    server.run();
+    return kExitFine;
+}
+
 int serve(const Arguments& arguments) {
     weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
     if (loaded.config == nullptr) {
@@ -48,20 +95,7 @@ int serve(const Arguments& arguments) {
         weir::log::warn("config_note", {{"note", note}});
     }
     std::signal(SIGPIPE, SIG_IGN);
-    int exit_code = kExitFine;
-    {
-        weir::proxy::ServerOptions options;
-        options.config_path = arguments.config_path;
-        options.drain_timeout = std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
-        weir::proxy::Server server{options, std::move(loaded)};
-        if (const std::string problem = server.start(); problem.empty()) {
-            weir::log::info("started", {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
-            server.run();
-        } else {
-            weir::log::error("start_failed", {{"reason", problem}});
-            exit_code = kExitCritical;
-        }
-    }
+    const int exit_code = run_server(arguments, std::move(loaded));
     weir::log::info("stopped");
     weir::log::stop();
     return exit_code;

@@ -16,6 +16,8 @@ namespace weir::proxy {
 
 namespace {
 
+constexpr std::chrono::seconds kSampleEvery{1};
+
 /// Every client and every backend is a descriptor: take as many as the system lets us.
 void raise_descriptor_limit() {
     rlimit limit{};
@@ -90,6 +92,7 @@ Server::~Server() {
     signals_.reset();
     listeners_.clear();
     drain_deadline_.clear();
+    sample_deadline_.clear();
     shared_.background.stop();
     for (const auto& worker : shared_.workers) {
         worker->stop();
@@ -119,6 +122,9 @@ std::string Server::start() {
     signals_ = std::make_unique<net::Signals>(
         loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) { on_signal(number); });
     watch_files();
+    if (on_sample_) {
+        loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
+    }
     return {};
 }
 
@@ -204,6 +210,8 @@ void Server::apply(const conf::LoadResult& loaded) {
     next->listen.addresses = config_->listen.addresses;  // what a restart is needed for stays as it runs
     next->listen.threads = config_->listen.threads;
     next->http = config_->http;
+    next->admin = config_->admin;
+    next->watch = config_->watch;
     std::atomic_store(&config_, conf::ConfigPtr{std::move(next)});
     log::set_level(config_->log.level);
     for (const auto& worker : shared_.workers) {
@@ -243,7 +251,12 @@ void Server::check_drained() {
     }
 }
 
-void Server::on_deadline(net::Deadline& /*deadline*/) {
+void Server::on_deadline(net::Deadline& deadline) {
+    if (&deadline == &sample_deadline_) {
+        collect(status::Detail::Pools, on_sample_);
+        loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
+        return;
+    }
     log::warn("drain_timed_out", {{"clients", shared_.clients.load()}});
     loop_.stop();
 }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::proxy {
@@ -35,6 +36,9 @@ public:
 
     /// Who answers the admin database; before start().
     void set_consoles(ConsoleFactory* consoles) { shared_.consoles = consoles; }
+
+    /// Is given a snapshot every second, on the control loop's thread; before start().
+    void set_on_sample(std::function<void(const status::Snapshot&)> on_sample) { on_sample_ = std::move(on_sample); }
 
     /// Opens the listeners and starts the workers.
     /// @return "" or what is wrong, for a person
@@ -68,6 +72,8 @@ private:
     std::unique_ptr<net::Signals> signals_;
     std::unique_ptr<net::FileWatch> watch_;
     net::Deadline drain_deadline_{*this};
+    net::Deadline sample_deadline_{*this};
+    std::function<void(const status::Snapshot&)> on_sample_;
     bool is_draining_ = false;
     bool is_reloading_ = false;
     bool is_reload_wanted_ = false;

@@ -1,0 +1,50 @@
+#include "proxy/admin_consoles.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+/// admin::Console behind the proxy's interface.
+class AdminConsole final : public Console {
+public:
+    AdminConsole(const admin::ConsoleContext& context, admin::Role role, ConsoleClient client)
+        : console_{context, role, {std::move(client.post), std::move(client.send), std::move(client.on_ready)}} {}
+
+    void write_welcome(ByteWriter& writer) override { console_.write_welcome(writer); }
+    void on_message(protocol::FrontendMessage type, ByteView body) override { console_.on_message(type, body); }
+    [[nodiscard]] bool busy() const override { return console_.busy(); }
+    [[nodiscard]] TimePoint deadline() const override { return console_.deadline(); }
+    void on_time(TimePoint now) override { console_.on_time(now); }
+
+private:
+    admin::Console console_;
+};
+
+std::optional<admin::Role> role_of(const conf::AdminSettings& settings, const std::string& user) {
+    const auto has = [&user](const std::vector<std::string>& names) {
+        return std::find(names.begin(), names.end(), user) != names.end();
+    };
+    if (has(settings.admins)) {
+        return admin::Role::Admin;
+    }
+    return has(settings.viewers) ? std::optional{admin::Role::Viewer} : std::nullopt;
+}
+
+}  // namespace
+
+AdminConsoles::AdminConsoles(Server& server, admin::StatsHistory& history, std::string version)
+    : server_{server}, context_{server, history, [&server] { return server.config(); }, std::move(version)} {}
+
+std::unique_ptr<Console> AdminConsoles::open(ConsoleClient client) {
+    const auto role = role_of(server_.config()->admin, client.user);
+    if (!role) {
+        return nullptr;
+    }
+    return std::make_unique<AdminConsole>(context_, *role, std::move(client));
+}
+
+}  // namespace weir::proxy
