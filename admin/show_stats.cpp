@@ -123,25 +123,9 @@ Stats sum_of(const StatsByDatabase& all) {
     return sum;
 }
 
-/// A time per transaction does not add up over databases: each counts as often as it had
-/// transactions.
-std::uint64_t weighted_mean(const StatsByDatabase& all, Stat value, Stat weight) {
-    double sum = 0;
-    double weights = 0;
-    for (const auto& [database, stats] : all) {
-        sum += static_cast<double>(at(stats, value)) * static_cast<double>(at(stats, weight));
-        weights += static_cast<double>(at(stats, weight));
-    }
-    return weights > 0 ? static_cast<std::uint64_t>(sum / weights) : 0;
-}
-
 std::vector<Row> totals_rows(const CommandInput& input) {
-    const StatsByDatabase by_database = input.history.averages();
     const Stats totals = sum_of(totals_by_database(input.snapshot));
-    Stats averages = sum_of(by_database);
-    at(averages, Stat::TransactionTime) =
-        weighted_mean(by_database, Stat::TransactionTime, Stat::Transactions);
-    at(averages, Stat::QueryTime) = weighted_mean(by_database, Stat::QueryTime, Stat::Queries);
+    const Stats averages = input.history.overall();
     std::vector<Row> rows;
     for (std::size_t i = 0; i < kStats; ++i) {
         rows.push_back({"total_" + std::string{kTotalsNames[i]}, cell(totals[i])});

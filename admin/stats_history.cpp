@@ -1,5 +1,8 @@
 #include "admin/stats_history.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace weir::admin {
 
 namespace {
@@ -83,22 +86,38 @@ void StatsHistory::sample(const status::Snapshot& snapshot, TimePoint now) {
     }
     StatsByDatabase totals = totals_by_database(snapshot);
     if (has_begun_) {
-        averages_.clear();
-        for (const auto& [database, stats] : totals) {
-            // A database that came meanwhile began with nothing.
-            const auto before = at_begin_.find(database);
-            averages_[database] = averages_between(
-                before == at_begin_.end() ? Stats{} : before->second, stats, now - begin_);
-        }
+        finish_period(totals, now - begin_);
     }
     has_begun_ = true;
     begin_ = now;
     at_begin_ = std::move(totals);
 }
 
+void StatsHistory::finish_period(const StatsByDatabase& totals, Duration elapsed) {
+    averages_.clear();
+    Stats sum_before{};
+    Stats sum_now{};
+    for (const auto& [database, now] : totals) {
+        // A database that came meanwhile began with nothing.
+        const auto found = at_begin_.find(database);
+        const Stats before = found == at_begin_.end() ? Stats{} : found->second;
+        averages_[database] = averages_between(before, now, elapsed);
+        for (std::size_t i = 0; i < kStats; ++i) {
+            sum_before[i] += std::min(before[i], now[i]);  // what went back counts as unchanged
+            sum_now[i] += now[i];
+        }
+    }
+    overall_ = averages_between(sum_before, sum_now, elapsed);
+}
+
 StatsByDatabase StatsHistory::averages() const {
     const std::lock_guard lock{mutex_};
     return averages_;
+}
+
+Stats StatsHistory::overall() const {
+    const std::lock_guard lock{mutex_};
+    return overall_;
 }
 
 }  // namespace weir::admin

@@ -66,13 +66,18 @@ public:
 
     /// @return the averages of the last finished period; empty before the first one is over
     [[nodiscard]] StatsByDatabase averages() const;
+    /// @return the same over all databases together; zeros before
+    [[nodiscard]] Stats overall() const;
 
 private:
+    void finish_period(const StatsByDatabase& totals, Duration elapsed);
+
     mutable std::mutex mutex_;
     bool has_begun_ = false;
     TimePoint begin_{};
     StatsByDatabase at_begin_;
     StatsByDatabase averages_;
+    Stats overall_{};
 };
 
 }  // namespace weir::admin

@@ -1,0 +1,165 @@
+#pragma once
+
+#include "base/status.hpp"
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::test {
+
+/// Answers with one snapshot: at once, or when the test says so.
+class FakeStatus : public status::StatusSource {
+public:
+    enum class Mode : std::uint8_t { AtOnce, Held, Dropped };
+
+    status::Snapshot snapshot;
+    Mode mode = Mode::AtOnce;
+
+    void collect(status::Detail detail, std::function<void(status::Snapshot)> done) override {
+        const std::lock_guard lock{mutex_};
+        asked_.push_back(detail);
+        if (mode == Mode::AtOnce) {
+            done(snapshot);
+        } else if (mode == Mode::Held) {
+            held_.push_back(std::move(done));
+        }
+    }
+
+    /// Answers what was held, from the caller's thread.
+    void answer_held() {
+        std::vector<std::function<void(status::Snapshot)>> held;
+        {
+            const std::lock_guard lock{mutex_};
+            held = std::exchange(held_, {});
+        }
+        for (const auto& done : held) {
+            done(snapshot);
+        }
+    }
+
+    [[nodiscard]] std::vector<status::Detail> asked() const {
+        const std::lock_guard lock{mutex_};
+        return asked_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<status::Detail> asked_;
+    std::vector<std::function<void(status::Snapshot)>> held_;
+};
+
+inline status::Pool sample_pool(std::string database, std::string user) {
+    status::Pool pool;
+    pool.database = std::move(database);
+    pool.user = std::move(user);
+    pool.mode = "transaction";
+    pool.clients_active = 3;
+    pool.clients_idle = 4;
+    pool.clients_waiting = 2;
+    pool.clients_active_cancel = 1;
+    pool.clients_waiting_cancel = 5;
+    pool.backends_active = 6;
+    pool.backends_active_cancel = 1;
+    pool.backends_being_canceled = 2;
+    pool.backends_idle = 7;
+    pool.backends_used = 8;
+    pool.backends_tested = 9;
+    pool.backends_login = 10;
+    pool.size_max = 30;
+    pool.size_min = 10;
+    pool.reserve = 5;
+    pool.open = 12;
+    pool.longest_wait_us = 2'500'000;
+    pool.assignments = 100;
+    pool.transactions = 101;
+    pool.statements = 202;
+    pool.bytes_received = 1000;
+    pool.bytes_sent = 2000;
+    pool.transaction_us = 30'300;
+    pool.statement_us = 20'200;
+    pool.wait_us = 5000;
+    pool.client_parses = 11;
+    pool.backend_parses = 12;
+    pool.binds = 13;
+    pool.logins = 14;
+    for (std::size_t i = 0; i < pool.events.size(); ++i) {
+        pool.events[i] = i + 1;
+    }
+    pool.wait_buckets[0] = 5;
+    pool.wait_buckets[3] = 2;
+    pool.wait_buckets.back() = 1;
+    pool.wait_sum_us = 70'000'000;
+    return pool;
+}
+
+inline status::Connection sample_connection(std::uint64_t id, std::uint64_t link) {
+    status::Connection connection;
+    connection.id = id;
+    connection.link_id = link;
+    connection.user = "app";
+    connection.database = "shop";
+    connection.state = "active";
+    connection.address = "10.0.0.9";
+    connection.port = 51000;
+    connection.local_address = "10.0.0.1";
+    connection.local_port = 6432;
+    connection.connect_time_unix_ms = 1'700'000'000'000;
+    connection.request_time_unix_ms = 1'700'000'061'500;
+    connection.wait_us = 3'000'007;
+    connection.application_name = "till";
+    connection.worker = 1;
+    return connection;
+}
+
+inline status::Database sample_database() {
+    status::Database database;
+    database.name = "shop";
+    database.host = "10.0.0.2";
+    database.port = 5432;
+    database.dbname = "shop_live";
+    database.force_user = "owner";
+    database.pool_size = 30;
+    database.min_pool_size = 10;
+    database.reserve = 5;
+    database.mode = "transaction";
+    database.max_lifetime_s = 3600;
+    database.connections = 12;
+    database.client_connections = 9;
+    database.max_client_connections = 0;
+    return database;
+}
+
+/// A process with something in every field.
+inline status::Snapshot sample_snapshot() {
+    status::Snapshot snapshot;
+    snapshot.clients = {sample_connection(255, 16)};
+    snapshot.backends = {sample_connection(16, 255)};
+    snapshot.backends[0].remote_pid = 4711;
+    snapshot.backends[0].close_needed = true;
+    snapshot.pools = {sample_pool("shop", "app"), sample_pool("shop", "report")};
+    snapshot.databases = {sample_database()};
+    status::Totals& totals = snapshot.totals;
+    totals.clients_by_state = {{"active", 3}, {"idle", 4}, {"login", 2}, {"waiting", 2}};
+    totals.client_connections = 50;
+    totals.logins_failed_by_reason = {{"password", 6}};
+    totals.statements_by_kind = {{"extended", 8}, {"simple", 7}};
+    totals.errors_by_class = {{"22", 1}, {"42", 9}};
+    totals.bytes_from_clients = 1000;
+    totals.bytes_to_clients = 2000;
+    totals.bytes_from_backends = 3000;
+    totals.bytes_to_backends = 4000;
+    totals.statement_buckets[1] = 3;
+    totals.statement_sum_us = 300;
+    totals.transaction_buckets[2] = 2;
+    totals.transaction_sum_us = 400;
+    totals.backend_buckets[0] = 4;
+    totals.backend_sum_us = 128;
+    snapshot.users = 3;
+    snapshot.workers = 2;
+    return snapshot;
+}
+
+}  // namespace weir::test
