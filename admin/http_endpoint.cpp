@@ -5,7 +5,9 @@
 #include <civetweb.h>
 
 #include <array>
+#include <atomic>
 #include <string_view>
+#include <thread>
 
 namespace weir::admin {
 
@@ -75,15 +77,45 @@ std::string listening_port(const Endpoint& address) {
     return (is_v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
+std::uint16_t bound_port(const mg_context* context) {
+    std::array<mg_server_port, 1> ports{};
+    const int count = mg_get_server_ports(context, static_cast<int>(ports.size()), ports.data());
+    return count < 1 ? std::uint16_t{0} : static_cast<std::uint16_t>(ports[0].port);
+}
+
+/// CivetWeb looks whether it should stop every two seconds, or when somebody connects: so somebody
+/// does.
+void stop_soon(mg_context* context, const std::string& host) {
+    static constexpr int kNudgesMax = 40;
+    static constexpr std::chrono::milliseconds kBetweenNudges{5};
+    const int port = bound_port(context);
+    std::atomic<bool> has_stopped{false};
+    std::thread nudger{[&has_stopped, &host, port] {
+        for (int i = 0; i < kNudgesMax && !has_stopped; ++i) {
+            std::array<char, 64> problem{};
+            if (auto* connection =
+                    mg_connect_client(host.c_str(), port, 0, problem.data(), problem.size())) {
+                mg_close_connection(connection);
+            }
+            std::this_thread::sleep_for(kBetweenNudges);
+        }
+    }};
+    mg_stop(context);
+    has_stopped = true;
+    nudger.join();
+}
+
 }  // namespace
 
 struct HttpEndpoint::Server {
     HttpRoutes routes;
+    std::string host;
     mg_callbacks callbacks{};
     mg_context* context = nullptr;
 
     Server(const HttpOptions& options, status::StatusSource& source)
-        : routes{source, options.credentials, options.version, options.answer_timeout} {
+        : routes{source, options.credentials, options.version, options.answer_timeout},
+          host{options.address.host} {
         mg_init_library(0);  // counted, like its end
         callbacks.begin_request = on_request_trampoline;
         callbacks.log_message = on_log_trampoline;
@@ -96,7 +128,7 @@ struct HttpEndpoint::Server {
 
     ~Server() {
         if (context != nullptr) {
-            mg_stop(context);
+            stop_soon(context, host);
         }
         mg_exit_library();
     }
@@ -138,10 +170,7 @@ HttpEndpoint::HttpEndpoint(std::unique_ptr<Server> server) : server_{std::move(s
 HttpEndpoint::~HttpEndpoint() = default;
 
 std::uint16_t HttpEndpoint::port() const {
-    std::array<mg_server_port, 1> ports{};
-    const int count =
-        mg_get_server_ports(server_->context, static_cast<int>(ports.size()), ports.data());
-    return count < 1 ? std::uint16_t{0} : static_cast<std::uint16_t>(ports[0].port);
+    return bound_port(server_->context);
 }
 
 }  // namespace weir::admin
