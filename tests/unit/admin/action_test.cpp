@@ -78,9 +78,9 @@ TEST_SUITE("admin action") {
             {"UNLISTEN *", "UNLISTEN"},
             {"RESET ALL", "RESET"},
         };
-        for (const auto& [text, tag] : cases) {
-            CAPTURE(text);
-            CHECK(tag_of(text) == tag);
+        for (const Case& expected : cases) {
+            CAPTURE(expected.text);
+            CHECK(tag_of(expected.text) == expected.tag);
         }
     }
 
