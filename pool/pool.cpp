@@ -455,11 +455,17 @@ std::string Pool::failure_text() const { return last_failure_ ? last_failure_->f
 void Pool::announce() {
     if (env_.peers.worker_count() > 1) {
         const LeaseHolder* first = waiters_.front();
+        has_asked_ = has_asked_ && first != nullptr;
         budget_.announce_waiter(env_.worker, first == nullptr ? 0 : nanoseconds(first->waiting_since));
     }
 }
 
+/// Asks once while clients wait; who releases a backend later sees the announcement. (Asking at every turn would have the
+/// workers answer each other without end.)
 void Pool::ask_peers() {
+    if (std::exchange(has_asked_, true)) {
+        return;
+    }
     for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
         if (worker != env_.worker) {
             env_.peers.post_to_pool(worker, key_, [borrower = env_.worker](Pool& pool) { pool.on_lend_request(borrower); });
@@ -470,6 +476,9 @@ void Pool::ask_peers() {
 void Pool::on_lend_request(unsigned borrower) {
     if (Backend* backend = list(BackendState::Idle).front(); backend != nullptr && waiters_.empty()) {
         park_for(*backend, borrower);
+        return;
+    }
+    if (plan_.settings.max != 0 && budget_.open() >= plan_.settings.max) {
         return;
     }
     env_.peers.post_to_pool(borrower, key_, [](Pool& pool) { pool.look_again(); });
@@ -523,6 +532,10 @@ void Pool::adopt(ParkedBackend parked) {
     }
     serve();
     announce();
+    if (!waiters_.empty()) {
+        has_asked_ = false;  // while it travelled our announcement was withdrawn: somebody may have gone idle unseen
+        ask_peers();
+    }
     schedule();
 }
 
@@ -584,6 +597,7 @@ void Pool::apply(PoolPlan plan) {
 
 void Pool::on_deadline(net::Deadline& /*deadline*/) {
     const TimePoint now = env_.loop.now();
+    has_asked_ = false;
     expire_waiters(now);
     tend_idle(now);
     if (!waiters_.empty()) {

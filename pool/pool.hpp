@@ -204,6 +204,7 @@ private:
     std::map<SettingsPtr, ReportedParameters> welcomes_;
     net::Deadline tick_{*this};
     bool is_serving_ = false;
+    bool has_asked_ = false;  // the peers, since somebody waits here
 };
 
 }  // namespace weir::pool
