@@ -62,7 +62,13 @@ def shared_postgres(postgres_template: Template) -> Iterator[Postgres]:
 def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
     """The PostgreSQL most tests share; nobody stops it, and every test leaves it without backends."""
     yield shared_postgres
-    wait_until(lambda: shared_postgres.backends() == 0, "no backend is left behind")
+    try:
+        wait_until(lambda: shared_postgres.backends() == 0, "no backend is left behind")
+    finally:
+        # So that one test's failure stays its own.
+        shared_postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [shared_postgres.backend_pids()]
+        )
 
 
 @pytest.fixture

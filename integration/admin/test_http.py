@@ -32,7 +32,7 @@ NAMES = {
 
 
 def test_healthz_and_readyz_answer(start_weir: StartWeir) -> None:
-    weir = start_weir()
+    weir = start_weir(http=True)
     assert weir.http("/healthz")[0] == 200
     assert weir.value("SELECT 1") == 1
     wait_until(lambda: weir.http("/readyz")[0] == 200)
@@ -41,14 +41,14 @@ def test_healthz_and_readyz_answer(start_weir: StartWeir) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_metric_is_there_with_its_type(start_weir: StartWeir, name: str) -> None:
-    weir = start_weir()
+    weir = start_weir(http=True)
     with weir.logged_in() as client:
         client.query("SELECT 1/0")
         assert weir.metrics().types.get(name) == NAMES[name]
 
 
 def test_every_metric_has_the_prefix_and_counters_end_in_total(start_weir: StartWeir) -> None:
-    weir = start_weir()
+    weir = start_weir(http=True)
     assert weir.value("SELECT 1") == 1
     metrics = weir.metrics()
     for name, kind in metrics.types.items():
@@ -57,7 +57,7 @@ def test_every_metric_has_the_prefix_and_counters_end_in_total(start_weir: Start
 
 
 def test_pool_metrics_follow_the_pool(start_weir: StartWeir) -> None:
-    weir: Any = start_weir({"pool": {"max": 2, "acquire_timeout": "20s"}})
+    weir: Any = start_weir({"pool": {"max": 2, "acquire_timeout": "20s"}}, http=True)
     clients = [weir.logged_in() for _ in range(3)]
     where = {"database": "app"}
     for client in clients[:2]:
@@ -82,7 +82,7 @@ def test_pool_metrics_follow_the_pool(start_weir: StartWeir) -> None:
 
 
 def test_statement_metrics_count(start_weir: StartWeir) -> None:
-    weir = start_weir()
+    weir = start_weir(http=True)
     with weir.logged_in() as client:
         for _ in range(20):
             client.rows("SELECT 1")
@@ -98,7 +98,7 @@ def test_statement_metrics_count(start_weir: StartWeir) -> None:
 
 
 def test_clients_are_counted(start_weir: StartWeir) -> None:
-    weir: Any = start_weir()
+    weir: Any = start_weir(http=True)
     clients = [weir.logged_in() for _ in range(5)]
     assert weir.metrics().sum("weir_clients") >= 5
     assert weir.metrics().sum("weir_client_connections_total") >= 5
@@ -108,14 +108,14 @@ def test_clients_are_counted(start_weir: StartWeir) -> None:
 
 
 def test_http_can_be_switched_on_with_a_password(start_weir: StartWeir) -> None:
-    weir = start_weir({"http": {"user": "watcher", "password": "pencil"}})
+    weir = start_weir({"http": {"user": "watcher", "password": "pencil"}}, http=True)
     assert weir.http("/metrics")[0] == 401
     assert weir.http("/healthz")[0] == 200
     assert weir.http("/readyz")[0] in (200, 503)
 
 
 def test_evil_http_clients_harm_nobody(start_weir: StartWeir) -> None:
-    weir = start_weir()
+    weir = start_weir(http=True)
     for said in (b"", b"\0" * 1000, b"GET /" + b"x" * 100000, b"GET /metrics HTTP/9.9\r\n\r\n", wire.query("SELECT 1")):
         with socket.create_connection(("127.0.0.1", weir.http_port), 5) as connection:
             connection.sendall(said)

@@ -147,11 +147,12 @@ def test_secrets_come_from_files(start_weir: StartWeir) -> None:
 def test_secrets_are_never_logged(start_weir: StartWeir) -> None:
     changes = settings("scram-sha-256", "top-secret-pencil")
     changes["log"] = {"level": "debug"}
+    changes["admin"] = {"admins": ["alice"]}
     weir = start_weir(changes)
     assert weir.value("SELECT 1", user="alice", password="top-secret-pencil") == 1
     with pytest.raises(psycopg.OperationalError):
         weir.psycopg(user="alice", password="another-secret")
-    config = weir.show("CONFIG")
+    config = weir.show("CONFIG", user="alice", password="top-secret-pencil")
     assert "secret" not in weir.log
     assert "top-secret" not in str(config)
 
@@ -164,7 +165,7 @@ def test_passwords_beyond_ascii_are_prepared_as_rfc_4013_says(start_weir: StartW
 
 
 def test_failed_logins_are_counted(start_weir: StartWeir) -> None:
-    weir = start_weir(settings("md5", "pencil"))
+    weir = start_weir(settings("md5", "pencil"), http=True)
     for _ in range(3):
         with weir.raw() as client, pytest.raises(ServerError):
             client.log_in(user="alice", database="app", password="wrong")
@@ -185,7 +186,7 @@ def test_login_that_is_slow_ends_at_client_login_timeout(start_weir: StartWeir) 
     with weir.raw() as client:
         client.send(wire.startup({"user": "alice", "database": "app"}))
         assert client.receive().type == "R"
-        assert errors(client.receive_to_end()) in ([], ["08P01"], ["57P05"], ["28000"], ["08006"])
+        assert errors(client.receive_to_end()) in ([], ["57014"])
 
 
 def test_many_scram_logins_at_once_succeed(start_weir: StartWeir) -> None:

@@ -123,7 +123,7 @@ def test_int_and_quit_end_it_too(start_weir: StartWeir, number: signal.Signals) 
 
 
 def test_readyz_says_no_during_a_drain(start_weir: StartWeir) -> None:
-    weir = start_weir()
+    weir = start_weir(http=True)
     with weir.logged_in() as client:
         client.query("BEGIN")
         wait_until(lambda: weir.http("/readyz")[0] == 200)

@@ -126,7 +126,7 @@ def test_login_while_the_server_is_down_is_an_error_in_time_and_recovers(
 
 
 def test_weir_starts_while_the_server_is_down(start_weir_at: StartWeir) -> None:
-    weir = start_weir_at(free_port(), {"pool": {"acquire_timeout": "500ms", "min": 2}})
+    weir = start_weir_at(free_port(), {"pool": {"acquire_timeout": "500ms", "min": 2}}, http=True)
     assert weir.show("VERSION")
     status, _ = weir.http("/healthz")
     assert status == 200
@@ -164,7 +164,7 @@ def test_clients_that_wait_while_the_server_is_down_are_served_when_it_is_back(
 
 def test_readyz_tells_whether_postgresql_is_there(own_postgres: OwnPostgres, start_weir_at: StartWeir) -> None:
     postgres = own_postgres()
-    weir = start_weir_at(postgres.port, {"pool": {"acquire_timeout": "500ms"}})
+    weir = start_weir_at(postgres.port, {"pool": {"acquire_timeout": "500ms"}}, http=True)
     assert weir.value("SELECT 1") == 1
     wait_until(lambda: weir.http("/readyz")[0] == 200, "ready")
     postgres.stop()

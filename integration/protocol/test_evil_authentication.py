@@ -47,7 +47,7 @@ def started(weir: Any) -> RawClient:
 def is_refused(client: RawClient) -> None:
     messages = client.receive_to_end()
     assert errors(messages) != [] and "Z" not in [message.type for message in messages]
-    assert errors(messages)[0] in ("08P01", "28P01", "28000")
+    assert errors(messages)[0] in ("08P01", "28P01", "28000", "0A000")
 
 
 def test_second_startup_during_scram_does_not_log_in(scram_weir: Any) -> None:

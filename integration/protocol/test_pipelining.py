@@ -3,7 +3,7 @@
 import pytest
 
 from support import wire
-from support.deadlines import reduced
+from support.deadlines import reduced, wait_until
 from support.endpoint import Endpoint
 from support.raw_client import errors, types
 
@@ -208,7 +208,7 @@ def test_client_that_says_goodbye_right_after_a_statement_has_it_done(any_weir: 
         client.send(wire.query("INSERT INTO goodbyes VALUES (1)"), wire.terminate())
         client.receive_to_end()
     with any_weir.logged_in() as client:
-        assert client.value("SELECT count(*) FROM goodbyes") == "1"
+        wait_until(lambda: client.value("SELECT count(*) FROM goodbyes") == "1", "the row is there")
         client.query("DROP TABLE goodbyes")
 
 

@@ -31,14 +31,9 @@ class Endpoint:
         return where
 
     def psycopg(self, **overrides: Any) -> "psycopg.Connection[Any]":
-        """psycopg 3, autocommit unless told otherwise."""
-        autocommit = overrides.pop("autocommit", True)
-        return psycopg.connect(autocommit=autocommit, **self._where(overrides))
-
-    async def psycopg_async(self, **overrides: Any) -> "psycopg.AsyncConnection[Any]":
-        """psycopg 3 on asyncio, autocommit unless told otherwise."""
-        autocommit = overrides.pop("autocommit", True)
-        return await psycopg.AsyncConnection.connect(autocommit=autocommit, **self._where(overrides))
+        """psycopg 3, autocommit and without named statements unless told otherwise."""
+        where = {"autocommit": True, "prepare_threshold": None, **self._where(overrides)}
+        return psycopg.connect(**where)
 
     def psycopg2(self, **overrides: Any) -> Any:
         """psycopg2, autocommit unless told otherwise."""

@@ -68,6 +68,7 @@ class Weir(Endpoint):
         postgres_port: int,
         changes: Optional[dict[str, Any]] = None,
         *,
+        http: bool = False,
         environment: Optional[dict[str, str]] = None,
         files: Optional[dict[str, str]] = None,
     ) -> None:
@@ -77,7 +78,9 @@ class Weir(Endpoint):
         self.environment = environment or {}
         self.exit_code_expected = 0
         self.http_port = 0
+        self.has_http = http
         self.http_is_open = False
+        self.stopped = False
         self.process: Optional["subprocess.Popen[bytes]"] = None
         for name, content in (files or {}).items():
             (self.folder / name).write_text(content)
@@ -115,7 +118,8 @@ class Weir(Endpoint):
     def _try_start(self, choose_address: bool) -> bool:
         if choose_address:
             self.settings["listen"]["addresses"] = [f"127.0.0.1:{self.port}"]
-        self.settings.setdefault("http", {})["address"] = f"127.0.0.1:{self.http_port}"
+        address = f"127.0.0.1:{self.http_port}" if self.has_http else ""
+        self.settings.setdefault("http", {})["address"] = address
         self.write_settings()
         binary = find_binary()
         assert binary is not None
@@ -192,6 +196,9 @@ class Weir(Endpoint):
 
     def stop(self) -> None:
         """Ends the process if it still runs, then fails if it ended badly or its log shows a bug."""
+        if self.stopped:
+            return
+        self.stopped = True
         if self.is_running():
             self.signal(signal.SIGTERM)
             try:
@@ -232,7 +239,8 @@ class Weir(Endpoint):
         return rows[0]
 
     def http(self, path: str) -> tuple[int, str]:
-        """Status and body of an answer from the HTTP port, which may open a moment after the others."""
+        """Status and body of an answer from the HTTP port, which is open only if the test asked for it, and may open a moment after the others."""
+        assert self.has_http, "start it with http=True"
         if not self.http_is_open:
             wait_until(lambda: accepts_tcp(self.http_port), "the HTTP port is open")
             self.http_is_open = True
