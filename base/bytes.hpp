@@ -23,8 +23,8 @@ using ByteView = std::span<const std::byte>;
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Reads big-endian fields out of bytes that came from the network. Every read is bounds-checked; a read that does not
-/// fit returns nothing and moves nothing.
+/// Reads big-endian fields out of bytes that came from the network. Every read is bounds-checked; a
+/// read that does not fit returns nothing and moves nothing.
 ///
 /// @cost O(1) per read except cstring(), which scans; no allocation
 /// @valid what is returned points into the bytes given
@@ -33,11 +33,15 @@ public:
     explicit ByteReader(ByteView bytes) : rest_{bytes} {}
 
     [[nodiscard]] std::size_t remaining() const { return rest_.size(); }
+
     [[nodiscard]] ByteView rest() const { return rest_; }
 
     [[nodiscard]] std::optional<std::uint8_t> u8() { return integer<std::uint8_t>(); }
+
     [[nodiscard]] std::optional<std::uint16_t> u16() { return integer<std::uint16_t>(); }
+
     [[nodiscard]] std::optional<std::uint32_t> u32() { return integer<std::uint32_t>(); }
+
     [[nodiscard]] std::optional<std::int32_t> i32() {
         const auto raw = integer<std::uint32_t>();
         return raw ? std::optional{static_cast<std::int32_t>(*raw)} : std::nullopt;
@@ -85,28 +89,40 @@ private:
 class ByteWriter {
 public:
     [[nodiscard]] ByteView bytes() const { return buffer_; }
+
     [[nodiscard]] std::size_t size() const { return buffer_.size(); }
+
     [[nodiscard]] bool empty() const { return buffer_.empty(); }
+
     void clear() { buffer_.clear(); }
+
     [[nodiscard]] std::vector<std::byte> take() { return std::exchange(buffer_, {}); }
 
     void u8(std::uint8_t value) { buffer_.push_back(std::byte{value}); }
+
     void u16(std::uint16_t value) {
         u8(static_cast<std::uint8_t>(value >> 8U));
         u8(static_cast<std::uint8_t>(value));
     }
+
     void u32(std::uint32_t value) {
         u16(static_cast<std::uint16_t>(value >> 16U));
         u16(static_cast<std::uint16_t>(value));
     }
+
     void i32(std::int32_t value) { u32(static_cast<std::uint32_t>(value)); }
+
     void raw(ByteView bytes) { buffer_.insert(buffer_.end(), bytes.begin(), bytes.end()); }
+
     void text(std::string_view text) { raw(as_bytes(text)); }
-    /// Writes the text up to its first zero byte, then the terminator: a zero inside would let text become fields.
+
+    /// Writes the text up to its first zero byte, then the terminator: a zero inside would let text
+    /// become fields.
     void cstring(std::string_view value) {
         text(value.substr(0, value.find('\0')));
         u8(0);
     }
+
     /// Overwrites four bytes written earlier: the length field of a message once its body is there.
     void patch_u32(std::size_t offset, std::uint32_t value) {
         for (std::size_t i = 0; i < sizeof(value); ++i) {

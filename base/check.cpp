@@ -54,7 +54,11 @@ bool bug_found(const char* what, const char* file, int line) noexcept {
 #endif
     // At 1, 2, 4, 8 … only: a bug that repeats must not flood the log.
     if ((before & (before + 1)) == 0) {
-        std::fprintf(stderr, "weir: bug: %s at %s:%d (seen %llu times)\n", what, file, line,
+        std::fprintf(stderr,
+                     "weir: bug: %s at %s:%d (seen %llu times)\n",
+                     what,
+                     file,
+                     line,
                      static_cast<unsigned long long>(before + 1));
     }
     return true;

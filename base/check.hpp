@@ -5,9 +5,11 @@
 /// Three strengths of assertion; none of them may ever depend on bytes from outside.
 ///
 /// WEIR_ASSERT(cond)        debug, sanitizer and fuzz builds: an invariant we proved
-/// WEIR_CHECK(cond)         always: going on would hand one client's data to another or corrupt memory
-/// WEIR_BUG_IF(cond, what)  a recoverable surprise: debug builds abort; release builds count weir_bugs_total{what},
-///                          log once in ten seconds and evaluate to true, so that the caller closes that one session
+/// WEIR_CHECK(cond)         always: going on would hand one client's data to another or corrupt
+/// memory WEIR_BUG_IF(cond, what)  a recoverable surprise: debug builds abort; release builds count
+/// weir_bugs_total{what},
+///                          log once in ten seconds and evaluate to true, so that the caller closes
+///                          that one session
 
 namespace weir::detail {
 
@@ -42,8 +44,9 @@ void for_each_bug(Visitor&& visit) {
 
 }  // namespace weir
 
-#define WEIR_CHECK(cond) \
-    (static_cast<bool>(cond) ? static_cast<void>(0) : ::weir::detail::check_failed(#cond, __FILE__, __LINE__))
+#define WEIR_CHECK(cond)                            \
+    (static_cast<bool>(cond) ? static_cast<void>(0) \
+                             : ::weir::detail::check_failed(#cond, __FILE__, __LINE__))
 
 #if defined(WEIR_ASSERTS) && WEIR_ASSERTS
 #define WEIR_ASSERT(cond) WEIR_CHECK(cond)
@@ -51,4 +54,5 @@ void for_each_bug(Visitor&& visit) {
 #define WEIR_ASSERT(cond) static_cast<void>(sizeof(static_cast<bool>(cond)))
 #endif
 
-#define WEIR_BUG_IF(cond, what) (static_cast<bool>(cond) && ::weir::detail::bug_found(what, __FILE__, __LINE__))
+#define WEIR_BUG_IF(cond, what) \
+    (static_cast<bool>(cond) && ::weir::detail::bug_found(what, __FILE__, __LINE__))

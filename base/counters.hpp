@@ -7,19 +7,22 @@
 
 namespace weir {
 
-/// A number one thread writes and any thread reads: an ordinary load and store, no locked instruction.
+/// A number one thread writes and any thread reads: an ordinary load and store, no locked
+/// instruction.
 class Counter {
 public:
     void add(std::uint64_t amount = 1) {
         value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
     }
+
     [[nodiscard]] std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
 private:
     std::atomic<std::uint64_t> value_{0};
 };
 
-/// Counts of durations in buckets that double, from 64 µs to 67 s and beyond. Single writer, as Counter.
+/// Counts of durations in buckets that double, from 64 µs to 67 s and beyond. Single writer, as
+/// Counter.
 class DurationHistogram {
 public:
     static constexpr std::size_t kBuckets = 22;  ///< the last one takes everything above
@@ -35,7 +38,9 @@ public:
         buckets_[i].add();
         sum_us_.add(us);
     }
+
     [[nodiscard]] std::uint64_t bucket(std::size_t i) const { return buckets_[i].value(); }
+
     [[nodiscard]] std::uint64_t sum_us() const { return sum_us_.value(); }
 
 private:

@@ -13,31 +13,46 @@ namespace {
 constexpr std::size_t kBase64Group = 4;
 constexpr std::size_t kBase64Bytes = 3;
 
-const unsigned char* raw(ByteView bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
+const unsigned char* raw(ByteView bytes) {
+    return reinterpret_cast<const unsigned char*>(bytes.data());
+}
 
 template <std::size_t N>
-unsigned char* out(std::array<std::byte, N>& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
+unsigned char* out(std::array<std::byte, N>& bytes) {
+    return reinterpret_cast<unsigned char*>(bytes.data());
+}
 
 }  // namespace
 
 Sha256 sha256(ByteView data) {
     Sha256 digest{};
-    WEIR_CHECK(EVP_Digest(data.data(), data.size(), out(digest), nullptr, EVP_sha256(), nullptr) == 1);
+    WEIR_CHECK(EVP_Digest(data.data(), data.size(), out(digest), nullptr, EVP_sha256(), nullptr) ==
+               1);
     return digest;
 }
 
 Sha256 hmac_sha256(ByteView key, ByteView data) {
     Sha256 digest{};
     unsigned int length = kSha256Bytes;
-    WEIR_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(data), data.size(), out(digest),
+    WEIR_CHECK(HMAC(EVP_sha256(),
+                    key.data(),
+                    static_cast<int>(key.size()),
+                    raw(data),
+                    data.size(),
+                    out(digest),
                     &length) != nullptr);
     return digest;
 }
 
 Sha256 pbkdf2_sha256(std::string_view password, ByteView salt, unsigned iterations) {
     Sha256 derived{};
-    WEIR_CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), raw(salt), static_cast<int>(salt.size()),
-                                 static_cast<int>(iterations), EVP_sha256(), static_cast<int>(derived.size()),
+    WEIR_CHECK(PKCS5_PBKDF2_HMAC(password.data(),
+                                 static_cast<int>(password.size()),
+                                 raw(salt),
+                                 static_cast<int>(salt.size()),
+                                 static_cast<int>(iterations),
+                                 EVP_sha256(),
+                                 static_cast<int>(derived.size()),
                                  out(derived)) == 1);
     return derived;
 }
@@ -59,8 +74,8 @@ std::string md5_hex(ByteView data) {
 
 std::string base64_encode(ByteView data) {
     std::string text((data.size() + kBase64Bytes - 1) / kBase64Bytes * kBase64Group + 1, '\0');
-    const int length =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), raw(data), static_cast<int>(data.size()));
+    const int length = EVP_EncodeBlock(
+        reinterpret_cast<unsigned char*>(text.data()), raw(data), static_cast<int>(data.size()));
     text.resize(static_cast<std::size_t>(length));
     return text;
 }
@@ -70,7 +85,8 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
         return std::nullopt;
     }
     std::vector<std::byte> data(text.size() / kBase64Group * kBase64Bytes);
-    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(data.data()), reinterpret_cast<const unsigned char*>(text.data()),
+    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(data.data()),
+                                       reinterpret_cast<const unsigned char*>(text.data()),
                                        static_cast<int>(text.size()));
     if (length < 0) {
         return std::nullopt;
@@ -85,7 +101,8 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
 }
 
 bool equal_in_constant_time(ByteView left, ByteView right) {
-    return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
+    return left.size() == right.size() &&
+           CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
 }  // namespace weir::crypto

@@ -12,9 +12,10 @@ struct Endpoint {
     Kind kind = Kind::Tcp;
     std::string host;        ///< Tcp: a name or a numeric address, without brackets
     std::uint16_t port = 0;  ///< Tcp; for Unix the port its file is named after
-    std::string path;        ///< Unix: the socket's whole path; "@name" is in the abstract namespace
+    std::string path;  ///< Unix: the socket's whole path; "@name" is in the abstract namespace
 
     bool operator==(const Endpoint&) const = default;
+
     /// @return "host:port", "[::1]:port" or "unix:path", for people
     [[nodiscard]] std::string text() const {
         if (kind == Kind::Unix) {

@@ -9,7 +9,8 @@ namespace weir {
 template <class T>
 class IntrusiveList;
 
-/// Base of objects that sit in at most one IntrusiveList<T> per node type. Destroying a linked object unlinks it.
+/// Base of objects that sit in at most one IntrusiveList<T> per node type. Destroying a linked
+/// object unlinks it.
 ///
 /// @tparam Tag tells several memberships of one class apart
 template <class Tag>
@@ -20,6 +21,7 @@ public:
     ListNode& operator=(const ListNode&) = delete;
     ListNode(ListNode&&) = delete;
     ListNode& operator=(ListNode&&) = delete;
+
     ~ListNode() { unlink(); }
 
     [[nodiscard]] bool is_linked() const { return next_ != nullptr; }
@@ -47,7 +49,8 @@ private:
     std::size_t* count_ = nullptr;
 };
 
-/// A doubly linked list of objects it does not own: O(1) to add, move and remove, no allocation, sized.
+/// A doubly linked list of objects it does not own: O(1) to add, move and remove, no allocation,
+/// sized.
 ///
 /// T must derive from ListNode<T::ListTag> or ListNode<T>. Thread: the owner's.
 template <class T>
@@ -59,10 +62,12 @@ public:
         head_.next_ = &head_;
         head_.prev_ = &head_;
     }
+
     IntrusiveList(const IntrusiveList&) = delete;
     IntrusiveList& operator=(const IntrusiveList&) = delete;
     IntrusiveList(IntrusiveList&&) = delete;
     IntrusiveList& operator=(IntrusiveList&&) = delete;
+
     ~IntrusiveList() {
         while (!empty()) {
             front()->Node::unlink();
@@ -72,12 +77,19 @@ public:
     }
 
     [[nodiscard]] bool empty() const { return head_.next_ == &head_; }
+
     [[nodiscard]] std::size_t size() const { return size_; }
+
     [[nodiscard]] T* front() { return empty() ? nullptr : static_cast<T*>(head_.next_); }
+
     [[nodiscard]] T* back() { return empty() ? nullptr : static_cast<T*>(head_.prev_); }
-    [[nodiscard]] const T* front() const { return empty() ? nullptr : static_cast<const T*>(head_.next_); }
+
+    [[nodiscard]] const T* front() const {
+        return empty() ? nullptr : static_cast<const T*>(head_.next_);
+    }
 
     void push_front(T& item) { insert_after(head_, item); }
+
     void push_back(T& item) { insert_after(*head_.prev_, item); }
 
     T* pop_front() {

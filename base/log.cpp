@@ -92,7 +92,8 @@ void append_value(std::string& out, Format format, const Field& field) {
         } else {
             append_quoted(out, *text);
         }
-    } else if (const auto* integer = std::get_if<std::int64_t>(&field.value()); integer != nullptr) {
+    } else if (const auto* integer = std::get_if<std::int64_t>(&field.value());
+               integer != nullptr) {
         out += fmt::format("{}", *integer);
     } else {
         out += fmt::format("{:.6g}", std::get<double>(field.value()));
@@ -101,11 +102,17 @@ void append_value(std::string& out, Format format, const Field& field) {
 
 std::string now_text() {
     const auto now = std::chrono::system_clock::now();
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()) % std::chrono::seconds{1};
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms.count());
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()) %
+                    std::chrono::seconds{1};
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z",
+                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
+                       ms.count());
 }
 
-std::string line_with_time(Format format, Level level, std::string_view event, std::initializer_list<Field> fields) {
+std::string line_with_time(Format format,
+                           Level level,
+                           std::string_view event,
+                           std::initializer_list<Field> fields) {
     const std::string line = render(format, level, event, fields);
     if (format == Format::Json) {
         return fmt::format(R"({{"time":"{}",{})", now_text(), std::string_view{line}.substr(1));
@@ -126,7 +133,10 @@ std::string_view level_name(Level level) {
     return "error";
 }
 
-std::string render(Format format, Level level, std::string_view event, std::initializer_list<Field> fields) {
+std::string render(Format format,
+                   Level level,
+                   std::string_view event,
+                   std::initializer_list<Field> fields) {
     std::string line;
     if (format == Format::Json) {
         line = fmt::format(R"({{"level":"{}","event":)", level_name(level));
@@ -161,8 +171,8 @@ std::string start(const Options& options) {
             target = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
         }
         sink->threads = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
-        sink->logger = std::make_shared<spdlog::async_logger>("weir", target, sink->threads,
-                                                              spdlog::async_overflow_policy::overrun_oldest);
+        sink->logger = std::make_shared<spdlog::async_logger>(
+            "weir", target, sink->threads, spdlog::async_overflow_policy::overrun_oldest);
         sink->logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%v"));
         sink->logger->set_level(spdlog::level::trace);
         sink->logger->flush_on(spdlog::level::trace);
@@ -184,9 +194,13 @@ void stop() {
     sink.reset();  // the thread pool's destructor writes what is queued
 }
 
-void set_level(Level level) { level_slot() = level; }
+void set_level(Level level) {
+    level_slot() = level;
+}
 
-bool enabled(Level level) { return level >= level_slot().load(std::memory_order_relaxed); }
+bool enabled(Level level) {
+    return level >= level_slot().load(std::memory_order_relaxed);
+}
 
 void reopen() {
     if (const auto sink = current_sink(); sink != nullptr && !sink->options.file.empty()) {

@@ -8,8 +8,9 @@
 #include <string_view>
 #include <variant>
 
-/// Event lines: a level, an event name (a constant, searchable), then key=value. Written by a thread of its own; a slow
-/// disk drops the oldest lines (counted) and never stops an event loop. Thread: any.
+/// Event lines: a level, an event name (a constant, searchable), then key=value. Written by a
+/// thread of its own; a slow disk drops the oldest lines (counted) and never stops an event loop.
+/// Thread: any.
 ///
 /// Nothing secret may be given to these functions: no password, no key, no bind value.
 namespace weir::log {
@@ -27,14 +28,22 @@ struct Options {
 class Field {
 public:
     Field(std::string_view key, std::string_view value) : key_{key}, value_{value} {}
+
     Field(std::string_view key, const char* value) : key_{key}, value_{std::string_view{value}} {}
-    Field(std::string_view key, const std::string& value) : key_{key}, value_{std::string_view{value}} {}
+
+    Field(std::string_view key, const std::string& value)
+        : key_{key}, value_{std::string_view{value}} {}
+
     template <std::integral T>
     Field(std::string_view key, T value) : key_{key}, value_{static_cast<std::int64_t>(value)} {}
+
     Field(std::string_view key, double value) : key_{key}, value_{value} {}
 
     [[nodiscard]] std::string_view key() const { return key_; }
-    [[nodiscard]] const std::variant<std::string_view, std::int64_t, double>& value() const { return value_; }
+
+    [[nodiscard]] const std::variant<std::string_view, std::int64_t, double>& value() const {
+        return value_;
+    }
 
 private:
     std::string_view key_;
@@ -59,15 +68,25 @@ inline void debug(std::string_view event, std::initializer_list<Field> fields = 
         write(Level::Debug, event, fields);
     }
 }
-inline void info(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::Info, event, fields); }
-inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::Warn, event, fields); }
-inline void error(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::Error, event, fields); }
 
-/// Keeps warnings that traffic can trigger from flooding the log: the first passes, then one every ten seconds.
-/// One per call site and thread.
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+    write(Level::Info, event, fields);
+}
+
+inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) {
+    write(Level::Warn, event, fields);
+}
+
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+    write(Level::Error, event, fields);
+}
+
+/// Keeps warnings that traffic can trigger from flooding the log: the first passes, then one every
+/// ten seconds. One per call site and thread.
 class RateLimit {
 public:
-    /// @return how many lines were held back since the last one that passed, or -1: hold this one back
+    /// @return how many lines were held back since the last one that passed, or -1: hold this one
+    /// back
     [[nodiscard]] std::int64_t admit();
 
 private:
@@ -76,7 +95,10 @@ private:
 };
 
 /// The line as it would be written, without time: for tests and for the text format.
-[[nodiscard]] std::string render(Format format, Level level, std::string_view event, std::initializer_list<Field> fields);
+[[nodiscard]] std::string render(Format format,
+                                 Level level,
+                                 std::string_view event,
+                                 std::initializer_list<Field> fields);
 
 [[nodiscard]] std::string_view level_name(Level level);
 

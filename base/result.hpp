@@ -16,15 +16,16 @@ enum class ErrorCode : std::uint8_t {
     MessageTooLarge,       ///< well-formed, above a limit
     AuthenticationFailed,  ///< a proof did not hold
     Unsupported,           ///< a request the peer may make and we do not serve
-    Network,               ///< the operating system's or the peer's doing; `detail` is the errno or UV_E*
-    Timeout,               ///< a deadline passed
-    Closed,                ///< the peer closed in an orderly way
-    Rejected,              ///< a limit or a setting says no
-    BackendRefused,        ///< PostgreSQL itself answered with an error
-    InvalidArgument,       ///< a value somebody configured or typed
+    Network,         ///< the operating system's or the peer's doing; `detail` is the errno or UV_E*
+    Timeout,         ///< a deadline passed
+    Closed,          ///< the peer closed in an orderly way
+    Rejected,        ///< a limit or a setting says no
+    BackendRefused,  ///< PostgreSQL itself answered with an error
+    InvalidArgument,  ///< a value somebody configured or typed
 };
 
-/// A small error that owns nothing: what happened, the SQLSTATE a client would be told, a literal and one number.
+/// A small error that owns nothing: what happened, the SQLSTATE a client would be told, a literal
+/// and one number.
 ///
 /// Text for people is composed where it is shown.
 class Error {
@@ -36,8 +37,11 @@ public:
         : what_{what}, sqlstate_{sqlstate}, detail_{detail}, code_{code} {}
 
     [[nodiscard]] constexpr ErrorCode code() const { return code_; }
+
     [[nodiscard]] constexpr SqlState sqlstate() const { return sqlstate_; }
+
     [[nodiscard]] constexpr std::string_view what() const { return what_; }
+
     [[nodiscard]] constexpr int detail() const { return detail_; }
 
 private:
@@ -54,13 +58,19 @@ public:
     using tl::expected<T, Error>::expected;
 };
 
-/// Makes the failing arm of a Result: `return fail(ErrorCode::Timeout, sqlstate::kCannotConnectNow, "…")`.
+/// Makes the failing arm of a Result: `return fail(ErrorCode::Timeout, sqlstate::kCannotConnectNow,
+/// "…")`.
 template <std::size_t N>
-[[nodiscard]] constexpr tl::unexpected<Error> fail(ErrorCode code, SqlState sqlstate, const char (&what)[N], int detail = 0) {
+[[nodiscard]] constexpr tl::unexpected<Error> fail(ErrorCode code,
+                                                   SqlState sqlstate,
+                                                   const char (&what)[N],
+                                                   int detail = 0) {
     return tl::unexpected<Error>{Error{code, sqlstate, what, detail}};
 }
 
-[[nodiscard]] inline tl::unexpected<Error> fail(const Error& error) { return tl::unexpected<Error>{error}; }
+[[nodiscard]] inline tl::unexpected<Error> fail(const Error& error) {
+    return tl::unexpected<Error>{error};
+}
 
 static_assert(sizeof(Result<int>) <= 32, "results travel in registers and small frames");
 

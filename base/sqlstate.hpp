@@ -25,7 +25,8 @@ public:
     /// @return the five characters, e.g. "08P01"
     [[nodiscard]] std::string text() const;
 
-    /// @return the class, the first two characters, e.g. "08": the label of weir_statement_errors_total
+    /// @return the class, the first two characters, e.g. "08": the label of
+    /// weir_statement_errors_total
     [[nodiscard]] std::string class_text() const { return text().substr(0, 2); }
 
     constexpr bool operator==(const SqlState&) const = default;
@@ -35,6 +36,7 @@ private:
         return (c >= '0' && c <= '9') ? static_cast<std::uint32_t>(c - '0')
                                       : static_cast<std::uint32_t>(c - 'A') + 10U;
     }
+
     static constexpr std::uint32_t pack(std::string_view text) {
         std::uint32_t packed = 0;
         for (const char c : text) {

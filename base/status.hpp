@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-/// What the process looks like at one moment: plain rows, filled by the event loops, read by the admin side.
+/// What the process looks like at one moment: plain rows, filled by the event loops, read by the
+/// admin side.
 namespace weir::status {
 
 /// One connection, client or backend. SHOW CLIENTS, SHOW SERVERS.
@@ -17,16 +18,17 @@ struct Connection {
     std::uint64_t id = 0;
     std::string user;
     std::string database;
-    std::string state;  ///< PgBouncer's words: active, waiting, idle, used, tested, new, active_cancel, being_canceled
+    std::string state;    ///< PgBouncer's words: active, waiting, idle, used, tested, new,
+                          ///< active_cancel, being_canceled
     std::string address;  ///< numeric, or "unix"
     int port = 0;
     std::string local_address;
     int local_port = 0;
     std::int64_t connect_time_unix_ms = 0;
     std::int64_t request_time_unix_ms = 0;
-    std::int64_t wait_us = 0;      ///< for how long it has been waiting now; 0 = not waiting
-    std::uint64_t link_id = 0;     ///< the connection it is paired with; 0 = none
-    std::int64_t remote_pid = 0;   ///< backend: its process id
+    std::int64_t wait_us = 0;     ///< for how long it has been waiting now; 0 = not waiting
+    std::uint64_t link_id = 0;    ///< the connection it is paired with; 0 = none
+    std::int64_t remote_pid = 0;  ///< backend: its process id
     bool close_needed = false;
     bool replication = false;
     std::string application_name;
@@ -39,7 +41,8 @@ struct Pool {
     std::string user;
     std::string mode;  ///< session, transaction, statement
     std::uint64_t clients_active = 0;
-    std::uint64_t clients_idle = 0;  ///< logged in, nothing under way; PgBouncer counts them as active
+    std::uint64_t clients_idle =
+        0;  ///< logged in, nothing under way; PgBouncer counts them as active
     std::uint64_t clients_waiting = 0;
     std::uint64_t clients_active_cancel = 0;
     std::uint64_t clients_waiting_cancel = 0;
@@ -99,18 +102,21 @@ struct Database {
     std::uint64_t reserve = 0;
     std::string mode;
     std::int64_t max_lifetime_s = 0;
-    std::uint64_t connections = 0;          ///< backends open now
-    std::uint64_t client_connections = 0;   ///< clients logged in now
+    std::uint64_t connections = 0;         ///< backends open now
+    std::uint64_t client_connections = 0;  ///< clients logged in now
     std::uint64_t max_client_connections = 0;
 };
 
 /// Process-wide counters that are not a pool's. Histograms are in DurationHistogram's buckets.
 struct Totals {
-    std::map<std::string, std::uint64_t> clients_by_state;          ///< weir_clients{state}
-    std::uint64_t client_connections = 0;                           ///< accepted since the start
-    std::map<std::string, std::uint64_t> logins_failed_by_reason;   ///< weir_client_logins_failed_total{reason}
-    std::map<std::string, std::uint64_t> statements_by_kind;        ///< simple, extended, function_call, copy
-    std::map<std::string, std::uint64_t> errors_by_class;           ///< SQLSTATE class of ErrorResponses to clients
+    std::map<std::string, std::uint64_t> clients_by_state;  ///< weir_clients{state}
+    std::uint64_t client_connections = 0;                   ///< accepted since the start
+    std::map<std::string, std::uint64_t>
+        logins_failed_by_reason;  ///< weir_client_logins_failed_total{reason}
+    std::map<std::string, std::uint64_t>
+        statements_by_kind;  ///< simple, extended, function_call, copy
+    std::map<std::string, std::uint64_t>
+        errors_by_class;  ///< SQLSTATE class of ErrorResponses to clients
     std::uint64_t bytes_from_clients = 0;
     std::uint64_t bytes_to_clients = 0;
     std::uint64_t bytes_from_backends = 0;
@@ -120,7 +126,8 @@ struct Totals {
     std::uint64_t statement_sum_us = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> transaction_buckets{};
     std::uint64_t transaction_sum_us = 0;
-    std::array<std::uint64_t, DurationHistogram::kBuckets> backend_buckets{};  ///< weir_server_seconds
+    std::array<std::uint64_t, DurationHistogram::kBuckets>
+        backend_buckets{};  ///< weir_server_seconds
     std::uint64_t backend_sum_us = 0;
 };
 
@@ -133,7 +140,8 @@ struct Snapshot {
     std::uint64_t users = 0;  ///< known to the configuration
     std::uint64_t workers = 0;
     bool draining = false;
-    std::vector<std::string> not_ready;  ///< databases without a usable pool, each "name: why"; empty = ready
+    std::vector<std::string>
+        not_ready;  ///< databases without a usable pool, each "name: why"; empty = ready
 };
 
 enum class Detail : std::uint8_t {
@@ -153,7 +161,8 @@ public:
 
     /// Gathers a snapshot from every event loop.
     ///
-    /// @param done runs once, on some event loop's thread, after every loop has answered; must be quick. When the process
+    /// @param done runs once, on some event loop's thread, after every loop has answered; must be
+    /// quick. When the process
     ///        ends first it is dropped uncalled, so a caller that waits needs a deadline.
     /// @thread any
     virtual void collect(Detail detail, std::function<void(Snapshot)> done) = 0;

@@ -6,7 +6,9 @@ namespace weir::net {
 
 BackgroundThread::BackgroundThread() : thread_{[this] { run(); }} {}
 
-BackgroundThread::~BackgroundThread() { stop(); }
+BackgroundThread::~BackgroundThread() {
+    stop();
+}
 
 void BackgroundThread::stop() {
     std::deque<Work> dropped;

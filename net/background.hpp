@@ -10,8 +10,9 @@
 
 namespace weir::net {
 
-/// A thread for what must not run on an event loop: password hashing, reading files. Jobs run in order; the queue is
-/// bounded, and what does not fit is refused. Its destructor finishes the job at hand and drops the rest.
+/// A thread for what must not run on an event loop: password hashing, reading files. Jobs run in
+/// order; the queue is bounded, and what does not fit is refused. Its destructor finishes the job
+/// at hand and drops the rest.
 ///
 /// @thread submit(): any
 class BackgroundThread {
@@ -31,7 +32,8 @@ public:
     /// @return false when the queue is full: nothing will run
     [[nodiscard]] bool submit(Work work);
 
-    /// Finishes the job at hand, drops the rest and takes no more: before what the jobs come back to goes away.
+    /// Finishes the job at hand, drops the rest and takes no more: before what the jobs come back
+    /// to goes away.
     void stop();
 
 private:

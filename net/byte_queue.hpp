@@ -11,7 +11,9 @@ namespace weir::net {
 class ByteQueue {
 public:
     [[nodiscard]] bool empty() const { return head_ == bytes_.size(); }
+
     [[nodiscard]] std::size_t size() const { return bytes_.size() - head_; }
+
     [[nodiscard]] ByteView view() const { return ByteView{bytes_}.subspan(head_); }
 
     void append(ByteView bytes) {

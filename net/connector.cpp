@@ -51,8 +51,12 @@ void Connector::resolve(const Endpoint& endpoint) {
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     const std::string port = std::to_string(endpoint.port);
-    const int error = uv_getaddrinfo(
-        loop_.raw(), &lookup->request, &Connector::on_resolved_trampoline, endpoint.host.c_str(), port.c_str(), &hints);
+    const int error = uv_getaddrinfo(loop_.raw(),
+                                     &lookup->request,
+                                     &Connector::on_resolved_trampoline,
+                                     endpoint.host.c_str(),
+                                     port.c_str(),
+                                     &hints);
     if (error != 0) {
         last_error_ = -error;
         loop_.set_deadline(deadline_, loop_.now());
@@ -62,7 +66,9 @@ void Connector::resolve(const Endpoint& endpoint) {
     lookup_ = lookup.release();
 }
 
-void Connector::on_resolved_trampoline(uv_getaddrinfo_t* request, int status, addrinfo* found) noexcept {
+void Connector::on_resolved_trampoline(uv_getaddrinfo_t* request,
+                                       int status,
+                                       addrinfo* found) noexcept {
     const std::unique_ptr<Lookup> lookup{static_cast<Lookup*>(request->data)};
     if (lookup->owner != nullptr) {
         lookup->owner->loop_.refresh_now();
@@ -82,7 +88,10 @@ void Connector::on_resolved(int status, const addrinfo* found) {
         }
     }
     if (addresses_.empty()) {
-        finish(fail(ErrorCode::Network, sqlstate::kCannotConnectNow, "host name could not be resolved", status));
+        finish(fail(ErrorCode::Network,
+                    sqlstate::kCannotConnectNow,
+                    "host name could not be resolved",
+                    status));
         return;
     }
     try_next();
@@ -91,7 +100,8 @@ void Connector::on_resolved(int status, const addrinfo* found) {
 void Connector::try_next() {
     while (next_ < addresses_.size()) {
         const SocketAddress& address = addresses_[next_++];
-        fd_ = Fd{::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+        fd_ =
+            Fd{::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
         if (!fd_.is_open()) {
             last_error_ = errno;
             continue;
@@ -100,7 +110,8 @@ void Connector::try_next() {
             last_error_ = errno;
             continue;
         }
-        poll_ = UvBox<uv_poll_t>{[this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
+        poll_ = UvBox<uv_poll_t>{
+            [this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
         if (poll_.init_error() != 0) {
             last_error_ = -poll_.init_error();
             continue;
@@ -137,7 +148,8 @@ void Connector::on_deadline(Deadline& /*deadline*/) {
     poll_.close();
     fd_.reset();
     if (last_error_ != 0 && next_ == addresses_.size()) {
-        finish(fail(ErrorCode::Network, sqlstate::kCannotConnectNow, "connect failed", last_error_));
+        finish(
+            fail(ErrorCode::Network, sqlstate::kCannotConnectNow, "connect failed", last_error_));
     } else {
         finish(fail(ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"));
     }

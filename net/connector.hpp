@@ -13,13 +13,14 @@
 
 namespace weir::net {
 
-/// One attempt to connect: resolves a name (off the loop), tries its addresses one after the other, ends by a deadline.
-/// Destroying it gives up; nothing is called then.
+/// One attempt to connect: resolves a name (off the loop), tries its addresses one after the other,
+/// ends by a deadline. Destroying it gives up; nothing is called then.
 ///
 /// @thread its loop's
 class Connector final : private DeadlineListener {
 public:
-    /// Called once, never from within the constructor. The Connector may be destroyed in it through defer_delete().
+    /// Called once, never from within the constructor. The Connector may be destroyed in it through
+    /// defer_delete().
     using OnDone = std::function<void(Result<Fd>)>;
 
     Connector(EventLoop& loop, const Endpoint& endpoint, TimePoint due, OnDone on_done);
@@ -31,7 +32,9 @@ public:
 
 private:
     struct Lookup;
-    static void on_resolved_trampoline(uv_getaddrinfo_t* request, int status, addrinfo* found) noexcept;
+    static void on_resolved_trampoline(uv_getaddrinfo_t* request,
+                                       int status,
+                                       addrinfo* found) noexcept;
     static void on_poll_trampoline(uv_poll_t* handle, int status, int events) noexcept;
     void resolve(const Endpoint& endpoint);
     void on_resolved(int status, const addrinfo* found);

@@ -19,9 +19,13 @@ EventLoop::EventLoop()
       wheel_{Clock::now()},
       read_buffer_{std::make_unique<std::byte[]>(kReadBufferBytes)} {
     WEIR_CHECK(uv_loop_init(&loop_) == 0);
-    wake_ = UvBox<uv_async_t>{[this](uv_async_t* handle) { return uv_async_init(&loop_, handle, &EventLoop::on_wake_trampoline); }};
-    check_ = UvBox<uv_check_t>{[this](uv_check_t* handle) { return uv_check_init(&loop_, handle); }};
-    timer_ = UvBox<uv_timer_t>{[this](uv_timer_t* handle) { return uv_timer_init(&loop_, handle); }};
+    wake_ = UvBox<uv_async_t>{[this](uv_async_t* handle) {
+        return uv_async_init(&loop_, handle, &EventLoop::on_wake_trampoline);
+    }};
+    check_ =
+        UvBox<uv_check_t>{[this](uv_check_t* handle) { return uv_check_init(&loop_, handle); }};
+    timer_ =
+        UvBox<uv_timer_t>{[this](uv_timer_t* handle) { return uv_timer_init(&loop_, handle); }};
     WEIR_CHECK(wake_.init_error() == 0 && check_.init_error() == 0 && timer_.init_error() == 0);
     wake_.set_owner(this);
     check_.set_owner(this);
@@ -80,7 +84,8 @@ void EventLoop::set_deadline(Deadline& deadline, TimePoint due) {
 }
 
 void EventLoop::on_wake_trampoline(uv_async_t* handle) noexcept {
-    if (auto* self = static_cast<EventLoop*>(UvBox<uv_async_t>::owner_of(handle)); self != nullptr) {
+    if (auto* self = static_cast<EventLoop*>(UvBox<uv_async_t>::owner_of(handle));
+        self != nullptr) {
         self->run_posted();
         if (self->stopping_.load()) {
             uv_stop(&self->loop_);
@@ -89,7 +94,8 @@ void EventLoop::on_wake_trampoline(uv_async_t* handle) noexcept {
 }
 
 void EventLoop::on_check_trampoline(uv_check_t* handle) noexcept {
-    if (auto* self = static_cast<EventLoop*>(UvBox<uv_check_t>::owner_of(handle)); self != nullptr) {
+    if (auto* self = static_cast<EventLoop*>(UvBox<uv_check_t>::owner_of(handle));
+        self != nullptr) {
         self->delete_doomed();
         if (self->doomed_.empty()) {
             uv_check_stop(handle);
@@ -98,7 +104,8 @@ void EventLoop::on_check_trampoline(uv_check_t* handle) noexcept {
 }
 
 void EventLoop::on_timer_trampoline(uv_timer_t* handle) noexcept {
-    if (auto* self = static_cast<EventLoop*>(UvBox<uv_timer_t>::owner_of(handle)); self != nullptr) {
+    if (auto* self = static_cast<EventLoop*>(UvBox<uv_timer_t>::owner_of(handle));
+        self != nullptr) {
         self->fire_deadlines();
     }
 }
@@ -137,7 +144,10 @@ void EventLoop::arm_timer(TimePoint wake) {
     using std::chrono::milliseconds;
     const auto wait = std::chrono::ceil<milliseconds>(wake - Clock::now()).count();
     uv_update_time(&loop_);  // libuv counts from its cached time
-    uv_timer_start(timer_.get(), &EventLoop::on_timer_trampoline, static_cast<std::uint64_t>(std::max<std::int64_t>(wait, 0)), 0);
+    uv_timer_start(timer_.get(),
+                   &EventLoop::on_timer_trampoline,
+                   static_cast<std::uint64_t>(std::max<std::int64_t>(wait, 0)),
+                   0);
 }
 
 }  // namespace weir::net

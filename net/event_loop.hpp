@@ -17,11 +17,12 @@
 
 namespace weir::net {
 
-/// One thread's event loop: libuv's loop, the timing wheel, the shared read buffer, a mailbox and deferred deletion.
+/// One thread's event loop: libuv's loop, the timing wheel, the shared read buffer, a mailbox and
+/// deferred deletion.
 ///
-/// Created and destroyed by the thread that owns it; run() makes the calling thread the loop's. The destructor closes
-/// what is the loop's own and asserts that nobody left a handle behind (uv_loop_close() == 0).
-/// Only post() and stop() may be called from other threads.
+/// Created and destroyed by the thread that owns it; run() makes the calling thread the loop's. The
+/// destructor closes what is the loop's own and asserts that nobody left a handle behind
+/// (uv_loop_close() == 0). Only post() and stop() may be called from other threads.
 class EventLoop {
 public:
     using Task = std::function<void()>;
@@ -48,13 +49,17 @@ public:
     /// Sets or moves a deadline of an object that lives on this loop; kNever clears it.
     void set_deadline(Deadline& deadline, TimePoint due);
 
-    /// @return the time at which the callback now running began: reading the clock once an event is enough
+    /// @return the time at which the callback now running began: reading the clock once an event is
+    /// enough
     [[nodiscard]] TimePoint now() const { return now_; }
+
     /// For whatever begins a callback on this loop.
     void refresh_now() { now_ = Clock::now(); }
 
     /// Where everything on this loop is received into. Valid until the next read on this loop.
-    [[nodiscard]] std::span<std::byte> read_buffer() { return {read_buffer_.get(), kReadBufferBytes}; }
+    [[nodiscard]] std::span<std::byte> read_buffer() {
+        return {read_buffer_.get(), kReadBufferBytes};
+    }
 
     /// Deletes in a later turn: for objects that may be running higher up the stack.
     template <class T>

@@ -31,9 +31,11 @@ bool is_file_socket(const Endpoint& endpoint) {
     return endpoint.kind == Endpoint::Kind::Unix && endpoint.path.front() != '@';
 }
 
-/// A socket file somebody left behind may go; one that answers, or anything that is not a socket, may not.
+/// A socket file somebody left behind may go; one that answers, or anything that is not a socket,
+/// may not.
 bool remove_stale_socket(const Endpoint& endpoint, const SocketAddress& address) {
     struct stat info {};
+
     if (!is_file_socket(endpoint) || ::lstat(endpoint.path.c_str(), &info) != 0) {
         return true;
     }
@@ -58,8 +60,11 @@ Endpoint with_bound_port(Endpoint endpoint, int fd) {
 
 }  // namespace
 
-std::unique_ptr<Listener> Listener::open(
-    EventLoop& loop, const Endpoint& endpoint, const ListenOptions& options, OnAccept on_accept, std::string& problem) {
+std::unique_ptr<Listener> Listener::open(EventLoop& loop,
+                                         const Endpoint& endpoint,
+                                         const ListenOptions& options,
+                                         OnAccept on_accept,
+                                         std::string& problem) {
     Endpoint numeric = endpoint;
     if (numeric.host == "*" || numeric.host == "0.0.0.0") {
         numeric.host = "0.0.0.0";
@@ -68,7 +73,8 @@ std::unique_ptr<Listener> Listener::open(
     }
     const auto address = numeric_address(numeric);
     if (!address) {
-        problem = "cannot listen on " + endpoint.text() + ": a numeric address, localhost, * or a unix socket path of at most " +
+        problem = "cannot listen on " + endpoint.text() +
+                  ": a numeric address, localhost, * or a unix socket path of at most " +
                   std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " characters is needed";
         return nullptr;
     }
@@ -82,7 +88,8 @@ std::unique_ptr<Listener> Listener::open(
     if (address->storage.ss_family == AF_INET6) {
         ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     }
-    if (!remove_stale_socket(numeric, *address) || ::bind(fd.get(), address->get(), address->length) != 0) {
+    if (!remove_stale_socket(numeric, *address) ||
+        ::bind(fd.get(), address->get(), address->length) != 0) {
         problem = problem_of(endpoint, "bind");
         return nullptr;
     }
@@ -94,14 +101,19 @@ std::unique_ptr<Listener> Listener::open(
         return nullptr;
     }
     numeric = with_bound_port(std::move(numeric), fd.get());
-    std::unique_ptr<Listener> listener{new Listener{loop, std::move(numeric), std::move(fd), std::move(on_accept)}};
+    std::unique_ptr<Listener> listener{
+        new Listener{loop, std::move(numeric), std::move(fd), std::move(on_accept)}};
     listener->start();
     return listener;
 }
 
 Listener::Listener(EventLoop& loop, Endpoint endpoint, Fd fd, OnAccept on_accept)
-    : loop_{loop}, endpoint_{std::move(endpoint)}, fd_{std::move(fd)}, on_accept_{std::move(on_accept)} {
-    poll_ = UvBox<uv_poll_t>{[this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
+    : loop_{loop},
+      endpoint_{std::move(endpoint)},
+      fd_{std::move(fd)},
+      on_accept_{std::move(on_accept)} {
+    poll_ = UvBox<uv_poll_t>{
+        [this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
     WEIR_CHECK(poll_.init_error() == 0);
     poll_.set_owner(this);
 }
@@ -114,9 +126,13 @@ Listener::~Listener() {
     }
 }
 
-void Listener::start() { uv_poll_start(poll_.get(), UV_READABLE, &Listener::on_poll_trampoline); }
+void Listener::start() {
+    uv_poll_start(poll_.get(), UV_READABLE, &Listener::on_poll_trampoline);
+}
 
-void Listener::on_deadline(Deadline& /*deadline*/) { start(); }
+void Listener::on_deadline(Deadline& /*deadline*/) {
+    start();
+}
 
 void Listener::on_poll_trampoline(uv_poll_t* handle, int /*status*/, int /*events*/) noexcept {
     if (auto* self = static_cast<Listener*>(UvBox<uv_poll_t>::owner_of(handle)); self != nullptr) {
@@ -133,7 +149,8 @@ void Listener::accept_some() {
             continue;
         }
         if (is_out_of_descriptors(errno)) {
-            log::error("accept_failed", {{"address", endpoint_.text()}, {"reason", std::strerror(errno)}});
+            log::error("accept_failed",
+                       {{"address", endpoint_.text()}, {"reason", std::strerror(errno)}});
             uv_poll_stop(poll_.get());
             loop_.set_deadline(rest_, loop_.now() + kRestWhenFull);
             return;

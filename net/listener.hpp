@@ -16,8 +16,9 @@ struct ListenOptions {
     unsigned unix_socket_mode = 0770;
 };
 
-/// A listening socket: accepts and hands over descriptors. When the process is out of descriptors it rests for 100 ms
-/// instead of spinning. Its destructor stops listening and removes a unix socket's file.
+/// A listening socket: accepts and hands over descriptors. When the process is out of descriptors
+/// it rests for 100 ms instead of spinning. Its destructor stops listening and removes a unix
+/// socket's file.
 ///
 /// @thread its loop's
 class Listener final : private DeadlineListener {

@@ -10,10 +10,13 @@ constexpr unsigned kFilePollMs = 2000;
 
 }  // namespace
 
-Signals::Signals(EventLoop& loop, std::initializer_list<int> numbers, std::function<void(int)> on_signal)
+Signals::Signals(EventLoop& loop,
+                 std::initializer_list<int> numbers,
+                 std::function<void(int)> on_signal)
     : on_signal_{std::move(on_signal)} {
     for (const int number : numbers) {
-        UvBox<uv_signal_t> box{[&loop](uv_signal_t* handle) { return uv_signal_init(loop.raw(), handle); }};
+        UvBox<uv_signal_t> box{
+            [&loop](uv_signal_t* handle) { return uv_signal_init(loop.raw(), handle); }};
         WEIR_CHECK(box.init_error() == 0);
         box.set_owner(this);
         uv_signal_start(box.get(), &Signals::on_signal_trampoline, number);
@@ -27,10 +30,13 @@ void Signals::on_signal_trampoline(uv_signal_t* handle, int number) noexcept {
     }
 }
 
-FileWatch::FileWatch(EventLoop& loop, const std::vector<std::string>& files, std::function<void()> on_change)
+FileWatch::FileWatch(EventLoop& loop,
+                     const std::vector<std::string>& files,
+                     std::function<void()> on_change)
     : on_change_{std::move(on_change)} {
     for (const std::string& file : files) {
-        UvBox<uv_fs_poll_t> box{[&loop](uv_fs_poll_t* handle) { return uv_fs_poll_init(loop.raw(), handle); }};
+        UvBox<uv_fs_poll_t> box{
+            [&loop](uv_fs_poll_t* handle) { return uv_fs_poll_init(loop.raw(), handle); }};
         WEIR_CHECK(box.init_error() == 0);
         box.set_owner(this);
         uv_fs_poll_start(box.get(), &FileWatch::on_change_trampoline, file.c_str(), kFilePollMs);
@@ -38,8 +44,10 @@ FileWatch::FileWatch(EventLoop& loop, const std::vector<std::string>& files, std
     }
 }
 
-void FileWatch::on_change_trampoline(
-    uv_fs_poll_t* handle, int status, const uv_stat_t* /*before*/, const uv_stat_t* /*after*/) noexcept {
+void FileWatch::on_change_trampoline(uv_fs_poll_t* handle,
+                                     int status,
+                                     const uv_stat_t* /*before*/,
+                                     const uv_stat_t* /*after*/) noexcept {
     auto* self = static_cast<FileWatch*>(UvBox<uv_fs_poll_t>::owner_of(handle));
     if (self != nullptr && status == 0) {  // a file that is away for a moment is waited for
         self->on_change_();

@@ -13,7 +13,9 @@ namespace weir::net {
 /// Calls back on the loop's thread for each of the given signals.
 class Signals {
 public:
-    Signals(EventLoop& loop, std::initializer_list<int> numbers, std::function<void(int)> on_signal);
+    Signals(EventLoop& loop,
+            std::initializer_list<int> numbers,
+            std::function<void(int)> on_signal);
     Signals(const Signals&) = delete;
     Signals& operator=(const Signals&) = delete;
     Signals(Signals&&) = delete;
@@ -27,11 +29,13 @@ private:
     std::vector<UvBox<uv_signal_t>> boxes_;
 };
 
-/// Calls back when one of the given files changes, looked at every two seconds: works for files that are replaced by a
-/// rename or a link, as mounted config maps are.
+/// Calls back when one of the given files changes, looked at every two seconds: works for files
+/// that are replaced by a rename or a link, as mounted config maps are.
 class FileWatch {
 public:
-    FileWatch(EventLoop& loop, const std::vector<std::string>& files, std::function<void()> on_change);
+    FileWatch(EventLoop& loop,
+              const std::vector<std::string>& files,
+              std::function<void()> on_change);
     FileWatch(const FileWatch&) = delete;
     FileWatch& operator=(const FileWatch&) = delete;
     FileWatch(FileWatch&&) = delete;
@@ -39,7 +43,10 @@ public:
     ~FileWatch() = default;
 
 private:
-    static void on_change_trampoline(uv_fs_poll_t* handle, int status, const uv_stat_t* before, const uv_stat_t* after) noexcept;
+    static void on_change_trampoline(uv_fs_poll_t* handle,
+                                     int status,
+                                     const uv_stat_t* before,
+                                     const uv_stat_t* after) noexcept;
 
     std::function<void()> on_change_;
     std::vector<UvBox<uv_fs_poll_t>> boxes_;

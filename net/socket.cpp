@@ -26,7 +26,8 @@ std::optional<SocketAddress> unix_address(const std::string& path) {
     if (is_abstract) {
         un->sun_path[0] = '\0';
     }
-    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1));
+    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() +
+                                            (is_abstract ? 0 : 1));
     return address;
 }
 
@@ -37,7 +38,9 @@ SocketName name_from(int fd, Getter getter) {
     return getter(fd, address.get(), &address.length) == 0 ? name_of(address) : SocketName{};
 }
 
-void set_option(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof(value)); }
+void set_option(int fd, int level, int option, int value) {
+    ::setsockopt(fd, level, option, &value, sizeof(value));
+}
 
 }  // namespace
 
@@ -78,14 +81,19 @@ SocketName name_of(const SocketAddress& address) {
     return {"unix", 0};
 }
 
-SocketName peer_name(int fd) { return name_from(fd, ::getpeername); }
+SocketName peer_name(int fd) {
+    return name_from(fd, ::getpeername);
+}
 
-SocketName local_name(int fd) { return name_from(fd, ::getsockname); }
+SocketName local_name(int fd) {
+    return name_from(fd, ::getsockname);
+}
 
 void tune(int fd, std::chrono::milliseconds keepalive) {
     SocketAddress address;
     address.length = sizeof(address.storage);
-    if (::getsockname(fd, address.get(), &address.length) != 0 || address.storage.ss_family == AF_UNIX) {
+    if (::getsockname(fd, address.get(), &address.length) != 0 ||
+        address.storage.ss_family == AF_UNIX) {
         return;
     }
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);

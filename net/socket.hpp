@@ -18,11 +18,15 @@ struct SocketAddress {
     sockaddr_storage storage{};
     socklen_t length = 0;
 
-    [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+    [[nodiscard]] const sockaddr* get() const {
+        return reinterpret_cast<const sockaddr*>(&storage);
+    }
+
     [[nodiscard]] sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
-/// @return nothing when the host is a name that must be resolved, or the path is too long for a unix socket
+/// @return nothing when the host is a name that must be resolved, or the path is too long for a
+/// unix socket
 [[nodiscard]] std::optional<SocketAddress> numeric_address(const Endpoint& endpoint);
 
 /// What one end of a connection is called, numeric.
@@ -30,11 +34,13 @@ struct SocketName {
     std::string address;  ///< "127.0.0.1", "::1" or "unix"
     int port = 0;
 };
+
 [[nodiscard]] SocketName name_of(const SocketAddress& address);
 [[nodiscard]] SocketName peer_name(int fd);
 [[nodiscard]] SocketName local_name(int fd);
 
-/// No delay for small messages, and keepalive probes after `keepalive` of silence (0 = off). Unix sockets need neither.
+/// No delay for small messages, and keepalive probes after `keepalive` of silence (0 = off). Unix
+/// sockets need neither.
 void tune(int fd, std::chrono::milliseconds keepalive);
 
 }  // namespace weir::net

@@ -14,23 +14,27 @@ namespace weir::net {
 
 namespace {
 
-/// More than this unread is not copied in front of the next read: the read is appended to it instead.
+/// More than this unread is not copied in front of the next read: the read is appended to it
+/// instead.
 constexpr std::size_t kCopyUnreadMax = EventLoop::kReadBufferBytes / 4;
 
-bool is_try_again(int error) { return error == EAGAIN || error == EINTR; }
+bool is_try_again(int error) {
+    return error == EAGAIN || error == EINTR;
+}
 
-/// Reads off what the peer sent and nobody will look at: closing with it unread would reset the connection and could
-/// take our last message with it.
+/// Reads off what the peer sent and nobody will look at: closing with it unread would reset the
+/// connection and could take our last message with it.
 void discard_received(int fd) {
     std::array<std::byte, 4096> scrap;
     constexpr int kReadsMax = 16;
-    for (int i = 0; i < kReadsMax && ::recv(fd, scrap.data(), scrap.size(), MSG_DONTWAIT) > 0; ++i) {
+    for (int i = 0; i<kReadsMax&& ::recv(fd, scrap.data(), scrap.size(), MSG_DONTWAIT)> 0; ++i) {
     }
 }
 
 }  // namespace
 
-Stream::Stream(EventLoop& loop, Fd fd, StreamListener& listener) : loop_{loop}, listener_{listener}, fd_{std::move(fd)} {
+Stream::Stream(EventLoop& loop, Fd fd, StreamListener& listener)
+    : loop_{loop}, listener_{listener}, fd_{std::move(fd)} {
     watch();
 }
 
@@ -43,10 +47,13 @@ Stream::Stream(EventLoop& loop, DetachedStream detached, StreamListener& listene
     watch();
 }
 
-Stream::~Stream() { close(); }
+Stream::~Stream() {
+    close();
+}
 
 void Stream::watch() {
-    poll_ = UvBox<uv_poll_t>{[this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
+    poll_ = UvBox<uv_poll_t>{
+        [this](uv_poll_t* handle) { return uv_poll_init(loop_.raw(), handle, fd_.get()); }};
     if (poll_.init_error() != 0) {
         broken_ = -poll_.init_error();
         return;
@@ -59,7 +66,8 @@ void Stream::close() {
     if (!fd_.is_open()) {
         return;
     }
-    poll_.close();  // the poll first, then the descriptor: libuv must not watch a number that is reused
+    poll_.close();  // the poll first, then the descriptor: libuv must not watch a number that is
+                    // reused
     ::shutdown(fd_.get(), SHUT_WR);
     discard_received(fd_.get());
     fd_.reset();
@@ -90,8 +98,11 @@ void Stream::write(const WriteBatch& batch) {
     for (const iovec& segment : batch.segments()) {
         const std::size_t skip = std::min(sent, segment.iov_len);
         sent -= skip;
-        // The one copy of payload: the kernel's buffer is full and the bytes we were given are only lent.
-        unsent_.append(ByteView{static_cast<const std::byte*>(segment.iov_base), segment.iov_len}.subspan(skip));
+        // The one copy of payload: the kernel's buffer is full and the bytes we were given are only
+        // lent.
+        unsent_.append(
+            ByteView{static_cast<const std::byte*>(segment.iov_base), segment.iov_len}.subspan(
+                skip));
     }
     was_full_ = was_full_ || is_full();
     update_events();
@@ -101,7 +112,8 @@ std::size_t Stream::send(const WriteBatch& batch) {
     const auto segments = batch.segments();
     ssize_t sent = 0;
     if (segments.size() == 1) {
-        sent = ::send(fd_.get(), segments[0].iov_base, segments[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = ::send(
+            fd_.get(), segments[0].iov_base, segments[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
     } else {
         msghdr message{};
         message.msg_iov = const_cast<iovec*>(segments.data());
@@ -144,7 +156,8 @@ void Stream::update_events() {
         return;  // the common case: no system call
     }
     events_ = wanted;
-    if (const int error = uv_poll_start(poll_.get(), wanted, &Stream::on_poll_trampoline); error != 0) {
+    if (const int error = uv_poll_start(poll_.get(), wanted, &Stream::on_poll_trampoline);
+        error != 0) {
         broken_ = -error;
     }
 }
@@ -156,7 +169,8 @@ void Stream::on_poll_trampoline(uv_poll_t* handle, int status, int events) noexc
     }
     self->loop_.refresh_now();
     if (self->broken_ != 0) {
-        self->fail_with(Error{ErrorCode::Network, sqlstate::kConnectionFailure, "write failed", self->broken_});
+        self->fail_with(
+            Error{ErrorCode::Network, sqlstate::kConnectionFailure, "write failed", self->broken_});
         return;
     }
     if ((events & UV_WRITABLE) != 0) {
@@ -182,7 +196,8 @@ void Stream::on_readable() {
             if (got == 0) {
                 fail_with(Error{ErrorCode::Closed, sqlstate::kConnectionFailure, "closed by peer"});
             } else if (!is_try_again(errno)) {
-                fail_with(Error{ErrorCode::Network, sqlstate::kConnectionFailure, "read failed", errno});
+                fail_with(
+                    Error{ErrorCode::Network, sqlstate::kConnectionFailure, "read failed", errno});
             }
             return;
         }

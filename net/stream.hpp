@@ -17,14 +17,17 @@ namespace weir::net {
 /// EventLoop::defer_delete(); none may destroy the stream at once.
 class StreamListener {
 public:
-    /// Bytes have arrived. `bytes` begins with what was left over the last time and is valid during the call only.
-    /// @return how many bytes were used; the rest is kept and offered again, in front of what comes next
+    /// Bytes have arrived. `bytes` begins with what was left over the last time and is valid during
+    /// the call only.
+    /// @return how many bytes were used; the rest is kept and offered again, in front of what comes
+    /// next
     [[nodiscard]] virtual std::size_t on_bytes(ByteView bytes) = 0;
 
     /// What could not be sent at once has fallen below the low mark (half of the high one).
     virtual void on_drained() = 0;
 
-    /// The peer has closed (ErrorCode::Closed) or the connection broke (ErrorCode::Network). Nothing follows.
+    /// The peer has closed (ErrorCode::Closed) or the connection broke (ErrorCode::Network).
+    /// Nothing follows.
     virtual void on_closed(const Error& reason) = 0;
 
 protected:
@@ -45,10 +48,12 @@ struct DetachedStream {
     ByteQueue unsent;
 };
 
-/// A connected socket of our own, watched with uv_poll, read into the loop's shared buffer and written at once.
+/// A connected socket of our own, watched with uv_poll, read into the loop's shared buffer and
+/// written at once.
 ///
-/// It owns memory only for bytes that were not used or could not be sent. Reading stays armed; writability is asked for
-/// only while bytes are left over. A turn reads at most kBytesPerTurn, then the loop serves the others.
+/// It owns memory only for bytes that were not used or could not be sent. Reading stays armed;
+/// writability is asked for only while bytes are left over. A turn reads at most kBytesPerTurn,
+/// then the loop serves the others.
 /// @thread its loop's; the destructor closes the descriptor
 class Stream {
 public:
@@ -62,24 +67,30 @@ public:
     Stream& operator=(Stream&&) = delete;
     ~Stream();
 
-    /// Sends now what the kernel takes and keeps the rest. After an error or close() it does nothing: on_closed() tells.
+    /// Sends now what the kernel takes and keeps the rest. After an error or close() it does
+    /// nothing: on_closed() tells.
     void write(const WriteBatch& batch);
     void write(ByteView bytes);
 
     void pause(Pause reason);
     void resume(Pause reason);
+
     [[nodiscard]] bool is_paused() const { return paused_ != 0; }
 
     /// Offers what is kept unread once more, because now there is somebody to take it.
     void offer_unread();
+
     [[nodiscard]] std::size_t unread() const { return unread_.size(); }
 
     [[nodiscard]] std::size_t unsent() const { return unsent_.size(); }
+
     void set_high_mark(std::size_t bytes) { high_mark_ = bytes; }
+
     /// @return whether more is unsent than the high mark: whoever feeds this stream should pause
     [[nodiscard]] bool is_full() const { return unsent_.size() > high_mark_; }
 
     [[nodiscard]] bool is_open() const { return fd_.is_open(); }
+
     [[nodiscard]] int fd() const { return fd_.get(); }
 
     /// Closes without telling the listener. What was sent before still reaches the peer.

@@ -82,7 +82,8 @@ TimePoint TimingWheel::next_wake() const {
         const std::uint64_t base = now_tick_ >> shift;
         for (std::uint64_t step = 1; step <= kSlots; ++step) {
             if (!levels_[level][(base + step) % kSlots].empty()) {
-                // A coarse slot must be spread when its time begins, even if something finer is due later.
+                // A coarse slot must be spread when its time begins, even if something finer is due
+                // later.
                 const auto tick = static_cast<Duration::rep>((base + step) << shift);
                 earliest = std::min(earliest, start_ + Duration{kTick} * tick);
                 break;

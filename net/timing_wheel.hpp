@@ -13,20 +13,24 @@ class Deadline;
 
 class DeadlineListener {
 public:
-    /// The deadline has passed and is no longer set; it may be set again, and the listener may be destroyed here.
+    /// The deadline has passed and is no longer set; it may be set again, and the listener may be
+    /// destroyed here.
     virtual void on_deadline(Deadline& deadline) = 0;
 
 protected:
     ~DeadlineListener() = default;
 };
 
-/// One point in time somebody waits for; a field, not a handle. Destroying it clears it. Lives on its wheel's thread.
+/// One point in time somebody waits for; a field, not a handle. Destroying it clears it. Lives on
+/// its wheel's thread.
 class Deadline : public ListNode<Deadline> {
 public:
     explicit Deadline(DeadlineListener& listener) : listener_{&listener} {}
 
     [[nodiscard]] bool is_set() const { return is_linked(); }
+
     [[nodiscard]] TimePoint due() const { return is_set() ? due_ : kNever; }
+
     void clear() { unlink(); }
 
 private:
@@ -35,8 +39,9 @@ private:
     TimePoint due_{};
 };
 
-/// Deadlines of one thread: setting, moving and clearing are O(1). Three levels of 256 slots: 4 ms, 1 s and 262 s wide;
-/// a deadline fires up to one tick (4 ms) late and never early; those further away than 18 hours wait in the last level.
+/// Deadlines of one thread: setting, moving and clearing are O(1). Three levels of 256 slots: 4 ms,
+/// 1 s and 262 s wide; a deadline fires up to one tick (4 ms) late and never early; those further
+/// away than 18 hours wait in the last level.
 ///
 /// @thread its loop's
 class TimingWheel {

@@ -9,8 +9,9 @@ namespace weir::net {
 
 /// Owns one libuv handle whose memory must outlive its C++ owner by one loop turn.
 ///
-/// The owner may be destroyed at any moment, also from inside one of its own callbacks: the box first forgets the owner,
-/// then calls uv_close; the block is freed in the close callback and never earlier.
+/// The owner may be destroyed at any moment, also from inside one of its own callbacks: the box
+/// first forgets the owner, then calls uv_close; the block is freed in the close callback and never
+/// earlier.
 ///
 /// @thread the loop's own
 /// @source libuv docs/src/handle.rst (uv_close), design.rst
@@ -18,18 +19,26 @@ template <class Handle>
 class UvBox {
 public:
     UvBox() = default;
-    /// @param init calls the uv_*_init of this handle; its result (0 or UV_E*) is kept in init_error()
+
+    /// @param init calls the uv_*_init of this handle; its result (0 or UV_E*) is kept in
+    /// init_error()
     template <class Init>
-    explicit UvBox(Init&& init) : block_{std::make_unique<Block>()}, init_error_{std::forward<Init>(init)(&block_->handle)} {
+    explicit UvBox(Init&& init)
+        : block_{std::make_unique<Block>()},
+          init_error_{std::forward<Init>(init)(&block_->handle)} {
         if (init_error_ != 0) {
             block_.reset();  // never initialised: must not be closed
             return;
         }
         block_->handle.data = block_.get();
     }
+
     UvBox(const UvBox&) = delete;
     UvBox& operator=(const UvBox&) = delete;
-    UvBox(UvBox&& other) noexcept : block_{std::move(other.block_)}, init_error_{other.init_error_} {}
+
+    UvBox(UvBox&& other) noexcept
+        : block_{std::move(other.block_)}, init_error_{other.init_error_} {}
+
     UvBox& operator=(UvBox&& other) noexcept {
         if (this != &other) {
             close();
@@ -38,13 +47,20 @@ public:
         }
         return *this;
     }
+
     ~UvBox() { close(); }
 
     [[nodiscard]] int init_error() const { return init_error_; }
+
     [[nodiscard]] bool is_open() const { return block_ != nullptr; }
+
     [[nodiscard]] Handle* get() const { return &block_->handle; }
+
     void set_owner(void* owner) { block_->owner = owner; }
-    [[nodiscard]] static void* owner_of(const Handle* handle) { return static_cast<Block*>(handle->data)->owner; }
+
+    [[nodiscard]] static void* owner_of(const Handle* handle) {
+        return static_cast<Block*>(handle->data)->owner;
+    }
 
     void close() noexcept {
         if (block_ == nullptr) {
@@ -59,6 +75,7 @@ private:
         Handle handle{};
         void* owner{nullptr};  // null once the owner let go; every trampoline checks it
     };
+
     static void on_closed(uv_handle_t* closed) noexcept {
         const std::unique_ptr<Block> freed{static_cast<Block*>(closed->data)};
     }

@@ -10,7 +10,8 @@
 
 namespace weir::net {
 
-/// What leaves in one write: views of bytes that stay valid until it is written, in order, adjoining ones joined.
+/// What leaves in one write: views of bytes that stay valid until it is written, in order,
+/// adjoining ones joined.
 ///
 /// @cost no allocation; when full, the writer must write and clear() first
 class WriteBatch {
@@ -35,9 +36,13 @@ public:
 
     /// @return whether the next add() may not find room
     [[nodiscard]] bool is_full() const { return count_ == kSegmentsMax; }
+
     [[nodiscard]] bool empty() const { return count_ == 0; }
+
     [[nodiscard]] std::size_t total() const { return total_; }
+
     [[nodiscard]] std::span<const iovec> segments() const { return {segments_.data(), count_}; }
+
     void clear() {
         count_ = 0;
         total_ = 0;

@@ -21,7 +21,8 @@ namespace {
 
 /// A client that left in mid-transaction: cancel, rollback and reset must be through by then.
 constexpr std::chrono::seconds kCleanWithin{5};
-/// A statement outside a transaction goes on without its client, as it would on a direct connection, for this long.
+/// A statement outside a transaction goes on without its client, as it would on a direct
+/// connection, for this long.
 constexpr std::chrono::seconds kOrphanWithin{60};
 /// How much may be unsent towards a backend before its client is paused.
 constexpr std::size_t kHighMark = std::size_t{256} * 1024;
@@ -44,7 +45,9 @@ Backend::Backend(const Environment& environment, std::uint64_t id, DialRequest r
       opened_at_{env_.loop.now()} {
     env_.loop.set_deadline(deadline_, request_->due);
     connector_ = std::make_unique<net::Connector>(
-        env_.loop, request_->endpoint, request_->due, [this](Result<net::Fd> result) { on_connected(std::move(result)); });
+        env_.loop, request_->endpoint, request_->due, [this](Result<net::Fd> result) {
+            on_connected(std::move(result));
+        });
 }
 
 Backend::Backend(const Environment& environment, ParkedBackend parked)
@@ -59,7 +62,8 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
       idle_since_{env_.loop.now()},
       retire_at_{parked.retire_at},
       generation_{parked.generation} {
-    stream_ = std::make_unique<net::Stream>(env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
+    stream_ = std::make_unique<net::Stream>(
+        env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
     stream_->set_high_mark(kHighMark);
 }
 
@@ -77,7 +81,8 @@ void Backend::transition(BackendEvent event) {
     }
 }
 
-// ---- opening ---------------------------------------------------------------------------------------------------------
+// ---- opening
+// ---------------------------------------------------------------------------------------------------------
 
 void Backend::on_connected(Result<net::Fd> result) {
     env_.loop.defer_delete(std::move(connector_));
@@ -87,10 +92,12 @@ void Backend::on_connected(Result<net::Fd> result) {
         return;
     }
     net::tune(result->get(), request_->keepalive);
-    stream_ = std::make_unique<net::Stream>(env_.loop, std::move(*result), static_cast<net::StreamListener&>(*this));
+    stream_ = std::make_unique<net::Stream>(
+        env_.loop, std::move(*result), static_cast<net::StreamListener&>(*this));
     stream_->set_high_mark(kHighMark);
     transition(BackendEvent::Connected);
-    login_ = std::make_unique<BackendLogin>(request_->user, request_->database, request_->credentials, request_->parameters);
+    login_ = std::make_unique<BackendLogin>(
+        request_->user, request_->database, request_->credentials, request_->parameters);
     ByteWriter output;
     login_->start(output);
     stream_->write(output.bytes());
@@ -102,10 +109,15 @@ std::size_t Backend::log_in(ByteView bytes) {
         const ByteView rest = bytes.subspan(used);
         const auto [status, header] = protocol::read_header(rest);
         if (status == protocol::FrameStatus::Invalid ||
-            (status == protocol::FrameStatus::Complete && header.length > protocol::kMaxAuthMessageBytes)) {
-            const LoginFailure failure{{protocol::Severity::Fatal, sqlstate::kProtocolViolation,
-                                        "server login failed: not a PostgreSQL server at " + request_->endpoint.text(), {}, {}},
-                                       true};
+            (status == protocol::FrameStatus::Complete &&
+             header.length > protocol::kMaxAuthMessageBytes)) {
+            const LoginFailure failure{
+                {protocol::Severity::Fatal,
+                 sqlstate::kProtocolViolation,
+                 "server login failed: not a PostgreSQL server at " + request_->endpoint.text(),
+                 {},
+                 {}},
+                true};
             end(&failure);
             return bytes.size();
         }
@@ -114,8 +126,8 @@ std::size_t Backend::log_in(ByteView bytes) {
         }
         used += header.frame_bytes();
         ByteWriter output;
-        const auto outcome =
-            login_->feed(static_cast<BackendMessage>(header.type), protocol::body_of(rest, header), output);
+        const auto outcome = login_->feed(
+            static_cast<BackendMessage>(header.type), protocol::body_of(rest, header), output);
         advance_login(outcome, output);
     }
     return used;
@@ -140,7 +152,11 @@ void Backend::advance_login(BackendLogin::Status status, const ByteWriter& outpu
 /// PBKDF2 takes milliseconds: off the loop, and back only if we still exist.
 void Backend::derive_keys() {
     const std::weak_ptr<int> alive = alive_;
-    auto work = [this, alive, &loop = env_.loop, password = login_->password(), request = login_->key_request()] {
+    auto work = [this,
+                 alive,
+                 &loop = env_.loop,
+                 password = login_->password(),
+                 request = login_->key_request()] {
         const auto keys = protocol::ScramKeys::derive(password, request.salt, request.iterations);
         loop.post([this, alive, keys] {
             if (alive.expired() || state_ != BackendState::LoggingIn) {
@@ -152,8 +168,12 @@ void Backend::derive_keys() {
         });
     };
     if (!env_.background.submit(std::move(work))) {
-        const LoginFailure failure{
-            {protocol::Severity::Fatal, sqlstate::kTooManyConnections, "too many logins at once", {}, {}}, false};
+        const LoginFailure failure{{protocol::Severity::Fatal,
+                                    sqlstate::kTooManyConnections,
+                                    "too many logins at once",
+                                    {},
+                                    {}},
+                                   false};
         end(&failure);
     }
 }
@@ -176,7 +196,8 @@ void Backend::finish_login() {
     env_.owner.on_backend_idle(*this);
 }
 
-// ---- lending ---------------------------------------------------------------------------------------------------------
+// ---- lending
+// ---------------------------------------------------------------------------------------------------------
 
 void Backend::lend_to(LeaseHolder& holder) {
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
@@ -216,13 +237,15 @@ void Backend::abandon(Frame frame) {
     stream_->resume(net::Pause::PeerIsFull);
     if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
         expected_.copy() == protocol::ExpectedReplies::Copy::Both) {
-        end(nullptr);  // the server waits for bytes that will never come, or may answer what we cannot tell apart
+        end(nullptr);  // the server waits for bytes that will never come, or may answer what we
+                       // cannot tell apart
         return;
     }
     transition(BackendEvent::CameBackDirty);
     is_forwarding_ = false;
     discarded_ = 0;
-    is_reset_pending_ = env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
+    is_reset_pending_ =
+        env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
     ByteWriter output;
     const bool is_copying_in = expected_.copy() == protocol::ExpectedReplies::Copy::In;
     if (is_copying_in) {
@@ -236,9 +259,12 @@ void Backend::abandon(Frame frame) {
     stream_->write(output.bytes());
     const bool is_running = !expected_.empty() && !is_copying_in;
     const bool in_transaction = status_ != TransactionStatus::Idle;
-    env_.loop.set_deadline(deadline_, env_.loop.now() + (is_running && !in_transaction ? Duration{kOrphanWithin} : kCleanWithin));
+    env_.loop.set_deadline(
+        deadline_,
+        env_.loop.now() + (is_running && !in_transaction ? Duration{kOrphanWithin} : kCleanWithin));
     if (is_running && in_transaction) {
-        env_.owner.on_cancel_wanted(*this);  // it will be rolled back in any case: the sooner the better
+        env_.owner.on_cancel_wanted(
+            *this);  // it will be rolled back in any case: the sooner the better
     }
     clean_on();
 }
@@ -302,12 +328,16 @@ void Backend::ask(std::string_view sql) {
     stream_->write(output.bytes());
 }
 
-// ---- ending ----------------------------------------------------------------------------------------------------------
+// ---- ending
+// ----------------------------------------------------------------------------------------------------------
 
-void Backend::close() { end(nullptr); }
+void Backend::close() {
+    end(nullptr);
+}
 
 ParkedBackend Backend::park() {
-    WEIR_CHECK(state_ == BackendState::Idle && expected_.empty() && holder_ == nullptr && cancels_ == 0);
+    WEIR_CHECK(state_ == BackendState::Idle && expected_.empty() && holder_ == nullptr &&
+               cancels_ == 0);
     ParkedBackend parked;
     parked.stream = stream_->detach();
     parked.id = id_;
@@ -325,7 +355,8 @@ ParkedBackend Backend::park() {
 }
 
 void Backend::on_closed(const Error& reason) {
-    if (state_ == BackendState::Connecting || state_ == BackendState::LoggingIn || state_ == BackendState::Preparing) {
+    if (state_ == BackendState::Connecting || state_ == BackendState::LoggingIn ||
+        state_ == BackendState::Preparing) {
         const LoginFailure failure = network_failure(reason, request_->endpoint);
         end(&failure);
         return;
@@ -335,12 +366,14 @@ void Backend::on_closed(const Error& reason) {
 
 void Backend::on_deadline(net::Deadline& /*deadline*/) {
     if (request_ != nullptr) {
-        const LoginFailure failure =
-            network_failure(Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"}, request_->endpoint);
+        const LoginFailure failure = network_failure(
+            Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"},
+            request_->endpoint);
         end(&failure);
         return;
     }
-    log::info("backend_too_slow", {{"backend", id_}, {"pid", process_id_}, {"state", name_of(state_)}});
+    log::info("backend_too_slow",
+              {{"backend", id_}, {"pid", process_id_}, {"state", name_of(state_)}});
     end(nullptr);
 }
 
@@ -353,7 +386,8 @@ void Backend::lose(SqlState sqlstate, std::string message) {
     BackendLoss loss{expected_, status_, is_mid_frame(), {}};
     loss.reason = {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};
     if (last_words_) {
-        loss.reason.detail = "server said: " + last_words_->message + " (SQLSTATE " + last_words_->sqlstate.text() + ")";
+        loss.reason.detail = "server said: " + last_words_->message + " (SQLSTATE " +
+                             last_words_->sqlstate.text() + ")";
     }
     end(nullptr);
     if (holder != nullptr) {

@@ -31,7 +31,8 @@ struct DialRequest {
     std::string user;
     std::string database;
     Credentials credentials;
-    std::vector<std::pair<std::string, std::string>> parameters;  ///< startup parameters beside user and database
+    std::vector<std::pair<std::string, std::string>>
+        parameters;  ///< startup parameters beside user and database
     std::string connect_query;
     std::chrono::milliseconds keepalive{0};
     TimePoint due;  ///< connected, logged in and prepared by then, or not at all
@@ -65,7 +66,8 @@ class BackendOwner {
 public:
     /// Now Idle: logged in, checked, cleaned, or no longer under cancel.
     virtual void on_backend_idle(Backend& backend) = 0;
-    /// Closed; `failure` when it never got as far as to be of use. The owner deletes it with EventLoop::defer_delete.
+    /// Closed; `failure` when it never got as far as to be of use. The owner deletes it with
+    /// EventLoop::defer_delete.
     virtual void on_backend_ended(Backend& backend, const LoginFailure* failure) = 0;
     /// Its client has left and what it runs should stop.
     virtual void on_cancel_wanted(Backend& backend) = 0;
@@ -80,9 +82,12 @@ protected:
 
 /// One PostgreSQL connection: dialled, logged in, lent to one client at a time, cleaned, closed.
 ///
-/// Owned by its Pool, lives on that pool's loop. Knows what the server still owes (ExpectedReplies), passes replies to the
-/// holder by frame header, and swallows the answers to what was asked in its own name. The destructor closes the socket.
-class Backend final : public ListNode<Backend>, private net::StreamListener, private net::DeadlineListener {
+/// Owned by its Pool, lives on that pool's loop. Knows what the server still owes
+/// (ExpectedReplies), passes replies to the holder by frame header, and swallows the answers to
+/// what was asked in its own name. The destructor closes the socket.
+class Backend final : public ListNode<Backend>,
+                      private net::StreamListener,
+                      private net::DeadlineListener {
 public:
     struct Environment {
         net::EventLoop& loop;
@@ -94,7 +99,8 @@ public:
         const BackendTraits& traits;
     };
 
-    /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later turn.
+    /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later
+    /// turn.
     Backend(const Environment& environment, std::uint64_t id, DialRequest request);
     /// Goes on with one that another worker has parked; it is Idle.
     Backend(const Environment& environment, ParkedBackend parked);
@@ -106,17 +112,22 @@ public:
 
     // ---- lending: for the pool ----
     void lend_to(LeaseHolder& holder);
-    /// Asks an Idle backend whether it still answers; it becomes Idle again or ends within `timeout`.
+    /// Asks an Idle backend whether it still answers; it becomes Idle again or ends within
+    /// `timeout`.
     void check(Duration timeout);
-    /// The holder gives it back at rest: Idle, BeingCanceled, or Cleaning where the session is to be reset.
+    /// The holder gives it back at rest: Idle, BeingCanceled, or Cleaning where the session is to
+    /// be reset.
     void come_back();
-    /// The holder leaves it in the middle of something: rolled back where that is safe, closed where not.
+    /// The holder leaves it in the middle of something: rolled back where that is safe, closed
+    /// where not.
     /// @param is_frame_open part of a client's message has been sent
     enum class Frame : std::uint8_t { Whole, Open };
     void abandon(Frame frame);
+
     void cancel_began() { ++cancels_; }
     enum class CancelOutcome : std::uint8_t { Certain, Uncertain };
-    /// @param outcome Uncertain: the request may still arrive at any time, so this backend must not be used again
+    /// @param outcome Uncertain: the request may still arrive at any time, so this backend must not
+    /// be used again
     void cancel_ended(CancelOutcome outcome);
     void close();
     [[nodiscard]] ParkedBackend park();
@@ -128,33 +139,55 @@ public:
     /// A message of this type goes out with the next send().
     void will_send(protocol::FrontendMessage type);
     void send(const net::WriteBatch& batch);
+
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
+
     void pause_replies() { stream_->pause(net::Pause::PeerIsFull); }
+
     void resume_replies() { stream_->resume(net::Pause::PeerIsFull); }
+
     /// The client's settings now, as its own statements changed them on this backend.
     void set_applied(const SettingsPtr& applied) { applied_ = applied; }
+
     [[nodiscard]] const SettingsPtr& applied() const { return applied_; }
 
     /// @return whether nothing is owed, no transaction is open and no message is half way through
     [[nodiscard]] bool is_at_rest() const;
+
     [[nodiscard]] bool is_mid_frame() const { return body_left_ > 0 && is_forwarding_; }
+
     [[nodiscard]] const protocol::ExpectedReplies& owed() const { return expected_; }
+
     [[nodiscard]] protocol::TransactionStatus transaction_status() const { return status_; }
 
     [[nodiscard]] BackendState state() const { return state_; }
+
     [[nodiscard]] std::uint64_t id() const { return id_; }
+
     [[nodiscard]] std::uint32_t process_id() const { return process_id_; }
+
     [[nodiscard]] const std::vector<std::byte>& cancel_secret() const { return cancel_secret_; }
+
     [[nodiscard]] const ReportedParameters& parameters() const { return parameters_; }
+
     [[nodiscard]] int cancels() const { return cancels_; }
+
     [[nodiscard]] TimePoint opened_at() const { return opened_at_; }
+
     [[nodiscard]] TimePoint idle_since() const { return idle_since_; }
+
     [[nodiscard]] TimePoint busy_since() const { return busy_since_; }
+
     [[nodiscard]] TimePoint retire_at() const { return retire_at_; }
+
     void set_retire_at(TimePoint when) { retire_at_ = when; }
+
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
+
     void set_generation(std::uint64_t generation) { generation_ = generation; }
+
     [[nodiscard]] const LeaseHolder* holder() const { return holder_; }
+
     [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
 
 private:
@@ -174,7 +207,9 @@ private:
 
     std::size_t relay(ByteView bytes);
     [[nodiscard]] Treatment begin_frame(const protocol::FrameHeader& header, ByteView rest);
-    [[nodiscard]] Treatment look_into(protocol::BackendMessage type, ByteView body, protocol::ReplyVerdict verdict);
+    [[nodiscard]] Treatment look_into(protocol::BackendMessage type,
+                                      ByteView body,
+                                      protocol::ReplyVerdict verdict);
     [[nodiscard]] bool is_last_word(ByteView body);
     [[nodiscard]] Treatment on_error_message(ByteView body, protocol::ReplyVerdict verdict);
     [[nodiscard]] Treatment on_ready(ByteView body, protocol::ReplyVerdict verdict);
@@ -197,7 +232,8 @@ private:
     std::unique_ptr<net::Connector> connector_;
     std::unique_ptr<net::Stream> stream_;
     net::Deadline deadline_{*this};
-    std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what background work asks before it comes back
+    std::shared_ptr<int> alive_ =
+        std::make_shared<int>(0);  // what background work asks before it comes back
 
     LeaseHolder* holder_ = nullptr;
     protocol::ExpectedReplies expected_;
@@ -209,8 +245,8 @@ private:
     SettingsPtr wanted_;
     std::optional<protocol::ErrorFields> prepare_error_;
     std::optional<protocol::ErrorFields> last_words_;  // a FATAL that was not passed on
-    SettingsPtr applied_;                               // nullptr: unknown
-    std::size_t discarded_ = 0;  // bytes of replies nobody is there for
+    SettingsPtr applied_;                              // nullptr: unknown
+    std::size_t discarded_ = 0;                        // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
     int cancels_ = 0;
     bool must_end_ = false;
@@ -218,7 +254,7 @@ private:
     std::uint32_t process_id_ = 0;
     std::vector<std::byte> cancel_secret_;
     ReportedParameters parameters_;
-    TimePoint opened_at_ {};
+    TimePoint opened_at_{};
     TimePoint idle_since_{};
     TimePoint busy_since_{};
     TimePoint retire_at_ = kNever;

@@ -20,7 +20,8 @@ BackendLogin::BackendLogin(std::string user,
       startup_parameters_{std::move(parameters)} {}
 
 void BackendLogin::start(ByteWriter& output) const {
-    std::vector<std::pair<std::string, std::string>> parameters = {{"user", user_}, {"database", database_}};
+    std::vector<std::pair<std::string, std::string>> parameters = {{"user", user_},
+                                                                   {"database", database_}};
     parameters.insert(parameters.end(), startup_parameters_.begin(), startup_parameters_.end());
     protocol::write_startup(output, 0, parameters);
 }
@@ -50,8 +51,11 @@ BackendLogin::Status BackendLogin::feed(BackendMessage type, ByteView body, Byte
         }
         case BackendMessage::ReadyForQuery:
             return is_authenticated_ ? Status::Done
-                                     : refuse(sqlstate::kProtocolViolation, "server was ready before it let us in");
-        default: return refuse(sqlstate::kProtocolViolation, "unexpected message from server during login");
+                                     : refuse(sqlstate::kProtocolViolation,
+                                              "server was ready before it let us in");
+        default:
+            return refuse(sqlstate::kProtocolViolation,
+                          "unexpected message from server during login");
     }
 }
 
@@ -63,14 +67,18 @@ BackendLogin::Status BackendLogin::on_authentication(ByteView body, ByteWriter& 
     switch (view->kind) {
         case AuthenticationKind::Ok:
             if (scram_ && !scram_->is_done()) {
-                return refuse(sqlstate::kProtocolViolation, "server ended the SCRAM exchange without proving itself");
+                return refuse(sqlstate::kProtocolViolation,
+                              "server ended the SCRAM exchange without proving itself");
             }
             is_authenticated_ = true;
             return Status::Continue;
         case AuthenticationKind::Cleartext:
-            if (protocol::kind_of(credentials_.secret) != protocol::SecretKind::Plain || credentials_.secret.empty()) {
-                return refuse(sqlstate::kInvalidPassword,
-                              "server asks for a cleartext password, and none is known for user \"" + user_ + "\"");
+            if (protocol::kind_of(credentials_.secret) != protocol::SecretKind::Plain ||
+                credentials_.secret.empty()) {
+                return refuse(
+                    sqlstate::kInvalidPassword,
+                    "server asks for a cleartext password, and none is known for user \"" + user_ +
+                        "\"");
             }
             protocol::write_password(output, credentials_.secret);
             return Status::Continue;
@@ -79,7 +87,8 @@ BackendLogin::Status BackendLogin::on_authentication(ByteView body, ByteWriter& 
         case AuthenticationKind::SaslContinue: return on_sasl_continue(*view, output);
         case AuthenticationKind::SaslFinal:
             if (!scram_) {
-                return refuse(sqlstate::kProtocolViolation, "unexpected message from server during login");
+                return refuse(sqlstate::kProtocolViolation,
+                              "unexpected message from server during login");
             }
             if (const auto proven = scram_->server_final(view->data); !proven) {
                 return refuse(proven.error());
@@ -92,36 +101,44 @@ BackendLogin::Status BackendLogin::on_authentication(ByteView body, ByteWriter& 
                       "; supported are trust, password, md5 and scram-sha-256");
 }
 
-BackendLogin::Status BackendLogin::on_md5(const protocol::AuthenticationView& view, ByteWriter& output) {
+BackendLogin::Status BackendLogin::on_md5(const protocol::AuthenticationView& view,
+                                          ByteWriter& output) {
     const protocol::SecretKind kind = protocol::kind_of(credentials_.secret);
     if (credentials_.secret.empty() || kind == protocol::SecretKind::Scram) {
-        return refuse(sqlstate::kInvalidPassword,
-                      "server asks for an md5 password, and no password is known for user \"" + user_ + "\"");
+        return refuse(
+            sqlstate::kInvalidPassword,
+            "server asks for an md5 password, and no password is known for user \"" + user_ + "\"");
     }
-    const std::string stored = kind == protocol::SecretKind::Md5 ? credentials_.secret
-                                                                 : protocol::md5_password(user_, credentials_.secret);
+    const std::string stored = kind == protocol::SecretKind::Md5
+                                   ? credentials_.secret
+                                   : protocol::md5_password(user_, credentials_.secret);
     protocol::write_password(output, protocol::md5_response(stored, view.md5_salt));
     return Status::Continue;
 }
 
-BackendLogin::Status BackendLogin::on_sasl(const protocol::AuthenticationView& view, ByteWriter& output) {
+BackendLogin::Status BackendLogin::on_sasl(const protocol::AuthenticationView& view,
+                                           ByteWriter& output) {
     const auto& offered = view.mechanisms;
     if (std::find(offered.begin(), offered.end(), protocol::kScramMechanism) == offered.end()) {
-        return refuse(sqlstate::kFeatureNotSupported, "server offers no SASL mechanism that is supported (SCRAM-SHA-256)");
+        return refuse(sqlstate::kFeatureNotSupported,
+                      "server offers no SASL mechanism that is supported (SCRAM-SHA-256)");
     }
-    const bool has_password =
-        !credentials_.secret.empty() && protocol::kind_of(credentials_.secret) == protocol::SecretKind::Plain;
+    const bool has_password = !credentials_.secret.empty() &&
+                              protocol::kind_of(credentials_.secret) == protocol::SecretKind::Plain;
     if (!credentials_.keys && !has_password) {
         return refuse(sqlstate::kInvalidPassword,
-                      "server asks for SCRAM authentication, and neither a password nor a client's proof is known for user \"" +
+                      "server asks for SCRAM authentication, and neither a password nor a client's "
+                      "proof is known for user \"" +
                           user_ + "\"");
     }
     scram_.emplace();
-    protocol::write_sasl_initial_response(output, protocol::kScramMechanism, scram_->client_first());
+    protocol::write_sasl_initial_response(
+        output, protocol::kScramMechanism, scram_->client_first());
     return Status::Continue;
 }
 
-BackendLogin::Status BackendLogin::on_sasl_continue(const protocol::AuthenticationView& view, ByteWriter& output) {
+BackendLogin::Status BackendLogin::on_sasl_continue(const protocol::AuthenticationView& view,
+                                                    ByteWriter& output) {
     if (!scram_) {
         return refuse(sqlstate::kProtocolViolation, "unexpected message from server during login");
     }

@@ -23,24 +23,29 @@ using ReportedParameters = std::vector<std::pair<std::string, std::string>>;
 /// How a backend said no, or what we say when it could not be asked. Owns its text.
 struct LoginFailure {
     protocol::ErrorFields fields;
-    /// The backend itself answered, and asking again at once will give the same answer (wrong password, no such database).
+    /// The backend itself answered, and asking again at once will give the same answer (wrong
+    /// password, no such database).
     bool is_final = false;
 };
 
 /// Startup and authentication as a client of PostgreSQL, without I/O: frames in, bytes to send out.
 ///
-/// Protocol 3.0 is spoken to backends: 3.2 differs only in longer cancel secrets, which stay between the two of us.
+/// Protocol 3.0 is spoken to backends: 3.2 differs only in longer cancel secrets, which stay
+/// between the two of us.
 class BackendLogin {
 public:
     enum class Status : std::uint8_t {
         Continue,   ///< send `output`, feed the next message
-        NeedsKeys,  ///< SCRAM keys must be derived from the password (slow): derive, then give_keys()
+        NeedsKeys,  ///< SCRAM keys must be derived from the password (slow): derive, then
+                    ///< give_keys()
         Done,       ///< ReadyForQuery came
         Failed,
     };
 
     /// @param parameters startup parameters beside user and database
-    BackendLogin(std::string user, std::string database, Credentials credentials,
+    BackendLogin(std::string user,
+                 std::string database,
+                 Credentials credentials,
                  std::vector<std::pair<std::string, std::string>> parameters);
 
     /// Appends the startup message.
@@ -51,19 +56,27 @@ public:
 
     /// What keys are to be derived from; valid after NeedsKeys.
     [[nodiscard]] const std::string& password() const { return credentials_.secret; }
-    [[nodiscard]] const protocol::ScramClient::ServerFirst& key_request() const { return key_request_; }
+
+    [[nodiscard]] const protocol::ScramClient::ServerFirst& key_request() const {
+        return key_request_;
+    }
+
     [[nodiscard]] Status give_keys(const protocol::ScramKeys& keys, ByteWriter& output);
 
     [[nodiscard]] const LoginFailure& failure() const { return failure_; }
+
     [[nodiscard]] std::uint32_t process_id() const { return process_id_; }
+
     [[nodiscard]] const std::vector<std::byte>& cancel_secret() const { return cancel_secret_; }
+
     [[nodiscard]] ReportedParameters take_parameters() { return std::move(parameters_); }
 
 private:
     [[nodiscard]] Status on_authentication(ByteView body, ByteWriter& output);
     [[nodiscard]] Status on_md5(const protocol::AuthenticationView& view, ByteWriter& output);
     [[nodiscard]] Status on_sasl(const protocol::AuthenticationView& view, ByteWriter& output);
-    [[nodiscard]] Status on_sasl_continue(const protocol::AuthenticationView& view, ByteWriter& output);
+    [[nodiscard]] Status on_sasl_continue(const protocol::AuthenticationView& view,
+                                          ByteWriter& output);
     [[nodiscard]] Status on_error(ByteView body);
     [[nodiscard]] Status refuse(SqlState sqlstate, std::string message);
     [[nodiscard]] Status refuse(const Error& error);
@@ -81,7 +94,8 @@ private:
     LoginFailure failure_;
 };
 
-/// @return whether trying again soon may help: the backend is starting up, full, or short of resources
+/// @return whether trying again soon may help: the backend is starting up, full, or short of
+/// resources
 [[nodiscard]] bool is_transient(SqlState sqlstate);
 
 /// Replaces or adds one reported setting.

@@ -1,4 +1,5 @@
-// The part of Backend that passes messages on: by header where it can, looking into the few that matter.
+// The part of Backend that passes messages on: by header where it can, looking into the few that
+// matter.
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -20,7 +21,8 @@ using protocol::TransactionStatus;
 
 namespace {
 
-/// A client that has left cannot take its results: a statement that has produced this much for nobody is cancelled.
+/// A client that has left cannot take its results: a statement that has produced this much for
+/// nobody is cancelled.
 constexpr std::size_t kOrphanBytesMax = std::size_t{1} << 20U;
 /// A command tag that resets the session: only frames of exactly these lengths are looked into.
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
@@ -32,14 +34,15 @@ bool must_be_whole(BackendMessage type, const protocol::FrameHeader& header) {
         case BackendMessage::ErrorResponse: return header.length <= protocol::kMaxErrorBytes;
         case BackendMessage::ParameterStatus: return header.length <= protocol::kMaxParameterBytes;
         case BackendMessage::CommandComplete:
-            return header.body_bytes() == kDiscardAll.size() + 1 || header.body_bytes() == kReset.size() + 1;
+            return header.body_bytes() == kDiscardAll.size() + 1 ||
+                   header.body_bytes() == kReset.size() + 1;
         default: return false;
     }
 }
 
 std::uint64_t microseconds(Duration duration) {
-    return static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(
+        0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
 }
 
 }  // namespace
@@ -56,7 +59,8 @@ bool Backend::prepare(const SettingsPtr& wanted) {
         applied_ = std::exchange(wanted_, nullptr);
         return true;
     }
-    // What was appended is told to the FIFO by reading our own frames: one place knows what was written.
+    // What was appended is told to the FIFO by reading our own frames: one place knows what was
+    // written.
     for (ByteView rest = output.bytes(); !rest.empty();) {
         const auto header = protocol::read_header(rest).header;
         expected_.sent(static_cast<FrontendMessage>(header.type), ReplyAction::Swallow);
@@ -80,8 +84,8 @@ void Backend::send(const net::WriteBatch& batch) {
 }
 
 bool Backend::is_at_rest() const {
-    return expected_.empty() && status_ == TransactionStatus::Idle && body_left_ == 0 && settings_owed_ == 0 &&
-           !expected_.is_sync_owed() && !expected_.is_ambiguous();
+    return expected_.empty() && status_ == TransactionStatus::Idle && body_left_ == 0 &&
+           settings_owed_ == 0 && !expected_.is_sync_owed() && !expected_.is_ambiguous();
 }
 
 std::size_t Backend::on_bytes(ByteView bytes) {
@@ -100,11 +104,15 @@ std::size_t Backend::relay(ByteView bytes) {
             if (status == protocol::FrameStatus::NeedMore) {
                 break;
             }
-            const Treatment treatment =
-                status == protocol::FrameStatus::Complete ? begin_frame(header, rest) : Treatment::Broken;
+            const Treatment treatment = status == protocol::FrameStatus::Complete
+                                            ? begin_frame(header, rest)
+                                            : Treatment::Broken;
             if (treatment == Treatment::Broken) {
                 deliver(batch);
-                log::warn("backend_protocol_violation", {{"backend", id_}, {"pid", process_id_}, {"type", std::to_integer<int>(rest[0])}});
+                log::warn("backend_protocol_violation",
+                          {{"backend", id_},
+                           {"pid", process_id_},
+                           {"type", std::to_integer<int>(rest[0])}});
                 lose(sqlstate::kProtocolViolation, "server sent a message out of turn");
                 return bytes.size();
             }
@@ -187,7 +195,8 @@ void Backend::end_of_read() {
     }
 }
 
-/// Decides what happens to the frame that begins at `rest`; nothing has been done yet when it returns Incomplete.
+/// Decides what happens to the frame that begins at `rest`; nothing has been done yet when it
+/// returns Incomplete.
 Backend::Treatment Backend::begin_frame(const protocol::FrameHeader& header, ByteView rest) {
     if (!protocol::is_backend_message(header.type)) {
         return Treatment::Broken;
@@ -197,23 +206,28 @@ Backend::Treatment Backend::begin_frame(const protocol::FrameHeader& header, Byt
     if (is_looked_into && rest.size() < header.frame_bytes()) {
         return Treatment::Incomplete;
     }
-    if (type == BackendMessage::ErrorResponse && is_looked_into && is_last_word(protocol::body_of(rest, header))) {
+    if (type == BackendMessage::ErrorResponse && is_looked_into &&
+        is_last_word(protocol::body_of(rest, header))) {
         return Treatment::Drop;
     }
     const ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
     }
-    const Treatment treatment =
-        is_looked_into ? look_into(type, protocol::body_of(rest, header), verdict) : Treatment::Forward;
-    return verdict == ReplyVerdict::Swallow && treatment == Treatment::Forward ? Treatment::Drop : treatment;
+    const Treatment treatment = is_looked_into
+                                    ? look_into(type, protocol::body_of(rest, header), verdict)
+                                    : Treatment::Forward;
+    return verdict == ReplyVerdict::Swallow && treatment == Treatment::Forward ? Treatment::Drop
+                                                                               : treatment;
 }
 
 Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyVerdict verdict) {
     switch (type) {
         case BackendMessage::ReadyForQuery: return on_ready(body, verdict);
         case BackendMessage::ErrorResponse: return on_error_message(body, verdict);
-        case BackendMessage::ParameterStatus: on_parameter(body, verdict); return Treatment::Forward;
+        case BackendMessage::ParameterStatus:
+            on_parameter(body, verdict);
+            return Treatment::Forward;
         case BackendMessage::CommandComplete: on_command_complete(body); return Treatment::Forward;
         default: return Treatment::Forward;
     }
@@ -237,7 +251,8 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     env_.counters.backend_time.observe_us(us);
     env_.pool_counters.statement_us.add(us);
     busy_since_ = now;
-    if (env_.traits.mode == BackendTraits::Mode::Statement && status_ != TransactionStatus::Idle && holder_ != nullptr) {
+    if (env_.traits.mode == BackendTraits::Mode::Statement && status_ != TransactionStatus::Idle &&
+        holder_ != nullptr) {
         return Treatment::Drop;  // on_reply_end() will find the open transaction
     }
     return Treatment::Forward;
@@ -250,15 +265,21 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
     }
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
     if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {
-        prepare_error_ = {protocol::Severity::Fatal, sqlstate, std::string{view->message}, std::string{view->detail},
+        prepare_error_ = {protocol::Severity::Fatal,
+                          sqlstate,
+                          std::string{view->message},
+                          std::string{view->detail},
                           std::string{view->hint}};
     }
     if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
         env_.counters.errors.add(sqlstate);
     }
     if (state_ == BackendState::Preparing) {
-        const LoginFailure failure{{protocol::Severity::Fatal, sqlstate, "connect_query failed: " + std::string{view->message},
-                                    {}, {}},
+        const LoginFailure failure{{protocol::Severity::Fatal,
+                                    sqlstate,
+                                    "connect_query failed: " + std::string{view->message},
+                                    {},
+                                    {}},
                                    true};
         end(&failure);
         return Treatment::Drop;
@@ -266,15 +287,19 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
     return Treatment::Forward;
 }
 
-/// A FATAL error is followed by the end of the connection. The client stays with us where its session does not depend on
-/// this one server process: it is told in our words, once the connection has ended.
+/// A FATAL error is followed by the end of the connection. The client stays with us where its
+/// session does not depend on this one server process: it is told in our words, once the connection
+/// has ended.
 bool Backend::is_last_word(ByteView body) {
     const auto view = protocol::read_error(body);
     if (!view || !view->is_fatal() || state_ == BackendState::Preparing) {
         return false;
     }
-    last_words_ = {protocol::Severity::Fatal, view->sqlstate.value_or(sqlstate::kConnectionFailure),
-                   std::string{view->message}, {}, {}};
+    last_words_ = {protocol::Severity::Fatal,
+                   view->sqlstate.value_or(sqlstate::kConnectionFailure),
+                   std::string{view->message},
+                   {},
+                   {}};
     return env_.traits.mode != BackendTraits::Mode::Session;
 }
 

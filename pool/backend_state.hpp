@@ -8,7 +8,8 @@
 
 namespace weir::pool {
 
-/// Where a backend is in its life. Every state is a list of its pool; only Backend::transition() moves it.
+/// Where a backend is in its life. Every state is a list of its pool; only Backend::transition()
+/// moves it.
 enum class BackendState : std::uint8_t {
     Connecting,     ///< dialled, socket not connected yet
     LoggingIn,      ///< startup, authentication, parameters
@@ -63,7 +64,8 @@ namespace detail {
 
 inline constexpr std::size_t kBackendStates = 9;
 inline constexpr std::size_t kBackendEvents = 12;
-using BackendTable = std::array<std::array<std::optional<BackendState>, kBackendEvents>, kBackendStates>;
+using BackendTable =
+    std::array<std::array<std::optional<BackendState>, kBackendEvents>, kBackendStates>;
 
 /// The rules as a table: moving a backend is part of every transaction.
 constexpr BackendTable make_backend_table() {
@@ -84,7 +86,8 @@ static_assert(static_cast<std::size_t>(BackendEvent::Ended) + 1 == kBackendEvent
 }  // namespace detail
 
 /// @return the state an event leads to; nothing when the event cannot happen in that state
-[[nodiscard]] constexpr std::optional<BackendState> next_state(BackendState from, BackendEvent event) {
+[[nodiscard]] constexpr std::optional<BackendState> next_state(BackendState from,
+                                                               BackendEvent event) {
     return detail::kBackendTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)];
 }
 

@@ -13,8 +13,8 @@ inline constexpr unsigned kWorkersMax = 64;
 
 /// One limit of the process, counted by all threads together, and which workers wait for it.
 ///
-/// Taking a place and announcing that one waits use sequentially consistent order: whoever gives a place back sees the
-/// waiter, or the waiter's second look sees the place.
+/// Taking a place and announcing that one waits use sequentially consistent order: whoever gives a
+/// place back sees the waiter, or the waiter's second look sees the place.
 class Budget {
 public:
     explicit Budget(std::string name) : name_{std::move(name)} {}
@@ -30,12 +30,20 @@ public:
         } while (!open_.compare_exchange_weak(open, open + 1));
         return true;
     }
+
     void give_back() { open_.fetch_sub(1); }
+
     [[nodiscard]] unsigned open() const { return open_.load(); }
 
-    /// Announces since when this worker's longest waiter waits (steady clock, ns); 0 = nobody waits there.
-    void announce_waiter(unsigned worker, std::int64_t since_ns) { waiting_since_[worker].store(since_ns); }
-    [[nodiscard]] std::int64_t waiting_since(unsigned worker) const { return waiting_since_[worker].load(); }
+    /// Announces since when this worker's longest waiter waits (steady clock, ns); 0 = nobody waits
+    /// there.
+    void announce_waiter(unsigned worker, std::int64_t since_ns) {
+        waiting_since_[worker].store(since_ns);
+    }
+
+    [[nodiscard]] std::int64_t waiting_since(unsigned worker) const {
+        return waiting_since_[worker].load();
+    }
 
     [[nodiscard]] const std::string& name() const { return name_; }
 
@@ -47,8 +55,8 @@ private:
     Budget* next_ = nullptr;
 };
 
-/// All budgets of the process, found by name. Budgets live as long as the registry, so pointers to them stay valid; their
-/// number is that of the (database, user) pairs that ever logged in.
+/// All budgets of the process, found by name. Budgets live as long as the registry, so pointers to
+/// them stay valid; their number is that of the (database, user) pairs that ever logged in.
 ///
 /// @thread any; look-ups and insertions take no lock
 class BudgetRegistry {

@@ -11,7 +11,10 @@ Canceller::Canceller(net::EventLoop& loop,
                      std::uint32_t process_id,
                      std::vector<std::byte> secret,
                      OnDone on_done)
-    : loop_{loop}, process_id_{process_id}, secret_{std::move(secret)}, on_done_{std::move(on_done)} {
+    : loop_{loop},
+      process_id_{process_id},
+      secret_{std::move(secret)},
+      on_done_{std::move(on_done)} {
     const TimePoint due = loop_.now() + kCancelWithin;
     loop_.set_deadline(deadline_, due);
     connector_ = std::make_unique<net::Connector>(
@@ -24,18 +27,21 @@ void Canceller::on_connected(Result<net::Fd> result) {
         finish(Backend::CancelOutcome::Certain);  // nothing was sent, so nothing can arrive
         return;
     }
-    stream_ = std::make_unique<net::Stream>(loop_, std::move(*result), static_cast<net::StreamListener&>(*this));
+    stream_ = std::make_unique<net::Stream>(
+        loop_, std::move(*result), static_cast<net::StreamListener&>(*this));
     ByteWriter output;
     protocol::write_cancel_request(output, process_id_, secret_);
     stream_->write(output.bytes());
 }
 
 void Canceller::on_closed(const Error& reason) {
-    finish(reason.code() == ErrorCode::Closed ? Backend::CancelOutcome::Certain : Backend::CancelOutcome::Uncertain);
+    finish(reason.code() == ErrorCode::Closed ? Backend::CancelOutcome::Certain
+                                              : Backend::CancelOutcome::Uncertain);
 }
 
 void Canceller::on_deadline(net::Deadline& /*deadline*/) {
-    finish(stream_ == nullptr ? Backend::CancelOutcome::Certain : Backend::CancelOutcome::Uncertain);
+    finish(stream_ == nullptr ? Backend::CancelOutcome::Certain
+                              : Backend::CancelOutcome::Uncertain);
 }
 
 void Canceller::finish(Backend::CancelOutcome outcome) {

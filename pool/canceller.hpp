@@ -13,24 +13,30 @@
 
 namespace weir::pool {
 
-/// One cancel request on its way to PostgreSQL: connects, sends the backend's own key, waits until the server closes.
+/// One cancel request on its way to PostgreSQL: connects, sends the backend's own key, waits until
+/// the server closes.
 ///
-/// The server closes after it has signalled the backend, so once that is seen the cancel can hit nothing that is sent
-/// later. When that cannot be seen in time the outcome is Uncertain.
+/// The server closes after it has signalled the backend, so once that is seen the cancel can hit
+/// nothing that is sent later. When that cannot be seen in time the outcome is Uncertain.
 /// @thread its loop's; destroying it gives up without a word
 class Canceller final : private net::StreamListener, private net::DeadlineListener {
 public:
     using OnDone = std::function<void(Backend::CancelOutcome)>;
 
     /// @param on_done called once, never from within the constructor
-    Canceller(net::EventLoop& loop, const Endpoint& endpoint, std::uint32_t process_id, std::vector<std::byte> secret,
+    Canceller(net::EventLoop& loop,
+              const Endpoint& endpoint,
+              std::uint32_t process_id,
+              std::vector<std::byte> secret,
               OnDone on_done);
 
     static constexpr std::chrono::seconds kCancelWithin{10};
 
 private:
     std::size_t on_bytes(ByteView bytes) override { return bytes.size(); }
+
     void on_drained() override {}
+
     void on_closed(const Error& reason) override;
     void on_deadline(net::Deadline& deadline) override;
     void on_connected(Result<net::Fd> result);

@@ -27,11 +27,18 @@ public:
 
 private:
     static constexpr std::size_t kDigits = 36;
+
     static constexpr char digit(std::size_t value) {
         return static_cast<char>(value < 10 ? '0' + value : 'A' + (value - 10));
     }
-    static std::size_t value_of(char c) { return static_cast<std::size_t>(c <= '9' ? c - '0' : c - 'A' + 10); }
-    static std::size_t index_of(const std::string& text) { return value_of(text[0]) * kDigits + value_of(text[1]); }
+
+    static std::size_t value_of(char c) {
+        return static_cast<std::size_t>(c <= '9' ? c - '0' : c - 'A' + 10);
+    }
+
+    static std::size_t index_of(const std::string& text) {
+        return value_of(text[0]) * kDigits + value_of(text[1]);
+    }
 
     std::array<Counter, kDigits * kDigits> counters_;
 };

@@ -9,8 +9,9 @@ namespace weir::pool {
 
 /// How Weir proves to PostgreSQL that it may log in as a pool's user.
 struct Credentials {
-    std::string secret;                                    ///< plain or "md5…"; "" = none. Never logged.
-    std::optional<protocol::ScramKeys> keys;               ///< from a client's own SCRAM proof
+    std::string secret;                       ///< plain or "md5…"; "" = none. Never logged.
+    std::optional<protocol::ScramKeys> keys;  ///< from a client's own SCRAM proof
+
     [[nodiscard]] bool empty() const { return secret.empty() && !keys; }
 };
 

@@ -16,15 +16,18 @@ class Backend;
 
 /// What a client needs to know when its backend is gone.
 struct BackendLoss {
-    protocol::ExpectedReplies owed;        ///< what the client still waits for
-    protocol::TransactionStatus status;    ///< as of the last ReadyForQuery
-    bool is_mid_frame = false;             ///< part of a message has reached the client: its stream cannot be mended
-    protocol::ErrorFields reason;          ///< for the client; severity is the client's business
+    protocol::ExpectedReplies owed;      ///< what the client still waits for
+    protocol::TransactionStatus status;  ///< as of the last ReadyForQuery
+    bool is_mid_frame =
+        false;  ///< part of a message has reached the client: its stream cannot be mended
+    protocol::ErrorFields reason;  ///< for the client; severity is the client's business
 };
 
-/// Who asks for a backend, waits for it and is told what it says: a client's session. Lives on the pool's thread.
+/// Who asks for a backend, waits for it and is told what it says: a client's session. Lives on the
+/// pool's thread.
 ///
-/// None of these calls may destroy the holder at once (EventLoop::defer_delete), any may give the lease back.
+/// None of these calls may destroy the holder at once (EventLoop::defer_delete), any may give the
+/// lease back.
 class LeaseHolder : public ListNode<LeaseHolder> {
 public:
     LeaseHolder() = default;
@@ -46,8 +49,9 @@ public:
     virtual void on_reply(const net::WriteBatch& batch) = 0;
     /// The client's own statement has changed a reported setting.
     virtual void on_reported(std::string_view lower_case_name, std::string_view value) = 0;
-    /// A ReadyForQuery came and everything of that read has been passed on: time to see whether the backend is at rest.
-    /// In statement mode a ReadyForQuery that tells of an open transaction is not passed on: see transaction_status().
+    /// A ReadyForQuery came and everything of that read has been passed on: time to see whether the
+    /// backend is at rest. In statement mode a ReadyForQuery that tells of an open transaction is
+    /// not passed on: see transaction_status().
     virtual void on_reply_end() = 0;
     /// The backend takes more again, after Backend::is_full().
     virtual void on_backend_drained() = 0;

@@ -16,10 +16,12 @@ namespace {
 constexpr std::chrono::milliseconds kRetryWaitFirst{100};
 constexpr std::chrono::milliseconds kRetryWaitMax{1000};
 constexpr std::chrono::milliseconds kCheckWithin{3000};
-/// A database's or user's limit is shared with pools that do not know us: it is looked at again this often.
+/// A database's or user's limit is shared with pools that do not know us: it is looked at again
+/// this often.
 constexpr std::chrono::milliseconds kSharedLimitRetry{20};
 constexpr std::chrono::seconds kTendEvery{1};
-/// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go at once.
+/// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go
+/// at once.
 constexpr double kLifetimeSpread = 0.1;
 /// Answers to logins that are remembered per pool; clients with rarer settings ask a backend.
 constexpr std::size_t kWelcomesMax = 256;
@@ -60,7 +62,8 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       plan_{std::move(plan)},
       generation_{plan_.generation()},
       traits_{traits_of(plan_.settings, key_)},
-      budget_{env_.budgets.find_or_add("pool:" + key_.database + '\0' + key_.user + '\0' + plan_.replication)},
+      budget_{env_.budgets.find_or_add("pool:" + key_.database + '\0' + key_.user + '\0' +
+                                       plan_.replication)},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
       last_client_at_{env_.loop.now()} {}
@@ -73,7 +76,8 @@ Pool::~Pool() {
     }
 }
 
-// ---- for clients -----------------------------------------------------------------------------------------------------
+// ---- for clients
+// -----------------------------------------------------------------------------------------------------
 
 void Pool::acquire(LeaseHolder& holder) {
     counters_.add(PoolEvent::AcquireRequest);
@@ -88,7 +92,8 @@ void Pool::acquire(LeaseHolder& holder) {
     if (has_been_failing(now) && list(BackendState::Leased).empty() && holder.is_linked()) {
         holder.unlink();
         LoginFailure failure = *last_failure_;
-        failure.fields.message = "server login has been failing, cached error: " + failure.fields.message;
+        failure.fields.message =
+            "server login has been failing, cached error: " + failure.fields.message;
         refuse(holder, failure);
         return;
     }
@@ -125,20 +130,25 @@ void Pool::cancel(Backend& backend, std::function<void()> on_done) {
     env_.counters.cancels.add();
     backend.cancel_began();
     auto slot = std::make_shared<const Canceller*>(nullptr);
-    auto finished = [this, slot, address = &backend, id = backend.id(), done = std::move(on_done)](Backend::CancelOutcome outcome) {
+    auto finished = [this, slot, address = &backend, id = backend.id(), done = std::move(on_done)](
+                        Backend::CancelOutcome outcome) {
         if (const auto mine = cancellers_.find(*slot); mine != cancellers_.end()) {
             env_.loop.defer_delete(std::move(mine->second));
             cancellers_.erase(mine);
         }
-        if (const auto found = backends_.find(address); found != backends_.end() && found->second->id() == id) {
+        if (const auto found = backends_.find(address);
+            found != backends_.end() && found->second->id() == id) {
             found->second->cancel_ended(outcome);
         }
         if (done) {
             done();
         }
     };
-    auto canceller = std::make_unique<Canceller>(
-        env_.loop, plan_.endpoint, backend.process_id(), backend.cancel_secret(), std::move(finished));
+    auto canceller = std::make_unique<Canceller>(env_.loop,
+                                                 plan_.endpoint,
+                                                 backend.process_id(),
+                                                 backend.cancel_secret(),
+                                                 std::move(finished));
     *slot = canceller.get();
     cancellers_.emplace(canceller.get(), std::move(canceller));
 }
@@ -182,7 +192,8 @@ const std::string* Pool::default_of(std::string_view lower_case_name) const {
     return nullptr;
 }
 
-// ---- lending ---------------------------------------------------------------------------------------------------------
+// ---- lending
+// ---------------------------------------------------------------------------------------------------------
 
 /// @return whether the holder has a backend now
 bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
@@ -200,8 +211,8 @@ bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
         holder.unlink();
         counters_.add(PoolEvent::AcquireSuccess);
         counters_.assignments.add();
-        const auto waited_us =
-            static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(waited).count());
+        const auto waited_us = static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(waited).count());
         counters_.wait_us.add(waited_us);
         counters_.wait_time.observe_us(waited_us);
         backend->lend_to(holder);
@@ -265,7 +276,8 @@ void Pool::on_defaults_changed() {
 bool Pool::must_retire(const Backend& backend, TimePoint now) const {
     const unsigned open = budget_.open();
     const unsigned max = plan_.settings.max;
-    const bool is_surplus = max != 0 && (open > max + plan_.settings.reserve || (open > max && waiters_.empty()));
+    const bool is_surplus =
+        max != 0 && (open > max + plan_.settings.reserve || (open > max && waiters_.empty()));
     return is_surplus || backend.generation() != generation_ || now >= backend.retire_at();
 }
 
@@ -303,12 +315,16 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     schedule();
 }
 
-void Pool::on_cancel_wanted(Backend& backend) { cancel(backend, nullptr); }
+void Pool::on_cancel_wanted(Backend& backend) {
+    cancel(backend, nullptr);
+}
 
-// ---- growing ---------------------------------------------------------------------------------------------------------
+// ---- growing
+// ---------------------------------------------------------------------------------------------------------
 
 std::size_t Pool::opening() const {
-    return list(BackendState::Connecting).size() + list(BackendState::LoggingIn).size() + list(BackendState::Preparing).size();
+    return list(BackendState::Connecting).size() + list(BackendState::LoggingIn).size() +
+           list(BackendState::Preparing).size();
 }
 
 void Pool::grow() {
@@ -318,9 +334,11 @@ void Pool::grow() {
     }
     // A server that has just refused is asked by one at a time.
     const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
-    while (opening() < at_once && opening() + list(BackendState::Checking).size() < waiters_.size()) {
+    while (opening() < at_once &&
+           opening() + list(BackendState::Checking).size() < waiters_.size()) {
         unsigned max = plan_.settings.max;
-        const bool may_use_reserve = now - waiters_.front()->waiting_since >= plan_.settings.reserve_after;
+        const bool may_use_reserve =
+            now - waiters_.front()->waiting_since >= plan_.settings.reserve_after;
         if (max != 0 && may_use_reserve) {
             max += plan_.settings.reserve;
         }
@@ -376,7 +394,8 @@ void Pool::dial() {
     request.due = deadline_after(now, plan_.connect_timeout);
     counters_.add(PoolEvent::CreateRequest);
     auto backend = std::make_unique<Backend>(
-        Backend::Environment{env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
+        Backend::Environment{
+            env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
         env_.peers.next_id(),
         std::move(request));
     if (const Duration lifetime = plan_.settings.max_lifetime; lifetime > Duration::zero()) {
@@ -392,12 +411,14 @@ void Pool::keep_minimum() {
     if (last_failure_ || !key_.replication.empty()) {
         return;
     }
-    while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 && take_place(plan_.settings.min)) {
+    while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 &&
+           take_place(plan_.settings.min)) {
         dial();
     }
 }
 
-// ---- refusing --------------------------------------------------------------------------------------------------------
+// ---- refusing
+// --------------------------------------------------------------------------------------------------------
 
 void Pool::refuse(LeaseHolder& holder, const LoginFailure& failure) {
     counters_.add(PoolEvent::AcquireFail);
@@ -435,8 +456,9 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
         return *last_failure_;
     }
     const auto seconds = std::chrono::duration<double>(waited).count();
-    const std::string text = "query_wait_timeout: no server connection within " + std::to_string(seconds).substr(0, 5) +
-                             " s (pool " + key_.database + "/" + key_.user + ": " + std::to_string(budget_.open()) + " of " +
+    const std::string text = "query_wait_timeout: no server connection within " +
+                             std::to_string(seconds).substr(0, 5) + " s (pool " + key_.database +
+                             "/" + key_.user + ": " + std::to_string(budget_.open()) + " of " +
                              std::to_string(plan_.settings.max) + " open, " +
                              std::to_string(list(BackendState::Leased).size()) + " active, " +
                              std::to_string(waiters_.size()) + " waiting, longest wait " +
@@ -445,36 +467,44 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
 }
 
 bool Pool::has_been_failing(TimePoint now) const {
-    return last_failure_ && failing_since_ != kNever && now - failing_since_ >= plan_.settings.acquire_timeout;
+    return last_failure_ && failing_since_ != kNever &&
+           now - failing_since_ >= plan_.settings.acquire_timeout;
 }
 
-std::string Pool::failure_text() const { return last_failure_ ? last_failure_->fields.message : std::string{}; }
+std::string Pool::failure_text() const {
+    return last_failure_ ? last_failure_->fields.message : std::string{};
+}
 
-// ---- with the other workers ------------------------------------------------------------------------------------------
+// ---- with the other workers
+// ------------------------------------------------------------------------------------------
 
 void Pool::announce() {
     if (env_.peers.worker_count() > 1) {
         const LeaseHolder* first = waiters_.front();
         has_asked_ = has_asked_ && first != nullptr;
-        budget_.announce_waiter(env_.worker, first == nullptr ? 0 : nanoseconds(first->waiting_since));
+        budget_.announce_waiter(env_.worker,
+                                first == nullptr ? 0 : nanoseconds(first->waiting_since));
     }
 }
 
-/// Asks once while clients wait; who releases a backend later sees the announcement. (Asking at every turn would have the
-/// workers answer each other without end.)
+/// Asks once while clients wait; who releases a backend later sees the announcement. (Asking at
+/// every turn would have the workers answer each other without end.)
 void Pool::ask_peers() {
     if (std::exchange(has_asked_, true)) {
         return;
     }
     for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
         if (worker != env_.worker) {
-            env_.peers.post_to_pool(worker, key_, [borrower = env_.worker](Pool& pool) { pool.on_lend_request(borrower); });
+            env_.peers.post_to_pool(worker, key_, [borrower = env_.worker](Pool& pool) {
+                pool.on_lend_request(borrower);
+            });
         }
     }
 }
 
 void Pool::on_lend_request(unsigned borrower) {
-    if (Backend* backend = list(BackendState::Idle).front(); backend != nullptr && waiters_.empty()) {
+    if (Backend* backend = list(BackendState::Idle).front();
+        backend != nullptr && waiters_.empty()) {
         park_for(*backend, borrower);
         return;
     }
@@ -518,7 +548,8 @@ void Pool::park_for(Backend& backend, unsigned worker) {
 
 void Pool::adopt(ParkedBackend parked) {
     auto backend = std::make_unique<Backend>(
-        Backend::Environment{env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
+        Backend::Environment{
+            env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
         std::move(parked));
     Backend& adopted = *backend;
     list(BackendState::Idle).push_front(adopted);
@@ -533,7 +564,8 @@ void Pool::adopt(ParkedBackend parked) {
     serve();
     announce();
     if (!waiters_.empty()) {
-        has_asked_ = false;  // while it travelled our announcement was withdrawn: somebody may have gone idle unseen
+        has_asked_ = false;  // while it travelled our announcement was withdrawn: somebody may have
+                             // gone idle unseen
         ask_peers();
     }
     schedule();
@@ -560,7 +592,8 @@ void Pool::wake_oldest_peer() {
 }
 
 bool Pool::shares_limit_with(const Pool& other) const {
-    return this != &other && (&database_budget_ == &other.database_budget_ || &user_budget_ == &other.user_budget_);
+    return this != &other &&
+           (&database_budget_ == &other.database_budget_ || &user_budget_ == &other.user_budget_);
 }
 
 bool Pool::close_one_idle() {
@@ -578,7 +611,8 @@ void Pool::close_idle() {
     }
 }
 
-// ---- tending ---------------------------------------------------------------------------------------------------------
+// ---- tending
+// ---------------------------------------------------------------------------------------------------------
 
 void Pool::apply(PoolPlan plan) {
     const std::uint64_t generation = plan.generation();
@@ -613,10 +647,12 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
 
 void Pool::tend_idle(TimePoint now) {
     const Duration timeout = plan_.settings.idle_timeout;
-    const bool is_in_use = clients_ > 0 || (timeout > Duration::zero() && now - last_client_at_ < timeout);
+    const bool is_in_use =
+        clients_ > 0 || (timeout > Duration::zero() && now - last_client_at_ < timeout);
     const unsigned keep = is_in_use ? plan_.settings.min : 0;
     list(BackendState::Idle).for_each([&](Backend& backend) {
-        const bool is_stale = timeout > Duration::zero() && now - backend.idle_since() >= timeout && budget_.open() > keep;
+        const bool is_stale = timeout > Duration::zero() && now - backend.idle_since() >= timeout &&
+                              budget_.open() > keep;
         if (is_stale || must_retire(backend, now)) {
             backend.close();
         }
@@ -625,10 +661,12 @@ void Pool::tend_idle(TimePoint now) {
 
 void Pool::schedule() {
     const TimePoint now = env_.loop.now();
-    TimePoint due = backends_.empty() && clients_ == 0 && waiters_.empty() ? kNever : now + kTendEvery;
+    TimePoint due =
+        backends_.empty() && clients_ == 0 && waiters_.empty() ? kNever : now + kTendEvery;
     if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
         due = std::min(due, deadline_after(first->waiting_since, plan_.settings.acquire_timeout));
-        if (plan_.settings.reserve > 0 && now < first->waiting_since + plan_.settings.reserve_after) {
+        if (plan_.settings.reserve > 0 &&
+            now < first->waiting_since + plan_.settings.reserve_after) {
             due = std::min<TimePoint>(due, first->waiting_since + plan_.settings.reserve_after);
         }
         if (last_failure_) {
@@ -657,7 +695,9 @@ void Pool::add_to(status::Pool& row, TimePoint now) const {
     row.backends_tested += list(BackendState::Checking).size();
     row.backends_login += opening();
     if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
-        const auto waited = std::chrono::duration_cast<std::chrono::microseconds>(now - first->waiting_since).count();
+        const auto waited =
+            std::chrono::duration_cast<std::chrono::microseconds>(now - first->waiting_since)
+                .count();
         row.longest_wait_us = std::max<std::int64_t>(row.longest_wait_us, waited);
     }
     row.open = budget_.open();

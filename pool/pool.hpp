@@ -28,7 +28,8 @@ namespace weir::pool {
 struct PoolKey {
     std::string database;     ///< as the client calls it
     std::string user;         ///< who logs in to PostgreSQL
-    std::string replication;  ///< startup parameter; "" = ordinary. Such backends serve one client and are closed.
+    std::string replication;  ///< startup parameter; "" = ordinary. Such backends serve one client
+                              ///< and are closed.
 
     auto operator<=>(const PoolKey&) const = default;
 };
@@ -46,7 +47,8 @@ struct PoolPlan {
     unsigned connect_concurrency = 1;
     std::chrono::milliseconds keepalive{};
 
-    /// @return a number that two plans share when they lead to the same server, database and starting settings: backends
+    /// @return a number that two plans share when they lead to the same server, database and
+    /// starting settings: backends
     ///         of another generation are not lent any more
     [[nodiscard]] std::uint64_t generation() const;
 };
@@ -57,8 +59,11 @@ class Pool;
 class Peers {
 public:
     /// Runs `task` with that worker's pool of this key (made when missing), on its thread.
-    virtual void post_to_pool(unsigned worker, const PoolKey& key, std::function<void(Pool&)> task) = 0;
-    /// Asks a pool of this worker, other than `asking`, that shares a full limit to close an idle backend.
+    virtual void post_to_pool(unsigned worker,
+                              const PoolKey& key,
+                              std::function<void(Pool&)> task) = 0;
+    /// Asks a pool of this worker, other than `asking`, that shares a full limit to close an idle
+    /// backend.
     /// @return whether one was closed
     virtual bool make_room(const Pool& asking) = 0;
     [[nodiscard]] virtual unsigned worker_count() const = 0;
@@ -68,11 +73,13 @@ protected:
     ~Peers() = default;
 };
 
-/// One worker's share of the pool of one (database, user): its backends by state and who waits for one.
+/// One worker's share of the pool of one (database, user): its backends by state and who waits for
+/// one.
 ///
-/// Owned by PoolSet, lives on its worker's loop. The limit `max` is the process's (Budget). Backends are lent most
-/// recently used first, waiters are served first come first served, a waiter on another worker that waits longer is
-/// handed the backend. When destroyed it closes everything; nobody may hold or wait any more.
+/// Owned by PoolSet, lives on its worker's loop. The limit `max` is the process's (Budget).
+/// Backends are lent most recently used first, waiters are served first come first served, a waiter
+/// on another worker that waits longer is handed the backend. When destroyed it closes everything;
+/// nobody may hold or wait any more.
 class Pool final : private BackendOwner, private net::DeadlineListener {
 public:
     struct Environment {
@@ -104,12 +111,17 @@ public:
     /// @param on_done runs once the request has done its work or given up
     void cancel(Backend& backend, std::function<void()> on_done);
 
-    void client_came() { ++clients_; counters_.logins.add(); }
+    void client_came() {
+        ++clients_;
+        counters_.logins.add();
+    }
+
     void client_left();
     /// How to log in, learnt from a client that proved itself.
     void learn(const Credentials& credentials);
 
-    /// @return what a new client is told about the server's settings; nullptr while no backend has told us
+    /// @return what a new client is told about the server's settings; nullptr while no backend has
+    /// told us
     [[nodiscard]] const ReportedParameters* welcome_for(const SettingsPtr& settings) const;
     void remember_welcome(const SettingsPtr& settings, const ReportedParameters& parameters);
     /// @return the server's own default of a reported setting, if known
@@ -128,13 +140,18 @@ public:
     [[nodiscard]] bool is_unused() const;
 
     [[nodiscard]] const PoolKey& key() const { return key_; }
+
     [[nodiscard]] const PoolPlan& plan() const { return plan_; }
+
     [[nodiscard]] PoolCounters& counters() { return counters_; }
+
     [[nodiscard]] bool shares_limit_with(const Pool& other) const;
     /// @return why the pool cannot serve now, "" when it can or was never tried
     [[nodiscard]] std::string failure_text() const;
     void add_to(status::Pool& row, TimePoint now) const;
+
     [[nodiscard]] std::uint64_t client_count() const { return clients_; }
+
     template <class Visitor>
     void for_each_backend(Visitor&& visit) {
         for (auto& [address, backend] : backends_) {
@@ -152,10 +169,14 @@ private:
     void on_defaults_changed() override;
     void on_deadline(net::Deadline& deadline) override;
 
-    [[nodiscard]] IntrusiveList<Backend>& list(BackendState state) { return lists_[static_cast<std::size_t>(state)]; }
+    [[nodiscard]] IntrusiveList<Backend>& list(BackendState state) {
+        return lists_[static_cast<std::size_t>(state)];
+    }
+
     [[nodiscard]] const IntrusiveList<Backend>& list(BackendState state) const {
         return lists_[static_cast<std::size_t>(state)];
     }
+
     [[nodiscard]] std::size_t opening() const;
     [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now) const;
     [[nodiscard]] bool lend_idle(LeaseHolder& holder, Duration waited);
@@ -189,7 +210,7 @@ private:
     Credentials credentials_;
     PoolCounters counters_;
     std::uint64_t clients_ = 0;
-    TimePoint last_client_at_ {};
+    TimePoint last_client_at_{};
 
     std::unordered_map<const Backend*, std::unique_ptr<Backend>> backends_;
     std::array<IntrusiveList<Backend>, kStates> lists_;

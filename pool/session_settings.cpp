@@ -12,13 +12,21 @@ namespace {
 
 constexpr std::string_view kSetConfig = "SELECT pg_catalog.set_config($1, $2, false)";
 
-/// What PostgreSQL reports because sessions change it (guc.c, GUC_REPORT), less what only reports a state.
-constexpr std::array<std::string_view, 6> kCarriedWhenReported = {
-    "application_name", "client_encoding", "datestyle", "intervalstyle", "standard_conforming_strings", "timezone"};
+/// What PostgreSQL reports because sessions change it (guc.c, GUC_REPORT), less what only reports a
+/// state.
+constexpr std::array<std::string_view, 6> kCarriedWhenReported = {"application_name",
+                                                                  "client_encoding",
+                                                                  "datestyle",
+                                                                  "intervalstyle",
+                                                                  "standard_conforming_strings",
+                                                                  "timezone"};
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
 
-/// Splits `options` as PostgreSQL's pg_split_opts() does: at white space, a backslash takes the next character as it is.
+/// Splits `options` as PostgreSQL's pg_split_opts() does: at white space, a backslash takes the
+/// next character as it is.
 std::vector<std::string> split_options(std::string_view text) {
     std::vector<std::string> words;
     std::size_t i = 0;
@@ -65,7 +73,8 @@ Result<void> add_options(SettingsMap& settings, std::string_view options) {
         if (!assignment) {
             return fail(ErrorCode::Unsupported,
                         sqlstate::kFeatureNotSupported,
-                        "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed");
+                        "unsupported options startup parameter: only '-c config=val' and "
+                        "'--config=val' are allowed");
         }
         settings.insert_or_assign(std::move(assignment->first), std::move(assignment->second));
     }
@@ -73,7 +82,8 @@ Result<void> add_options(SettingsMap& settings, std::string_view options) {
 }
 
 void write_set_config(ByteWriter& writer, std::string_view name, std::string_view value) {
-    const std::array<std::optional<std::string>, 2> values = {std::string{name}, std::string{value}};
+    const std::array<std::optional<std::string>, 2> values = {std::string{name},
+                                                              std::string{value}};
     protocol::write_bind(writer, "", "", values);
     protocol::write_execute(writer, "", 0);
 }
@@ -109,7 +119,9 @@ std::string reset_statement(const SettingsMap* applied, const SettingsMap& wante
 
 }  // namespace
 
-SettingsTable::SettingsTable() : none_{std::make_shared<const SettingsMap>()} { table_.emplace(*none_, none_); }
+SettingsTable::SettingsTable() : none_{std::make_shared<const SettingsMap>()} {
+    table_.emplace(*none_, none_);
+}
 
 SettingsPtr SettingsTable::intern(SettingsMap settings) {
     if (const auto found = table_.find(settings); found != table_.end()) {
@@ -132,7 +144,9 @@ void SettingsTable::sweep() {
     sweep_at_ = std::max<std::size_t>(64, table_.size() * 2);
 }
 
-SettingsPtr SettingsTable::with(const SettingsPtr& base, std::string_view name, std::string_view value) {
+SettingsPtr SettingsTable::with(const SettingsPtr& base,
+                                std::string_view name,
+                                std::string_view value) {
     if (const auto found = base->find(name); found != base->end() && found->second == value) {
         return base;
     }
@@ -150,7 +164,8 @@ SettingsPtr SettingsTable::without(const SettingsPtr& base, std::string_view nam
     return intern(std::move(changed));
 }
 
-Result<StartupWishes> read_wishes(const std::vector<std::pair<std::string, std::string>>& parameters) {
+Result<StartupWishes> read_wishes(
+    const std::vector<std::pair<std::string, std::string>>& parameters) {
     StartupWishes wishes;
     for (const auto& [name, value] : parameters) {
         if (name == "user") {
@@ -174,7 +189,8 @@ Result<StartupWishes> read_wishes(const std::vector<std::pair<std::string, std::
 }
 
 bool is_carried_when_reported(std::string_view lower_case_name) {
-    return std::find(kCarriedWhenReported.begin(), kCarriedWhenReported.end(), lower_case_name) != kCarriedWhenReported.end();
+    return std::find(kCarriedWhenReported.begin(), kCarriedWhenReported.end(), lower_case_name) !=
+           kCarriedWhenReported.end();
 }
 
 std::string lower_case(std::string_view name) {
@@ -185,7 +201,9 @@ std::string lower_case(std::string_view name) {
     return lower;
 }
 
-int write_settings_change(ByteWriter& writer, const SettingsMap* applied, const SettingsMap& wanted) {
+int write_settings_change(ByteWriter& writer,
+                          const SettingsMap* applied,
+                          const SettingsMap& wanted) {
     int ready_count = 0;
     if (const std::string resets = reset_statement(applied, wanted); !resets.empty()) {
         protocol::write_query(writer, resets);
@@ -194,7 +212,8 @@ int write_settings_change(ByteWriter& writer, const SettingsMap* applied, const 
     bool is_parsed = false;
     for (const auto& [name, value] : wanted) {
         if (applied != nullptr) {
-            if (const auto same = applied->find(name); same != applied->end() && same->second == value) {
+            if (const auto same = applied->find(name);
+                same != applied->end() && same->second == value) {
                 continue;
             }
         }

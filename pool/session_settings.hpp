@@ -13,10 +13,12 @@
 
 namespace weir::pool {
 
-/// Settings (GUCs) a client's session has or a backend has applied, by lower-case name. Immutable once interned.
+/// Settings (GUCs) a client's session has or a backend has applied, by lower-case name. Immutable
+/// once interned.
 using SettingsMap = std::map<std::string, std::string, std::less<>>;
 
-/// Interned: within one SettingsTable two equal maps are the same pointer, so comparing costs nothing.
+/// Interned: within one SettingsTable two equal maps are the same pointer, so comparing costs
+/// nothing.
 using SettingsPtr = std::shared_ptr<const SettingsMap>;
 
 /// Gives equal settings one address. One per worker; forgets maps nobody holds.
@@ -27,9 +29,13 @@ public:
     SettingsTable();
 
     [[nodiscard]] SettingsPtr intern(SettingsMap settings);
+
     [[nodiscard]] const SettingsPtr& none() const { return none_; }
+
     /// @return `base` with one setting changed, interned
-    [[nodiscard]] SettingsPtr with(const SettingsPtr& base, std::string_view name, std::string_view value);
+    [[nodiscard]] SettingsPtr with(const SettingsPtr& base,
+                                   std::string_view name,
+                                   std::string_view value);
     [[nodiscard]] SettingsPtr without(const SettingsPtr& base, std::string_view name);
 
 private:
@@ -50,19 +56,25 @@ struct StartupWishes {
 
 /// @param parameters the startup packet's, in order
 /// @errors Unsupported 0A000: `options` has something other than -c name=value and --name=value
-[[nodiscard]] Result<StartupWishes> read_wishes(const std::vector<std::pair<std::string, std::string>>& parameters);
+[[nodiscard]] Result<StartupWishes> read_wishes(
+    const std::vector<std::pair<std::string, std::string>>& parameters);
 
-/// @return whether this setting, reported by the backend (ParameterStatus), follows the client from backend to backend
+/// @return whether this setting, reported by the backend (ParameterStatus), follows the client from
+/// backend to backend
 [[nodiscard]] bool is_carried_when_reported(std::string_view lower_case_name);
 
 [[nodiscard]] std::string lower_case(std::string_view name);
 
-/// Appends the messages that turn a backend with `applied` into one with `wanted`, and what each is owed.
+/// Appends the messages that turn a backend with `applied` into one with `wanted`, and what each is
+/// owed.
 ///
-/// First one simple Query with the RESETs (where any), then Parse, Bind and Execute of set_config() per setting and a
-/// Sync: values travel as parameters, so nothing can be misquoted in any client_encoding.
+/// First one simple Query with the RESETs (where any), then Parse, Bind and Execute of set_config()
+/// per setting and a Sync: values travel as parameters, so nothing can be misquoted in any
+/// client_encoding.
 /// @param applied nullptr: unknown, so everything is reset first
 /// @return how many ReadyForQuery will come back (0..2)
-[[nodiscard]] int write_settings_change(ByteWriter& writer, const SettingsMap* applied, const SettingsMap& wanted);
+[[nodiscard]] int write_settings_change(ByteWriter& writer,
+                                        const SettingsMap* applied,
+                                        const SettingsMap& wanted);
 
 }  // namespace weir::pool

@@ -42,7 +42,9 @@ void ExpectedReplies::sent(FrontendMessage request, ReplyAction action) {
         if (copy_ == Copy::In) {
             copy_in_ended_ = true;
         } else if (!empty() && !skipping_) {
-            queue_.push_back({request, action});  // may turn out to end a COPY whose start has not been answered yet
+            queue_.push_back(
+                {request,
+                 action});  // may turn out to end a COPY whose start has not been answered yet
         }
         return;
     }
@@ -56,7 +58,8 @@ void ExpectedReplies::sent(FrontendMessage request, ReplyAction action) {
     }
     if (is_extended(request)) {
         unsynced_ = true;
-    } else if (is_sync || request == FrontendMessage::Query || request == FrontendMessage::FunctionCall) {
+    } else if (is_sync || request == FrontendMessage::Query ||
+               request == FrontendMessage::FunctionCall) {
         unsynced_ = false;
         skipping_ = false;
     } else {
@@ -87,7 +90,8 @@ ReplyVerdict ExpectedReplies::received(BackendMessage reply) {
         case BackendMessage::ParameterDescription:
         case BackendMessage::FunctionCallResponse:
         case BackendMessage::CopyData:
-        case BackendMessage::CopyDone: return empty() ? ReplyVerdict::Unexpected : verdict_of_front();
+        case BackendMessage::CopyDone:
+            return empty() ? ReplyVerdict::Unexpected : verdict_of_front();
         case BackendMessage::Authentication:
         case BackendMessage::BackendKeyData:
         case BackendMessage::NegotiateProtocolVersion: return ReplyVerdict::Unexpected;
@@ -95,7 +99,8 @@ ReplyVerdict ExpectedReplies::received(BackendMessage reply) {
     return ReplyVerdict::Unexpected;
 }
 
-/// RowDescription ends a Describe; CommandComplete and its kin end an Execute; within a simple Query all of them go on.
+/// RowDescription ends a Describe; CommandComplete and its kin end an Execute; within a simple
+/// Query all of them go on.
 ReplyVerdict ExpectedReplies::finish_front() {
     if (empty()) {
         return ReplyVerdict::Unexpected;
@@ -161,7 +166,8 @@ ReplyVerdict ExpectedReplies::on_copy_begins(Copy copy) {
     return verdict_of_front();
 }
 
-/// What the client sent behind the COPY before it knew: Syncs up to the end of its data get no answer.
+/// What the client sent behind the COPY before it knew: Syncs up to the end of its data get no
+/// answer.
 void ExpectedReplies::drop_syncs_inside_copy() {
     auto kept = queue_.begin() + static_cast<std::ptrdiff_t>(first_) + 1;
     auto entry = kept;
@@ -185,7 +191,8 @@ void ExpectedReplies::drop_syncs_inside_copy() {
 }
 
 ReplyVerdict ExpectedReplies::verdict_of_front() const {
-    return !empty() && front().action == ReplyAction::Swallow ? ReplyVerdict::Swallow : ReplyVerdict::Forward;
+    return !empty() && front().action == ReplyAction::Swallow ? ReplyVerdict::Swallow
+                                                              : ReplyVerdict::Forward;
 }
 
 void ExpectedReplies::pop_front() {
@@ -207,6 +214,8 @@ void ExpectedReplies::compact() {
     }
 }
 
-void ExpectedReplies::clear() { *this = ExpectedReplies{}; }
+void ExpectedReplies::clear() {
+    *this = ExpectedReplies{};
+}
 
 }  // namespace weir::protocol

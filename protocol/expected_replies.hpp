@@ -29,9 +29,11 @@ enum class ReplyVerdict : std::uint8_t {
 
 /// The FIFO of what a backend still owes, kept in step with what was sent to it and what came back.
 ///
-/// It answers two questions: whom does this message belong to, and is the backend done. Rules kept here and nowhere else:
+/// It answers two questions: whom does this message belong to, and is the backend done. Rules kept
+/// here and nowhere else:
 ///  - after an error in an extended-protocol message the backend skips everything until Sync;
-///  - while a COPY FROM STDIN is under way the backend ignores Sync and Flush until CopyDone or CopyFail.
+///  - while a COPY FROM STDIN is under way the backend ignores Sync and Flush until CopyDone or
+///  CopyFail.
 ///
 /// @thread its owner's; no I/O, no clock
 /// @source PostgreSQL 15 manual, "Message Flow": "Extended Query", "Pipelining", "COPY Operations"
@@ -39,7 +41,8 @@ class ExpectedReplies {
 public:
     enum class Copy : std::uint8_t { None, In, Out, Both };
 
-    /// A message of this type was (or is about to be) sent. Types that are never answered change no more than COPY's state.
+    /// A message of this type was (or is about to be) sent. Types that are never answered change no
+    /// more than COPY's state.
     void sent(FrontendMessage request, ReplyAction action = ReplyAction::Forward);
 
     /// A message of this type has come back. Call once per message, in order.
@@ -47,18 +50,26 @@ public:
 
     /// @return whether nothing at all is owed
     [[nodiscard]] bool empty() const { return first_ == queue_.size(); }
+
     /// @return how many requests are not answered yet
     [[nodiscard]] std::size_t size() const { return queue_.size() - first_; }
+
     /// @return the request whose answer comes next; only when !empty()
     [[nodiscard]] const ExpectedReply& front() const { return queue_[first_]; }
+
     [[nodiscard]] const ExpectedReply& at(std::size_t i) const { return queue_[first_ + i]; }
 
     [[nodiscard]] Copy copy() const { return copy_; }
-    /// @return whether messages of the extended protocol were sent since the last Sync: the backend waits for one
+
+    /// @return whether messages of the extended protocol were sent since the last Sync: the backend
+    /// waits for one
     [[nodiscard]] bool is_sync_owed() const { return unsynced_; }
+
     /// @return whether an error makes the backend skip what is sent until the next Sync
     [[nodiscard]] bool is_skipping() const { return skipping_; }
-    /// @return whether a COPY broke off where it cannot be known if a Sync sent meanwhile is answered: the backend must stay
+
+    /// @return whether a COPY broke off where it cannot be known if a Sync sent meanwhile is
+    /// answered: the backend must stay
     ///         with its client until that one leaves
     [[nodiscard]] bool is_ambiguous() const { return ambiguous_; }
 
@@ -75,11 +86,14 @@ private:
     void pop_front();
     void compact();
 
-    std::vector<ExpectedReply> queue_;  // a FIFO with a moving head: pushing and popping are the hot path
+    std::vector<ExpectedReply>
+        queue_;  // a FIFO with a moving head: pushing and popping are the hot path
     std::size_t first_ = 0;
-    std::uint32_t syncs_ignored_by_copy_ = 0;  // sent while the COPY was under way, so never answered
+    std::uint32_t syncs_ignored_by_copy_ =
+        0;  // sent while the COPY was under way, so never answered
     Copy copy_ = Copy::None;
-    bool copy_in_ended_ = false;  // CopyDone or CopyFail was sent: what follows is read as usual again
+    bool copy_in_ended_ =
+        false;  // CopyDone or CopyFail was sent: what follows is read as usual again
     bool unsynced_ = false;
     bool skipping_ = false;
     bool ambiguous_ = false;

@@ -14,9 +14,11 @@ inline constexpr std::size_t kHeaderBytes = 5;
 /// The five bytes every message after startup begins with.
 struct FrameHeader {
     char type = 0;
-    std::uint32_t length = 0;  ///< as on the wire: body plus the four bytes of the length itself; 4..kMaxMessageBytes
+    std::uint32_t length =
+        0;  ///< as on the wire: body plus the four bytes of the length itself; 4..kMaxMessageBytes
 
     [[nodiscard]] std::size_t body_bytes() const { return length - sizeof(length); }
+
     [[nodiscard]] std::size_t frame_bytes() const { return std::size_t{length} + 1; }
 };
 
@@ -27,7 +29,8 @@ struct FrameResult {
 
 /// Reads the header at the start of `bytes`.
 ///
-/// @return Complete: `header` is valid (the body need not be there yet); NeedMore: fewer than kHeaderBytes;
+/// @return Complete: `header` is valid (the body need not be there yet); NeedMore: fewer than
+/// kHeaderBytes;
 ///         Invalid: length below 4 or above kMaxMessageBytes, the stream cannot be resynchronised
 /// @cost O(1), no allocation
 /// @thread any

@@ -12,12 +12,20 @@ namespace {
 class AdminConsole final : public Console {
 public:
     AdminConsole(const admin::ConsoleContext& context, admin::Role role, ConsoleClient client)
-        : console_{context, role, {std::move(client.post), std::move(client.send), std::move(client.on_ready)}} {}
+        : console_{context,
+                   role,
+                   {std::move(client.post), std::move(client.send), std::move(client.on_ready)}} {}
 
     void write_welcome(ByteWriter& writer) override { console_.write_welcome(writer); }
-    void on_message(protocol::FrontendMessage type, ByteView body) override { console_.on_message(type, body); }
+
+    void on_message(protocol::FrontendMessage type, ByteView body) override {
+        console_.on_message(type, body);
+    }
+
     [[nodiscard]] bool busy() const override { return console_.busy(); }
+
     [[nodiscard]] TimePoint deadline() const override { return console_.deadline(); }
+
     void on_time(TimePoint now) override { console_.on_time(now); }
 
 private:
@@ -37,7 +45,8 @@ std::optional<admin::Role> role_of(const conf::AdminSettings& settings, const st
 }  // namespace
 
 AdminConsoles::AdminConsoles(Server& server, admin::StatsHistory& history, std::string version)
-    : server_{server}, context_{server, history, [&server] { return server.config(); }, std::move(version)} {}
+    : server_{server},
+      context_{server, history, [&server] { return server.config(); }, std::move(version)} {}
 
 std::unique_ptr<Console> AdminConsoles::open(ConsoleClient client) {
     const auto role = role_of(server_.config()->admin, client.user);

@@ -10,7 +10,8 @@
 
 namespace weir::proxy {
 
-/// Joins the two that do not know each other: the proxy's clients and the admin database. Part of the main program.
+/// Joins the two that do not know each other: the proxy's clients and the admin database. Part of
+/// the main program.
 ///
 /// Outlives the server's workers. Thread: open() is called on any worker's.
 class AdminConsoles final : public ConsoleFactory {

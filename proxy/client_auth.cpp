@@ -24,8 +24,11 @@ ClientAuth::ClientAuth(const conf::Config& config, std::string user, AuthCache& 
     : configured_{config.auth.method},
       user_{std::move(user)},
       cache_{cache},
-      failure_{ErrorCode::AuthenticationFailed, sqlstate::kInvalidPassword, "password authentication failed"} {
-    if (const conf::UserSettings* known = config.find_user(user_); known != nullptr && known->has_secret) {
+      failure_{ErrorCode::AuthenticationFailed,
+               sqlstate::kInvalidPassword,
+               "password authentication failed"} {
+    if (const conf::UserSettings* known = config.find_user(user_);
+        known != nullptr && known->has_secret) {
         secret_ = known->secret;
     }
 }
@@ -36,7 +39,8 @@ ClientAuth::Method ClientAuth::method() const {
         case conf::AuthMethod::Trust: return Method::Trust;
         case conf::AuthMethod::Password: return Method::Password;
         case conf::AuthMethod::Md5:
-            return secret_ && protocol::kind_of(*secret_) == SecretKind::Scram ? Method::Scram : Method::Md5;
+            return secret_ && protocol::kind_of(*secret_) == SecretKind::Scram ? Method::Scram
+                                                                               : Method::Md5;
         case conf::AuthMethod::ScramSha256: return Method::Scram;
     }
     return Method::Scram;
@@ -76,7 +80,8 @@ ClientAuth::Status ClientAuth::feed(ByteView body, ByteWriter& output) {
         case Step::HashingPassword:
         case Step::Done: break;
     }
-    return refuse(Error{ErrorCode::ProtocolViolation, sqlstate::kProtocolViolation, "unexpected password message"});
+    return refuse(Error{
+        ErrorCode::ProtocolViolation, sqlstate::kProtocolViolation, "unexpected password message"});
 }
 
 ClientAuth::Status ClientAuth::hashed(ByteWriter& output) {
@@ -90,7 +95,8 @@ ClientAuth::Status ClientAuth::hashed(ByteWriter& output) {
     return hashing->matches ? succeed(std::move(learnt)) : wrong_password();
 }
 
-// ---- password --------------------------------------------------------------------------------------------------------
+// ---- password
+// --------------------------------------------------------------------------------------------------------
 
 ClientAuth::Status ClientAuth::on_password(ByteView body) {
     const auto password = protocol::read_password(body);
@@ -100,19 +106,26 @@ ClientAuth::Status ClientAuth::on_password(ByteView body) {
     step_ = Step::HashingPassword;
     password_ = std::string{*password};
     hashing_ = std::make_shared<Hashing>();
-    // Also for secrets that are quick to check and for unknown users: how long it takes tells a stranger nothing.
+    // Also for secrets that are quick to check and for unknown users: how long it takes tells a
+    // stranger nothing.
     const std::string stored =
         secret_ && protocol::kind_of(*secret_) == SecretKind::Scram
             ? *secret_
             : protocol::ScramVerifier::mock(user_, cache_.mock_secret).text();
-    work_ = [hashing = hashing_, secret = secret_.value_or(""), stored, user = user_, password = password_] {
+    work_ = [hashing = hashing_,
+             secret = secret_.value_or(""),
+             stored,
+             user = user_,
+             password = password_] {
         const bool matches_stored = protocol::password_matches(stored, user, password);
-        hashing->matches = stored == secret ? matches_stored : protocol::password_matches(secret, user, password);
+        hashing->matches =
+            stored == secret ? matches_stored : protocol::password_matches(secret, user, password);
     };
     return Status::NeedsHash;
 }
 
-// ---- md5 -------------------------------------------------------------------------------------------------------------
+// ---- md5
+// -------------------------------------------------------------------------------------------------------------
 
 ClientAuth::Status ClientAuth::on_md5(ByteView body) {
     const auto response = protocol::read_password(body);
@@ -120,8 +133,9 @@ ClientAuth::Status ClientAuth::on_md5(ByteView body) {
         return refuse(response.error());
     }
     const std::string secret = secret_.value_or("");
-    const std::string stored =
-        protocol::kind_of(secret) == SecretKind::Md5 ? secret : protocol::md5_password(user_, secret);
+    const std::string stored = protocol::kind_of(secret) == SecretKind::Md5
+                                   ? secret
+                                   : protocol::md5_password(user_, secret);
     const std::string expected = protocol::md5_response(stored, salt_);
     const bool matches = crypto::equal_in_constant_time(as_bytes(expected), as_bytes(*response));
     if (!matches || secret.empty()) {
@@ -132,24 +146,30 @@ ClientAuth::Status ClientAuth::on_md5(ByteView body) {
     return succeed(std::move(learnt));
 }
 
-// ---- SCRAM -----------------------------------------------------------------------------------------------------------
+// ---- SCRAM
+// -----------------------------------------------------------------------------------------------------------
 
 ClientAuth::Status ClientAuth::start_scram(ByteWriter& output) {
     if (secret_ && !secret_->empty()) {
         switch (protocol::kind_of(*secret_)) {
             case SecretKind::Scram:
-                return offer_scram(*protocol::ScramVerifier::parse(*secret_), protocol::ScramAccount::Known, output);
+                return offer_scram(*protocol::ScramVerifier::parse(*secret_),
+                                   protocol::ScramAccount::Known,
+                                   output);
             case SecretKind::Plain: {
                 const auto cached = cache_.verifiers.find(user_);
                 if (cached != cache_.verifiers.end() && cached->second.secret == *secret_) {
-                    return offer_scram(cached->second.verifier, protocol::ScramAccount::Known, output);
+                    return offer_scram(
+                        cached->second.verifier, protocol::ScramAccount::Known, output);
                 }
                 return derive_verifier();
             }
             case SecretKind::Md5: break;  // an md5 hash cannot answer SCRAM
         }
     }
-    return offer_scram(protocol::ScramVerifier::mock(user_, cache_.mock_secret), protocol::ScramAccount::Mock, output);
+    return offer_scram(protocol::ScramVerifier::mock(user_, cache_.mock_secret),
+                       protocol::ScramAccount::Mock,
+                       output);
 }
 
 ClientAuth::Status ClientAuth::derive_verifier() {
@@ -158,7 +178,8 @@ ClientAuth::Status ClientAuth::derive_verifier() {
     work_ = [hashing = hashing_, password = *secret_] {
         std::array<std::byte, kSaltBytes> salt{};
         fill_random(salt);
-        hashing->verifier = protocol::ScramVerifier::derive(password, salt, protocol::kDefaultScramIterations);
+        hashing->verifier =
+            protocol::ScramVerifier::derive(password, salt, protocol::kDefaultScramIterations);
     };
     return Status::NeedsHash;
 }
@@ -179,7 +200,8 @@ ClientAuth::Status ClientAuth::on_scram_first(ByteView body, ByteWriter& output)
         return refuse(initial.error());
     }
     if (initial->mechanism != protocol::kScramMechanism) {
-        return refuse(Error{ErrorCode::ProtocolViolation, sqlstate::kProtocolViolation,
+        return refuse(Error{ErrorCode::ProtocolViolation,
+                            sqlstate::kProtocolViolation,
                             "client selected an invalid SASL authentication mechanism"});
     }
     const auto reply = scram_->client_first(initial->data);
@@ -206,7 +228,8 @@ ClientAuth::Status ClientAuth::on_scram_final(ByteView body, ByteWriter& output)
     return succeed(std::move(learnt));
 }
 
-// ---- outcome ---------------------------------------------------------------------------------------------------------
+// ---- outcome
+// ---------------------------------------------------------------------------------------------------------
 
 ClientAuth::Status ClientAuth::succeed(pool::Credentials learnt) {
     step_ = Step::Done;
@@ -221,7 +244,9 @@ ClientAuth::Status ClientAuth::refuse(const Error& error) {
 }
 
 ClientAuth::Status ClientAuth::wrong_password() {
-    return refuse(Error{ErrorCode::AuthenticationFailed, sqlstate::kInvalidPassword, "password authentication failed"});
+    return refuse(Error{ErrorCode::AuthenticationFailed,
+                        sqlstate::kInvalidPassword,
+                        "password authentication failed"});
 }
 
 }  // namespace weir::proxy

@@ -15,13 +15,14 @@
 
 namespace weir::proxy {
 
-/// Verifiers derived from plain passwords, so that each costs its hashing once per worker; and what mock exchanges are
-/// made of. One per worker.
+/// Verifiers derived from plain passwords, so that each costs its hashing once per worker; and what
+/// mock exchanges are made of. One per worker.
 struct AuthCache {
     struct Entry {
         std::string secret;  ///< what the verifier was derived from: a changed password is noticed
         protocol::ScramVerifier verifier;
     };
+
     std::map<std::string, Entry, std::less<>> verifiers;
     std::array<std::byte, 32> mock_secret{};  ///< the same in all workers
 };
@@ -35,7 +36,7 @@ public:
         Continue,   ///< send `output`, feed the client's next password message
         NeedsHash,  ///< slow: run take_work() off the loop, then call hashed()
         Ok,
-        Failed,     ///< failure() says what the client is told
+        Failed,  ///< failure() says what the client is told
     };
 
     ClientAuth(const conf::Config& config, std::string user, AuthCache& cache);
@@ -46,15 +47,26 @@ public:
 
     /// @return what to run off the loop: owns all it touches
     [[nodiscard]] std::function<void()> take_work() { return std::move(work_); }
+
     [[nodiscard]] Status hashed(ByteWriter& output);
 
     /// @return after Ok: how to log in to PostgreSQL as this user; empty when nothing was learnt
     [[nodiscard]] const pool::Credentials& learnt() const { return learnt_; }
+
     [[nodiscard]] const Error& failure() const { return failure_; }
 
 private:
     enum class Method : std::uint8_t { Trust, Password, Md5, Scram };
-    enum class Step : std::uint8_t { Start, Password, Md5, ScramFirst, ScramFinal, HashingVerifier, HashingPassword, Done };
+    enum class Step : std::uint8_t {
+        Start,
+        Password,
+        Md5,
+        ScramFirst,
+        ScramFinal,
+        HashingVerifier,
+        HashingPassword,
+        Done
+    };
 
     /// What the background thread computes; shared so that either side may go first.
     struct Hashing {
@@ -64,7 +76,9 @@ private:
 
     [[nodiscard]] Method method() const;
     [[nodiscard]] Status start_scram(ByteWriter& output);
-    [[nodiscard]] Status offer_scram(protocol::ScramVerifier verifier, protocol::ScramAccount account, ByteWriter& output);
+    [[nodiscard]] Status offer_scram(protocol::ScramVerifier verifier,
+                                     protocol::ScramAccount account,
+                                     ByteWriter& output);
     [[nodiscard]] Status derive_verifier();
     [[nodiscard]] Status on_password(ByteView body);
     [[nodiscard]] Status on_md5(ByteView body);

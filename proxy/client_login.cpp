@@ -43,11 +43,13 @@ std::size_t ClientSession::read_startup(ByteView bytes) {
         }
         if (result.status == protocol::FrameStatus::Invalid) {
             const bool is_version = result.error->code() == ErrorCode::Unsupported;
-            login_failed(result.error->sqlstate(),
-                         is_version ? "unsupported frontend protocol " + std::to_string(result.packet.major) + "." +
-                                          std::to_string(result.packet.minor) + ": server supports 3.0 to 3.2"
-                                    : std::string{result.error->what()},
-                         "malformed");
+            login_failed(
+                result.error->sqlstate(),
+                is_version
+                    ? "unsupported frontend protocol " + std::to_string(result.packet.major) + "." +
+                          std::to_string(result.packet.minor) + ": server supports 3.0 to 3.2"
+                    : std::string{result.error->what()},
+                "malformed");
             return bytes.size();
         }
         used += result.packet.size;
@@ -72,7 +74,8 @@ void ClientSession::on_startup(const protocol::StartupPacket& packet) {
         case StartupKind::SslRequest:
         case StartupKind::GssEncRequest:
             if (++login_->encryption_requests > kEncryptionRequestsMax) {
-                login_failed(sqlstate::kProtocolViolation, "too many encryption requests", "malformed");
+                login_failed(
+                    sqlstate::kProtocolViolation, "too many encryption requests", "malformed");
                 return;
             }
             stream_.write(as_bytes("N"));
@@ -108,15 +111,17 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
     login_->wishes = std::move(*wishes);
     user_ = login_->wishes.user;
     const conf::Config& config = worker_.config();
-    const bool is_console =
-        login_->wishes.database == config.admin.database || login_->wishes.database == kPgbouncerDatabase;
+    const bool is_console = login_->wishes.database == config.admin.database ||
+                            login_->wishes.database == kPgbouncerDatabase;
     if (worker_.is_draining()) {
         login_failed(sqlstate::kAdminShutdown, "pooler is shutting down", "shutting_down");
         return;
     }
     is_counted_ = true;
     if (worker_.shared().clients.fetch_add(1) >= config.listen.max_clients && !is_console) {
-        login_failed(sqlstate::kTooManyConnections, "no more connections allowed (max_client_conn)", "too_many_clients");
+        login_failed(sqlstate::kTooManyConnections,
+                     "no more connections allowed (max_client_conn)",
+                     "too_many_clients");
         return;
     }
     transition(ClientEvent::StartupRead);
@@ -130,7 +135,8 @@ std::size_t ClientSession::read_password(ByteView bytes) {
     if (status == protocol::FrameStatus::NeedMore) {
         return 0;
     }
-    if (status == protocol::FrameStatus::Complete && static_cast<FrontendMessage>(header.type) == FrontendMessage::Terminate) {
+    if (status == protocol::FrameStatus::Complete &&
+        static_cast<FrontendMessage>(header.type) == FrontendMessage::Terminate) {
         close();
         return bytes.size();
     }
@@ -148,7 +154,8 @@ std::size_t ClientSession::read_password(ByteView bytes) {
     }
     ByteWriter output;
     const ClientAuth::Status outcome = login_->auth->feed(protocol::body_of(bytes, header), output);
-    is_relaying_ = true;  // what follows in `bytes` is gone on with below, not offered by the stream
+    is_relaying_ =
+        true;  // what follows in `bytes` is gone on with below, not offered by the stream
     advance_auth(outcome, output);
     is_relaying_ = false;
     return go_on(bytes, header.frame_bytes());
@@ -166,7 +173,8 @@ void ClientSession::advance_auth(ClientAuth::Status status, const ByteWriter& ou
             const Error& failure = login_->auth->failure();
             const bool is_wrong = failure.code() == ErrorCode::AuthenticationFailed;
             login_failed(failure.sqlstate(),
-                         is_wrong ? "password authentication failed for user \"" + user_ + "\"" : std::string{failure.what()},
+                         is_wrong ? "password authentication failed for user \"" + user_ + "\""
+                                  : std::string{failure.what()},
                          is_wrong ? "password" : "malformed");
             return;
         }
@@ -211,16 +219,21 @@ void ClientSession::on_authenticated() {
 void ClientSession::open_console() {
     ConsoleClient client;
     client.user = user_;
-    client.post = [&loop = worker_.loop()](std::function<void()> task) { loop.post(std::move(task)); };
+    client.post = [&loop = worker_.loop()](std::function<void()> task) {
+        loop.post(std::move(task));
+    };
     client.send = [this](ByteView bytes) {
         worker_.mutable_counters().bytes_to_clients.add(bytes.size());
         stream_.write(bytes);
     };
     client.on_ready = [this] { on_console_ready(); };
-    console_ = worker_.shared().consoles == nullptr ? nullptr : worker_.shared().consoles->open(std::move(client));
+    console_ = worker_.shared().consoles == nullptr
+                   ? nullptr
+                   : worker_.shared().consoles->open(std::move(client));
     if (console_ == nullptr) {
         login_failed(sqlstate::kInsufficientPrivilege,
-                     "user \"" + user_ + "\" is neither in [admin] admins nor in [admin] viewers", "not_admin");
+                     "user \"" + user_ + "\" is neither in [admin] admins nor in [admin] viewers",
+                     "not_admin");
         return;
     }
     transition(ClientEvent::ConsoleOpened);
@@ -229,8 +242,8 @@ void ClientSession::open_console() {
     ByteWriter output;
     protocol::write_authentication_ok(output);
     console_->write_welcome(output);
-    const auto secret =
-        worker_.cancel_secret(cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
+    const auto secret = worker_.cancel_secret(
+        cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
     protocol::write_backend_key_data(output, cancel_pid_, secret);
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
@@ -244,8 +257,8 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     const pool::StartupWishes& wishes = login_->wishes;
     const bool is_forced = !database.user.empty();
     pool::PoolKey key{wishes.database, is_forced ? database.user : wishes.user, {}};
-    if (!wishes.replication.empty() && wishes.replication != "false" && wishes.replication != "off" &&
-        wishes.replication != "no" && wishes.replication != "0") {
+    if (!wishes.replication.empty() && wishes.replication != "false" &&
+        wishes.replication != "off" && wishes.replication != "no" && wishes.replication != "0") {
         key.replication = wishes.replication + "#" + std::to_string(id_);
     }
     pool_ = &worker_.pool_for(key, key.replication.empty() ? std::string{} : wishes.replication);
@@ -253,7 +266,8 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     if (is_forced) {
         credentials = {};
         const conf::UserSettings* known = config.find_user(database.user);
-        credentials.secret = !database.password.empty() ? database.password : (known != nullptr ? known->secret : "");
+        credentials.secret = !database.password.empty() ? database.password
+                                                        : (known != nullptr ? known->secret : "");
         if (database.user == wishes.user && credentials.secret.empty()) {
             credentials = login_->auth->learnt();
         }
@@ -263,21 +277,24 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     if (user != nullptr && user->max_clients > 0 &&
         worker_.shared().budgets.find_or_add("client:" + user_).open() >= user->max_clients) {
         pool_ = nullptr;
-        login_failed(sqlstate::kTooManyConnections, "client connections exceeded (max_user_client_connections)",
+        login_failed(sqlstate::kTooManyConnections,
+                     "client connections exceeded (max_user_client_connections)",
                      "too_many_clients");
         return;
     }
     settings_ = worker_.settings().intern(wishes.settings);
     transition(ClientEvent::Authenticated);
-    if (const auto* welcome = key.replication.empty() ? pool_->welcome_for(welcome_settings()) : nullptr; welcome != nullptr) {
+    if (const auto* welcome =
+            key.replication.empty() ? pool_->welcome_for(welcome_settings()) : nullptr;
+        welcome != nullptr) {
         send_welcome(pool::ReportedParameters{*welcome});
         return;
     }
     pool_->acquire(*this);
 }
 
-/// The settings whose spelling only PostgreSQL knows. An ordinary application_name is reported as it is given, and there
-/// are too many of them to ask each time.
+/// The settings whose spelling only PostgreSQL knows. An ordinary application_name is reported as
+/// it is given, and there are too many of them to ask each time.
 pool::SettingsPtr ClientSession::welcome_settings() const {
     const auto name = settings_->find(kApplicationName);
     if (name == settings_->end() || !is_plain_name(name->second)) {
@@ -296,16 +313,18 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
     const auto name = settings_->find(kApplicationName);
     const bool has_own_name = name != settings_->end() && is_plain_name(name->second);
     for (const auto& [key, value] : parameters) {
-        protocol::write_parameter_status(output, key, has_own_name && key == kApplicationName ? name->second : value);
+        protocol::write_parameter_status(
+            output, key, has_own_name && key == kApplicationName ? name->second : value);
     }
-    const auto secret =
-        worker_.cancel_secret(cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
+    const auto secret = worker_.cancel_secret(
+        cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
     protocol::write_backend_key_data(output, cancel_pid_, secret);
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
     deadline_.clear();
     send(output);
-    log::debug("client_login", {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
+    log::debug("client_login",
+               {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
     set_idle_deadline();
     if (!is_relaying_) {
         stream_.offer_unread();
@@ -314,7 +333,8 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
 
 void ClientSession::login_failed(SqlState sqlstate, std::string message, const char* reason) {
     worker_.count_failed_login(reason);
-    log::info("client_login_failed", {{"client", id_}, {"user", user_}, {"reason", reason}, {"message", message}});
+    log::info("client_login_failed",
+              {{"client", id_}, {"user", user_}, {"reason", reason}, {"message", message}});
     fatal(sqlstate, std::move(message));
 }
 

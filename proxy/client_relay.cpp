@@ -1,4 +1,5 @@
-// The part of ClientSession that passes messages on: to a backend while it has one, to the console, or nowhere.
+// The part of ClientSession that passes messages on: to a backend while it has one, to the console,
+// or nowhere.
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -19,13 +20,14 @@ using protocol::TransactionStatus;
 namespace {
 
 std::uint64_t microseconds(Duration duration) {
-    return static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(
+        0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
 }
 
 }  // namespace
 
-// ---- client to backend -----------------------------------------------------------------------------------------------
+// ---- client to backend
+// -----------------------------------------------------------------------------------------------
 
 std::size_t ClientSession::relay(ByteView bytes) {
     net::WriteBatch batch;
@@ -90,12 +92,14 @@ ClientSession::Treatment ClientSession::begin_frame(const protocol::FrameHeader&
     if (!protocol::is_frontend_message(header.type) ||
         static_cast<FrontendMessage>(header.type) == FrontendMessage::Password) {
         fatal(sqlstate::kProtocolViolation,
-              "invalid frontend message type " + std::to_string(static_cast<unsigned char>(header.type)));
+              "invalid frontend message type " +
+                  std::to_string(static_cast<unsigned char>(header.type)));
         return Treatment::Stop;
     }
     if (header.body_bytes() > worker_.config().limits.max_message) {
         fatal(sqlstate::kProgramLimitExceeded,
-              "message of " + std::to_string(header.body_bytes()) + " bytes is larger than limits.max_message (" +
+              "message of " + std::to_string(header.body_bytes()) +
+                  " bytes is larger than limits.max_message (" +
                   std::to_string(worker_.config().limits.max_message) + " bytes)");
         return Treatment::Stop;
     }
@@ -143,7 +147,8 @@ ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage ty
     switch (type) {
         case FrontendMessage::CopyData:
         case FrontendMessage::CopyDone:
-        case FrontendMessage::CopyFail:  // of a COPY that has failed meanwhile: PostgreSQL ignores them too
+        case FrontendMessage::CopyFail:  // of a COPY that has failed meanwhile: PostgreSQL ignores
+                                         // them too
         case FrontendMessage::Flush: return Treatment::Drop;
         case FrontendMessage::Bind:
         case FrontendMessage::Close:
@@ -159,12 +164,16 @@ ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage ty
     return Treatment::Drop;
 }
 
-/// @return Forward when there is a backend at once, Hold when it must be waited for, Drop when the request was refused
+/// @return Forward when there is a backend at once, Hold when it must be waited for, Drop when the
+/// request was refused
 ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
     wanted_for_ = type;
     if (std::exchange(has_lost_transaction_, false)) {
-        answer_refused({protocol::Severity::Error, sqlstate::kConnectionFailure,
-                        "server conn crashed? the transaction that was open is lost", {}, {}});
+        answer_refused({protocol::Severity::Error,
+                        sqlstate::kConnectionFailure,
+                        "server conn crashed? the transaction that was open is lost",
+                        {},
+                        {}});
         is_refusal_pending_ = false;
         return Treatment::Drop;
     }
@@ -216,7 +225,8 @@ void ClientSession::count(FrontendMessage type) {
     }
 }
 
-// ---- the lease -------------------------------------------------------------------------------------------------------
+// ---- the lease
+// -------------------------------------------------------------------------------------------------------
 
 void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     backend_ = &backend;
@@ -280,13 +290,15 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
     }
 }
 
-/// Answers the message a backend was wanted for; the message itself, still unread, is dropped when its turn comes.
+/// Answers the message a backend was wanted for; the message itself, still unread, is dropped when
+/// its turn comes.
 void ClientSession::answer_refused(const protocol::ErrorFields& error) {
     ByteWriter output;
     const AfterReply after = write_refusal(output, wanted_for_, error);
     worker_.mutable_counters().errors.add(error.sqlstate);
     is_refusal_pending_ = true;
-    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered : ClientEvent::RequestRefused);
+    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
+                                          : ClientEvent::RequestRefused);
     send(output);
     set_idle_deadline();
 }
@@ -321,17 +333,20 @@ void ClientSession::give_back() {
     set_idle_deadline();
 }
 
-/// Sets the deadline of the transaction under way: its own, and the one of a client that leaves it idle.
+/// Sets the deadline of the transaction under way: its own, and the one of a client that leaves it
+/// idle.
 void ClientSession::watch_transaction() {
     const conf::PoolSettings& settings = pool_->plan().settings;
     TimePoint due = deadline_after(transaction_at_, settings.transaction_timeout);
     if (backend_->owed().empty() && backend_->transaction_status() != TransactionStatus::Idle) {
-        due = std::min(due, deadline_after(worker_.loop().now(), settings.idle_in_transaction_timeout));
+        due = std::min(due,
+                       deadline_after(worker_.loop().now(), settings.idle_in_transaction_timeout));
     }
     worker_.loop().set_deadline(deadline_, due);
 }
 
-// ---- backend to client -----------------------------------------------------------------------------------------------
+// ---- backend to client
+// -----------------------------------------------------------------------------------------------
 
 void ClientSession::on_reply(const net::WriteBatch& batch) {
     stream_.write(batch);
@@ -344,8 +359,9 @@ void ClientSession::on_reply(const net::WriteBatch& batch) {
 
 void ClientSession::on_reported(std::string_view lower_case_name, std::string_view value) {
     const std::string* usual = pool_->default_of(lower_case_name);
-    settings_ = usual != nullptr && *usual == value ? worker_.settings().without(settings_, lower_case_name)
-                                                    : worker_.settings().with(settings_, lower_case_name, value);
+    settings_ = usual != nullptr && *usual == value
+                    ? worker_.settings().without(settings_, lower_case_name)
+                    : worker_.settings().with(settings_, lower_case_name, value);
     if (backend_->applied() != nullptr) {
         backend_->set_applied(settings_);
     }
@@ -356,25 +372,31 @@ void ClientSession::on_reply_end() {
         return;
     }
     if (backend_->owed().empty()) {
-        worker_.mutable_counters().statement_time.observe_us(microseconds(worker_.loop().now() - request_at_));
+        worker_.mutable_counters().statement_time.observe_us(
+            microseconds(worker_.loop().now() - request_at_));
     }
     const conf::PoolSettings& settings = pool_->plan().settings;
-    if (settings.mode == conf::PoolMode::Statement && backend_->transaction_status() != TransactionStatus::Idle) {
+    if (settings.mode == conf::PoolMode::Statement &&
+        backend_->transaction_status() != TransactionStatus::Idle) {
         refuse_open_transaction();
         return;
     }
     if (backend_->is_at_rest() && body_left_ == 0) {
         give_back();
-    } else if (settings.transaction_timeout.count() > 0 || settings.idle_in_transaction_timeout.count() > 0) {
+    } else if (settings.transaction_timeout.count() > 0 ||
+               settings.idle_in_transaction_timeout.count() > 0) {
         watch_transaction();
     }
 }
 
-/// Statement mode: the ReadyForQuery that told of an open transaction was kept back; the client gets an error and one
-/// that says there is none, and the backend is rolled back.
+/// Statement mode: the ReadyForQuery that told of an open transaction was kept back; the client
+/// gets an error and one that says there is none, and the backend is rolled back.
 void ClientSession::refuse_open_transaction() {
-    const protocol::ErrorFields error{protocol::Severity::Error, sqlstate::kFeatureNotSupported,
-                                      "transaction blocks not allowed in statement pooling mode", {}, {}};
+    const protocol::ErrorFields error{protocol::Severity::Error,
+                                      sqlstate::kFeatureNotSupported,
+                                      "transaction blocks not allowed in statement pooling mode",
+                                      {},
+                                      {}};
     pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, error};
     ByteWriter output;
     protocol::write_error(output, error);
@@ -384,12 +406,15 @@ void ClientSession::refuse_open_transaction() {
     is_forwarding_ = false;
     pool_->abandon(*std::exchange(backend_, nullptr),
                    is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
-    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered : ClientEvent::RequestRefused);
+    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
+                                          : ClientEvent::RequestRefused);
     worker_.mutable_counters().errors.add(error.sqlstate);
     send(output);
 }
 
-void ClientSession::on_backend_drained() { stream_.resume(net::Pause::PeerIsFull); }
+void ClientSession::on_backend_drained() {
+    stream_.resume(net::Pause::PeerIsFull);
+}
 
 void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     backend_ = nullptr;
@@ -417,7 +442,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     ByteWriter output;
     const AfterReply after = write_loss(output, loss);
     has_lost_transaction_ = output.empty() && loss.status != TransactionStatus::Idle;
-    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered : ClientEvent::RequestRefused);
+    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
+                                          : ClientEvent::RequestRefused);
     if (!output.empty()) {
         worker_.mutable_counters().errors.add(loss.reason.sqlstate);
         send(output);
@@ -425,7 +451,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     set_idle_deadline();
 }
 
-// ---- console ---------------------------------------------------------------------------------------------------------
+// ---- console
+// ---------------------------------------------------------------------------------------------------------
 
 std::size_t ClientSession::feed_console(ByteView bytes) {
     std::size_t used = 0;
@@ -435,7 +462,8 @@ std::size_t ClientSession::feed_console(ByteView bytes) {
         if (status == protocol::FrameStatus::NeedMore) {
             break;
         }
-        if (status == protocol::FrameStatus::Invalid || !protocol::is_frontend_message(header.type) ||
+        if (status == protocol::FrameStatus::Invalid ||
+            !protocol::is_frontend_message(header.type) ||
             header.body_bytes() > protocol::kMaxAuthMessageBytes) {
             fatal(sqlstate::kProtocolViolation, "invalid message for the admin database");
             return bytes.size();

@@ -34,7 +34,8 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
       connected_at_{worker.loop().now()} {
     const conf::Config& config = worker_.config();
     stream_.set_high_mark(static_cast<std::size_t>(config.limits.client_buffer));
-    worker_.loop().set_deadline(deadline_, deadline_after(connected_at_, config.listen.client_login_timeout));
+    worker_.loop().set_deadline(deadline_,
+                                deadline_after(connected_at_, config.listen.client_login_timeout));
 }
 
 ClientSession::~ClientSession() = default;
@@ -53,7 +54,8 @@ std::weak_ptr<char> ClientSession::alive() {
     return alive_;
 }
 
-// ---- bytes in and out ------------------------------------------------------------------------------------------------
+// ---- bytes in and out
+// ------------------------------------------------------------------------------------------------
 
 std::size_t ClientSession::on_bytes(ByteView bytes) {
     switch (state_) {
@@ -74,7 +76,8 @@ std::size_t ClientSession::on_bytes(ByteView bytes) {
     return bytes.size();
 }
 
-/// Nothing can be done with the bytes yet: they stay, and when they are many the client is read no further.
+/// Nothing can be done with the bytes yet: they stay, and when they are many the client is read no
+/// further.
 std::size_t ClientSession::hold(ByteView bytes) {
     if (bytes.size() >= kHeldBytesMax) {
         stream_.pause(net::Pause::Waiting);
@@ -107,7 +110,8 @@ void ClientSession::on_drained() {
     }
 }
 
-// ---- the end ---------------------------------------------------------------------------------------------------------
+// ---- the end
+// ---------------------------------------------------------------------------------------------------------
 
 void ClientSession::on_closed(const Error& /*reason*/) {
     leave_backend();
@@ -121,14 +125,16 @@ void ClientSession::leave_backend() {
     }
     pool_->forget(*this);
     if (outgoing_ != nullptr) {
-        flush_to_backend(*outgoing_);  // what the backend is already counted on to answer must reach it
+        flush_to_backend(
+            *outgoing_);  // what the backend is already counted on to answer must reach it
     }
     if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {
         const bool is_frame_open = body_left_ > 0 && is_forwarding_;
         if (!is_frame_open && backend->is_at_rest()) {
             pool_->release(*backend);
         } else {
-            pool_->abandon(*backend, is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
+            pool_->abandon(
+                *backend, is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
         }
     }
 }
@@ -178,8 +184,8 @@ void ClientSession::close() {
 }
 
 void ClientSession::drain() {
-    const bool is_at_rest_with_backend =
-        state_ == ClientState::Active && is_session_mode() && backend_->is_at_rest() && body_left_ == 0;
+    const bool is_at_rest_with_backend = state_ == ClientState::Active && is_session_mode() &&
+                                         backend_->is_at_rest() && body_left_ == 0;
     switch (state_) {
         case ClientState::Startup:
         case ClientState::Authenticating:
@@ -219,15 +225,20 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
     switch (state_) {
         case ClientState::Startup:
         case ClientState::Authenticating:
-        case ClientState::Hashing: login_failed(sqlstate::kQueryCanceled, "client_login_timeout", "timeout"); return;
+        case ClientState::Hashing:
+            login_failed(sqlstate::kQueryCanceled, "client_login_timeout", "timeout");
+            return;
         case ClientState::Welcoming: {
             const std::string why = pool_->failure_text();
             login_failed(sqlstate::kCannotConnectNow,
-                         "client_login_timeout (server down)" + (why.empty() ? "" : ": " + why), "server_down");
+                         "client_login_timeout (server down)" + (why.empty() ? "" : ": " + why),
+                         "server_down");
             return;
         }
         case ClientState::Idle:
-        case ClientState::Skipping: fatal(sqlstate::kIdleSessionTimeout, "client_idle_timeout"); return;
+        case ClientState::Skipping:
+            fatal(sqlstate::kIdleSessionTimeout, "client_idle_timeout");
+            return;
         case ClientState::Active: {
             const Duration limit = pool_->plan().settings.transaction_timeout;
             if (limit > Duration::zero() && worker_.loop().now() - transaction_at_ >= limit) {
@@ -246,7 +257,8 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
     }
 }
 
-// ---- cancel ----------------------------------------------------------------------------------------------------------
+// ---- cancel
+// ----------------------------------------------------------------------------------------------------------
 
 void ClientSession::cancel(std::function<void()> on_done) {
     if (state_ == ClientState::Active && backend_ != nullptr && !backend_->owed().empty()) {
@@ -255,27 +267,36 @@ void ClientSession::cancel(std::function<void()> on_done) {
     }
     if (state_ == ClientState::Waiting) {
         pool_->forget(*this);
-        answer_refused({protocol::Severity::Error, sqlstate::kQueryCanceled, "canceling statement due to user request", {}, {}});
+        answer_refused({protocol::Severity::Error,
+                        sqlstate::kQueryCanceled,
+                        "canceling statement due to user request",
+                        {},
+                        {}});
+        resume_held();
     }
     on_done();  // nothing of this client is running
 }
 
-// ---- what it looks like ----------------------------------------------------------------------------------------------
+// ---- what it looks like
+// ----------------------------------------------------------------------------------------------
 
 bool ClientSession::is_session_mode() const {
-    return pool_ != nullptr &&
-           (pool_->plan().settings.mode == conf::PoolMode::Session || !pool_->key().replication.empty());
+    return pool_ != nullptr && (pool_->plan().settings.mode == conf::PoolMode::Session ||
+                                !pool_->key().replication.empty());
 }
 
 status::Connection ClientSession::describe(TimePoint now) const {
     status::Connection row;
     row.id = id_;
     row.user = user_;
-    row.database = pool_ != nullptr ? pool_->key().database : (console_ != nullptr ? worker_.config().admin.database : "");
+    row.database = pool_ != nullptr ? pool_->key().database
+                                    : (console_ != nullptr ? worker_.config().admin.database : "");
     row.replication = pool_ != nullptr && !pool_->key().replication.empty();
     const bool is_waiting = state_ == ClientState::Waiting || state_ == ClientState::Welcoming;
-    row.state = is_waiting ? "waiting" : (state_ == ClientState::Cancelling ? "active_cancel_req" : "active");
-    if (state_ == ClientState::Startup || state_ == ClientState::Authenticating || state_ == ClientState::Hashing) {
+    row.state = is_waiting ? "waiting"
+                           : (state_ == ClientState::Cancelling ? "active_cancel_req" : "active");
+    if (state_ == ClientState::Startup || state_ == ClientState::Authenticating ||
+        state_ == ClientState::Hashing) {
         row.state = "login";
     }
     const net::SocketName peer = net::peer_name(stream_.fd());
@@ -285,9 +306,11 @@ status::Connection ClientSession::describe(TimePoint now) const {
     row.local_address = local.address;
     row.local_port = local.port;
     row.connect_time_unix_ms = unix_ms(connected_at_, now);
-    row.request_time_unix_ms = unix_ms(request_at_ == TimePoint{} ? connected_at_ : request_at_, now);
+    row.request_time_unix_ms =
+        unix_ms(request_at_ == TimePoint{} ? connected_at_ : request_at_, now);
     if (is_waiting) {
-        row.wait_us = std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since).count();
+        row.wait_us =
+            std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since).count();
     }
     row.link_id = backend_ != nullptr ? backend_->id() : 0;
     row.remote_pid = static_cast<std::int64_t>(cancel_pid_);

@@ -26,9 +26,9 @@ class Worker;
 
 /// One client connection from accept to close.
 ///
-/// Owned by its Worker, lives on that worker's loop. It holds a backend while a transaction (in session mode: the
-/// session) is under way, and next to no memory while idle. Ends by end(), fatal() or the client's leaving; the worker
-/// deletes it in a later turn.
+/// Owned by its Worker, lives on that worker's loop. It holds a backend while a transaction (in
+/// session mode: the session) is under way, and next to no memory while idle. Ends by end(),
+/// fatal() or the client's leaving; the worker deletes it in a later turn.
 class ClientSession final : public ListNode<ClientSession>,
                             private net::StreamListener,
                             private net::DeadlineListener,
@@ -53,9 +53,13 @@ public:
     void refresh();
 
     void unlink_from_worker() { ListNode<ClientSession>::unlink(); }
+
     [[nodiscard]] std::uint64_t id() const { return id_; }
+
     [[nodiscard]] ClientState state() const { return state_; }
+
     [[nodiscard]] const pool::Pool* pool() const { return pool_; }
+
     [[nodiscard]] status::Connection describe(TimePoint now) const;
 
 private:
@@ -125,6 +129,7 @@ private:
     void on_backend_lost(const pool::BackendLoss& loss) override;
 
     [[nodiscard]] bool is_session_mode() const;
+
     [[nodiscard]] bool has_lease() const { return backend_ != nullptr; }
 
     /// @return what a callback from elsewhere asks whether we still exist
@@ -142,7 +147,7 @@ private:
     net::WriteBatch* outgoing_ = nullptr;  // of the relay() on the stack
     pool::SettingsPtr settings_;
     std::string user_;
-    TimePoint connected_at_ {};
+    TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
     TimePoint transaction_at_{};  // when the transaction under way began
     std::size_t body_left_ = 0;   // of the client's message that is passing through
@@ -151,8 +156,9 @@ private:
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
-    bool is_relaying_ = false;         // on the stack: what arrives meanwhile is dealt with there
-    bool has_lost_transaction_ = false;  // its backend went while nothing was owed: told at the next request
+    bool is_relaying_ = false;  // on the stack: what arrives meanwhile is dealt with there
+    bool has_lost_transaction_ =
+        false;  // its backend went while nothing was owed: told at the next request
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
     bool is_counted_ = false;          // among the process's clients
 };

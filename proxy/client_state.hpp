@@ -37,8 +37,8 @@ enum class ClientEvent : std::uint8_t {
     BackendLent,
     Prepared,
     BackendGivenBack,
-    RequestRefused,  ///< answered, with more of it to come up to its Sync
-    RequestAnswered, ///< refused or answered in full
+    RequestRefused,   ///< answered, with more of it to come up to its Sync
+    RequestAnswered,  ///< refused or answered in full
     SyncSeen,
     EndBegan,
     Ended,
@@ -50,7 +50,8 @@ struct ClientRule {
     ClientState to;
 };
 
-/// The whole machine. Besides these, EndBegan leads from every state to Closing (not from Closed) and Ended to Closed.
+/// The whole machine. Besides these, EndBegan leads from every state to Closing (not from Closed)
+/// and Ended to Closed.
 inline constexpr std::array<ClientRule, 24> kClientRules = {{
     {ClientState::Startup, ClientEvent::StartupRead, ClientState::Authenticating},
     {ClientState::Startup, ClientEvent::CancelRead, ClientState::Cancelling},
@@ -82,7 +83,8 @@ namespace detail {
 
 inline constexpr std::size_t kClientStates = 13;
 inline constexpr std::size_t kClientEvents = 16;
-using ClientTable = std::array<std::array<std::optional<ClientState>, kClientEvents>, kClientStates>;
+using ClientTable =
+    std::array<std::array<std::optional<ClientState>, kClientEvents>, kClientStates>;
 
 /// The rules as a table: moving a client is part of every transaction.
 constexpr ClientTable make_client_table() {

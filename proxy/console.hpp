@@ -10,7 +10,8 @@
 
 namespace weir::proxy {
 
-/// A database that is answered here: one client's session with it. Lives on the client's loop; sans-I/O.
+/// A database that is answered here: one client's session with it. Lives on the client's loop;
+/// sans-I/O.
 class Console {
 public:
     Console() = default;
@@ -24,9 +25,11 @@ public:
     virtual void write_welcome(ByteWriter& writer) = 0;
     /// @param body a whole message's body
     virtual void on_message(protocol::FrontendMessage type, ByteView body) = 0;
-    /// @return whether an answer is being waited for: nothing more may be fed until on_ready was called
+    /// @return whether an answer is being waited for: nothing more may be fed until on_ready was
+    /// called
     [[nodiscard]] virtual bool busy() const = 0;
-    /// @return when on_time() must be called: what is waited for will not be waited for any longer; kNever while not busy
+    /// @return when on_time() must be called: what is waited for will not be waited for any longer;
+    /// kNever while not busy
     [[nodiscard]] virtual TimePoint deadline() const = 0;
     virtual void on_time(TimePoint now) = 0;
 };
@@ -34,7 +37,8 @@ public:
 /// What a console needs from the client it talks to.
 struct ConsoleClient {
     std::string user;
-    std::function<void(std::function<void()>)> post;  ///< runs something on the client's loop; any thread may call it
+    std::function<void(std::function<void()>)>
+        post;  ///< runs something on the client's loop; any thread may call it
     std::function<void(ByteView)> send;
     std::function<void()> on_ready;
 };

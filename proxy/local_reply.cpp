@@ -9,12 +9,15 @@ using protocol::FrontendMessage;
 namespace {
 
 bool is_ended_by_itself(FrontendMessage request) {
-    return request == FrontendMessage::Query || request == FrontendMessage::FunctionCall || request == FrontendMessage::Sync;
+    return request == FrontendMessage::Query || request == FrontendMessage::FunctionCall ||
+           request == FrontendMessage::Sync;
 }
 
 }  // namespace
 
-AfterReply write_refusal(ByteWriter& writer, FrontendMessage request, const protocol::ErrorFields& error) {
+AfterReply write_refusal(ByteWriter& writer,
+                         FrontendMessage request,
+                         const protocol::ErrorFields& error) {
     protocol::write_error(writer, error);
     if (!is_ended_by_itself(request)) {
         return AfterReply::SkipsToSync;
@@ -31,16 +34,19 @@ AfterReply write_loss(ByteWriter& writer, const pool::BackendLoss& loss) {
             continue;
         }
         if (!is_skipping) {
-            protocol::write_error(writer, loss.reason);  // also for a Sync alone: its commit may not have happened
+            protocol::write_error(
+                writer, loss.reason);  // also for a Sync alone: its commit may not have happened
         }
-        const bool ends = request == FrontendMessage::Sync || (!is_skipping && is_ended_by_itself(request));
+        const bool ends =
+            request == FrontendMessage::Sync || (!is_skipping && is_ended_by_itself(request));
         if (ends) {
             protocol::write_ready_for_query(writer, protocol::TransactionStatus::Idle);
         }
         is_skipping = !ends;
     }
     if (loss.owed.is_sync_owed() && !is_skipping) {
-        protocol::write_error(writer, loss.reason);  // all was answered, but the transaction they were in is gone
+        protocol::write_error(
+            writer, loss.reason);  // all was answered, but the transaction they were in is gone
         is_skipping = true;
     }
     return is_skipping ? AfterReply::SkipsToSync : AfterReply::Ready;

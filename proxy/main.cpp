@@ -1,4 +1,5 @@
-// The program: arguments -> configuration -> Server -> exit code. Wires the folders together; nobody includes it.
+// The program: arguments -> configuration -> Server -> exit code. Wires the folders together;
+// nobody includes it.
 
 #include "admin/http_endpoint.hpp"
 #include "admin/stats_history.hpp"
@@ -39,7 +40,8 @@ void print_problems(const weir::conf::LoadResult& loaded) {
 
 /// Starts the HTTP side, if it is configured.
 /// @return "" or what is wrong, for a person
-std::string start_http(weir::proxy::Server& server, std::unique_ptr<weir::admin::HttpEndpoint>& http) {
+std::string start_http(weir::proxy::Server& server,
+                       std::unique_ptr<weir::admin::HttpEndpoint>& http) {
     const weir::conf::ConfigPtr config = server.config();
     if (!config->http.address) {
         return {};
@@ -51,7 +53,8 @@ std::string start_http(weir::proxy::Server& server, std::unique_ptr<weir::admin:
     weir::admin::HttpStart started = weir::admin::HttpEndpoint::start(options, server);
     http = std::move(started.endpoint);
     if (http != nullptr) {
-        weir::log::info("http_listening", {{"address", config->http.address->host}, {"port", http->port()}});
+        weir::log::info("http_listening",
+                        {{"address", config->http.address->host}, {"port", http->port()}});
     }
     return started.problem;
 }
@@ -60,13 +63,17 @@ std::string start_http(weir::proxy::Server& server, std::unique_ptr<weir::admin:
 int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     weir::proxy::ServerOptions options;
     options.config_path = arguments.config_path;
-    options.drain_timeout = std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
+    options.drain_timeout =
+        std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
     weir::admin::StatsHistory history;
-    std::unique_ptr<weir::proxy::AdminConsoles> consoles;  // outlives the workers, which the server ends
+    std::unique_ptr<weir::proxy::AdminConsoles>
+        consoles;  // outlives the workers, which the server ends
     weir::proxy::Server server{options, std::move(loaded)};
     consoles = std::make_unique<weir::proxy::AdminConsoles>(server, history, WEIR_VERSION);
     server.set_consoles(consoles.get());
-    server.set_on_sample([&history](const weir::status::Snapshot& snapshot) { history.sample(snapshot, weir::Clock::now()); });
+    server.set_on_sample([&history](const weir::status::Snapshot& snapshot) {
+        history.sample(snapshot, weir::Clock::now());
+    });
     std::string problem = server.start();
     std::unique_ptr<weir::admin::HttpEndpoint> http;
     if (problem.empty()) {
@@ -76,13 +83,15 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         weir::log::error("start_failed", {{"reason", problem}});
         return kExitCritical;
     }
-    weir::log::info("started", {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
+    weir::log::info("started",
+                    {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
     server.run();
     return kExitFine;
 }
 
 int serve(const Arguments& arguments) {
-    weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    weir::conf::LoadResult loaded =
+        weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
     if (loaded.config == nullptr) {
         print_problems(loaded);
         return kExitCritical;
@@ -102,7 +111,8 @@ int serve(const Arguments& arguments) {
 }
 
 int check(const Arguments& arguments) {
-    const weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    const weir::conf::LoadResult loaded =
+        weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
     for (const weir::conf::Problem& problem : loaded.problems) {
         std::cout << problem.text() << '\n';
     }
@@ -110,7 +120,9 @@ int check(const Arguments& arguments) {
         std::cout << "note: " << note << '\n';
     }
     if (loaded.problems.empty()) {
-        std::cout << "fine: " << (arguments.config_path.empty() ? "environment" : arguments.config_path) << '\n';
+        std::cout << "fine: "
+                  << (arguments.config_path.empty() ? "environment" : arguments.config_path)
+                  << '\n';
     }
     return loaded.problems.empty() ? kExitFine : kExitFindings;
 }
@@ -124,7 +136,8 @@ int show_config(const Arguments& arguments) {
         std::cout << weir::conf::reference_markdown();
         return kExitFine;
     }
-    const weir::conf::LoadResult loaded = weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    const weir::conf::LoadResult loaded =
+        weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
     if (loaded.config == nullptr) {
         print_problems(loaded);
         return kExitCritical;
@@ -139,20 +152,28 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", std::string{"weir "} + WEIR_VERSION);
     app.require_subcommand(0, 1);
     const auto add_config = [&arguments](CLI::App& command) {
-        command.add_option("-c,--config", arguments.config_path, "the weir.toml; without it DATABASE_URL or DB_* are used");
+        command.add_option("-c,--config",
+                           arguments.config_path,
+                           "the weir.toml; without it DATABASE_URL or DB_* are used");
     };
     const auto add_serve = [&](CLI::App& command) {
         add_config(command);
-        command.add_option("--drain-timeout", arguments.drain_timeout_s, "seconds that transactions may take after TERM");
+        command.add_option("--drain-timeout",
+                           arguments.drain_timeout_s,
+                           "seconds that transactions may take after TERM");
     };
     add_serve(app);
     add_serve(*app.add_subcommand("serve", "run the proxy (the default)"));
-    CLI::App* check_command = app.add_subcommand("check", "say every mistake in a configuration; exit 1 if any");
+    CLI::App* check_command =
+        app.add_subcommand("check", "say every mistake in a configuration; exit 1 if any");
     add_config(*check_command);
-    CLI::App* config_command = app.add_subcommand("config", "print the settings in force, secrets masked");
+    CLI::App* config_command =
+        app.add_subcommand("config", "print the settings in force, secrets masked");
     add_config(*config_command);
-    config_command->add_flag("--defaults", arguments.defaults, "print every setting with its default");
-    config_command->add_flag("--reference", arguments.reference, "print the reference of all settings (docs/config.md)");
+    config_command->add_flag(
+        "--defaults", arguments.defaults, "print every setting with its default");
+    config_command->add_flag(
+        "--reference", arguments.reference, "print the reference of all settings (docs/config.md)");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {

@@ -81,7 +81,9 @@ void merge_pools(status::Snapshot& snapshot) {
 }  // namespace
 
 Server::Server(ServerOptions options, conf::LoadResult loaded)
-    : options_{std::move(options)}, config_{std::move(loaded.config)}, files_{std::move(loaded.files)} {
+    : options_{std::move(options)},
+      config_{std::move(loaded.config)},
+      files_{std::move(loaded.files)} {
     fill_random(shared_.mock_secret);
     fill_random(shared_.cancel_secret);
     shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };
@@ -114,13 +116,16 @@ std::string Server::start() {
         log::info("listening", {{"address", listener->endpoint().text()}});
         listeners_.push_back(std::move(listener));
     }
-    shared_.all_stopped = std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads));
+    shared_.all_stopped =
+        std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads));
     shared_.workers.reserve(config.listen.threads);
     for (unsigned i = 0; i < config.listen.threads; ++i) {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
     }
     signals_ = std::make_unique<net::Signals>(
-        loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) { on_signal(number); });
+        loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) {
+            on_signal(number);
+        });
     watch_files();
     if (on_sample_) {
         loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
@@ -128,12 +133,15 @@ std::string Server::start() {
     return {};
 }
 
-void Server::run() { loop_.run(); }
+void Server::run() {
+    loop_.run();
+}
 
 void Server::accept(net::Fd fd) {
-    const auto least = std::min_element(shared_.workers.begin(), shared_.workers.end(), [](const auto& a, const auto& b) {
-        return a->load() < b->load();
-    });
+    const auto least = std::min_element(
+        shared_.workers.begin(), shared_.workers.end(), [](const auto& a, const auto& b) {
+            return a->load() < b->load();
+        });
     (*least)->add_client(std::move(fd));
 }
 
@@ -145,7 +153,8 @@ std::vector<Endpoint> Server::endpoints() const {
     return endpoints;
 }
 
-// ---- signals, reload, drain ------------------------------------------------------------------------------------------
+// ---- signals, reload, drain
+// ------------------------------------------------------------------------------------------
 
 void Server::on_signal(int number) {
     switch (number) {
@@ -177,7 +186,8 @@ void Server::reload() {
     }
     is_reloading_ = true;
     auto work = [this, path = options_.config_path] {
-        auto loaded = std::make_shared<conf::LoadResult>(conf::load(path, conf::Environment::of_process()));
+        auto loaded =
+            std::make_shared<conf::LoadResult>(conf::load(path, conf::Environment::of_process()));
         loop_.post([this, loaded] {
             is_reloading_ = false;
             apply(*loaded);
@@ -207,7 +217,8 @@ void Server::apply(const conf::LoadResult& loaded) {
         log::warn("config_note", {{"note", note}});
     }
     auto next = std::make_shared<conf::Config>(*loaded.config);
-    next->listen.addresses = config_->listen.addresses;  // what a restart is needed for stays as it runs
+    next->listen.addresses =
+        config_->listen.addresses;  // what a restart is needed for stays as it runs
     next->listen.threads = config_->listen.threads;
     next->http = config_->http;
     next->admin = config_->admin;
@@ -219,7 +230,8 @@ void Server::apply(const conf::LoadResult& loaded) {
     }
     files_ = loaded.files;
     watch_files();
-    log::info("reloaded", {{"changed", plan.changed.size()}, {"needs_restart", plan.needs_restart.size()}});
+    log::info("reloaded",
+              {{"changed", plan.changed.size()}, {"needs_restart", plan.needs_restart.size()}});
 }
 
 void Server::watch_files() {
@@ -234,7 +246,9 @@ void Server::drain() {
         return;
     }
     is_draining_ = true;
-    log::info("draining", {{"clients", shared_.clients.load()}, {"timeout_ms", options_.drain_timeout.count()}});
+    log::info(
+        "draining",
+        {{"clients", shared_.clients.load()}, {"timeout_ms", options_.drain_timeout.count()}});
     listeners_.clear();
     loop_.set_deadline(drain_deadline_, deadline_after(Clock::now(), options_.drain_timeout));
     for (const auto& worker : shared_.workers) {
@@ -243,8 +257,9 @@ void Server::drain() {
 }
 
 void Server::check_drained() {
-    const bool is_empty = std::all_of(
-        shared_.workers.begin(), shared_.workers.end(), [](const auto& worker) { return worker->load() == 0; });
+    const bool is_empty = std::all_of(shared_.workers.begin(),
+                                      shared_.workers.end(),
+                                      [](const auto& worker) { return worker->load() == 0; });
     if (is_draining_ && is_empty) {
         log::info("drained");
         loop_.stop();
@@ -261,7 +276,8 @@ void Server::on_deadline(net::Deadline& deadline) {
     loop_.stop();
 }
 
-// ---- status ----------------------------------------------------------------------------------------------------------
+// ---- status
+// ----------------------------------------------------------------------------------------------------------
 
 void Server::collect(status::Detail detail, std::function<void(status::Snapshot)> done) {
     loop_.post([this, detail, done = std::move(done)] {
@@ -271,7 +287,8 @@ void Server::collect(status::Detail detail, std::function<void(status::Snapshot)
             std::function<void(status::Snapshot)> done;
         };
         auto gathering = std::make_shared<Gathering>(Gathering{{}, shared_.workers.size(), done});
-        // The workers fill the snapshot one after the other: each posts on to the next, so it is never shared.
+        // The workers fill the snapshot one after the other: each posts on to the next, so it is
+        // never shared.
         auto visit = std::make_shared<std::function<void(std::size_t)>>();
         *visit = [this, detail, gathering, weak = std::weak_ptr{visit}](std::size_t index) {
             const auto self = weak.lock();
@@ -319,14 +336,17 @@ void Server::add_databases(status::Snapshot& snapshot) const {
         row.pool_size = settings.max;
         row.min_pool_size = settings.min;
         row.reserve = settings.reserve;
-        row.mode = settings.mode == conf::PoolMode::Session
-                       ? "session"
-                       : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
-        row.max_lifetime_s = std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();
+        row.mode =
+            settings.mode == conf::PoolMode::Session
+                ? "session"
+                : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
+        row.max_lifetime_s =
+            std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();
         for (const status::Pool& pool : snapshot.pools) {
             if (pool.database == name) {
                 row.connections += pool.open;
-                row.client_connections += pool.clients_active + pool.clients_idle + pool.clients_waiting;
+                row.client_connections +=
+                    pool.clients_active + pool.clients_idle + pool.clients_waiting;
             }
         }
         snapshot.databases.push_back(std::move(row));

@@ -24,7 +24,8 @@ struct ServerOptions {
 
 /// The control loop: listeners, signals, reload, drain, and the workers.
 ///
-/// @thread made, run and destroyed by one thread; collect(), config() and reload() may be called from any
+/// @thread made, run and destroyed by one thread; collect(), config() and reload() may be called
+/// from any
 class Server final : public status::StatusSource, private net::DeadlineListener {
 public:
     Server(ServerOptions options, conf::LoadResult loaded);
@@ -38,7 +39,9 @@ public:
     void set_consoles(ConsoleFactory* consoles) { shared_.consoles = consoles; }
 
     /// Is given a snapshot every second, on the control loop's thread; before start().
-    void set_on_sample(std::function<void(const status::Snapshot&)> on_sample) { on_sample_ = std::move(on_sample); }
+    void set_on_sample(std::function<void(const status::Snapshot&)> on_sample) {
+        on_sample_ = std::move(on_sample);
+    }
 
     /// Opens the listeners and starts the workers.
     /// @return "" or what is wrong, for a person
@@ -46,11 +49,14 @@ public:
     /// Serves until a signal or the end of a drain.
     void run();
 
-    /// Stops accepting and lets transactions finish; run() returns when all is done or at the deadline.
+    /// Stops accepting and lets transactions finish; run() returns when all is done or at the
+    /// deadline.
     void drain();
 
     void collect(status::Detail detail, std::function<void(status::Snapshot)> done) override;
+
     [[nodiscard]] conf::ConfigPtr config() const { return std::atomic_load(&config_); }
+
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
 
 private:

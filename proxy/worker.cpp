@@ -29,13 +29,15 @@ Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
     ready.wait();
 }
 
-Worker::~Worker() { thread_.join(); }
+Worker::~Worker() {
+    thread_.join();
+}
 
 void Worker::run(std::promise<void>& started) {
     net::EventLoop loop;
     loop_ = &loop;
-    pools_ = std::make_unique<pool::PoolSet>(
-        pool::Pool::Environment{loop, shared_.background, settings_, counters_, shared_.budgets, *this, index_});
+    pools_ = std::make_unique<pool::PoolSet>(pool::Pool::Environment{
+        loop, shared_.background, settings_, counters_, shared_.budgets, *this, index_});
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
     started.set_value();
     loop.run();
@@ -57,7 +59,8 @@ void Worker::on_deadline(net::Deadline& /*deadline*/) {
     loop_->set_deadline(sweep_, loop_->now() + kSweepEvery);
 }
 
-// ---- from other threads ----------------------------------------------------------------------------------------------
+// ---- from other threads
+// ----------------------------------------------------------------------------------------------
 
 void Worker::post(std::function<void(Worker&)> task) {
     loop_->post([this, task = std::move(task)] { task(*this); });
@@ -97,7 +100,8 @@ void Worker::check_drained() {
     }
 }
 
-// ---- clients ---------------------------------------------------------------------------------------------------------
+// ---- clients
+// ---------------------------------------------------------------------------------------------------------
 
 void Worker::add_client_here(net::Fd fd) {
     if (is_draining_) {
@@ -106,7 +110,8 @@ void Worker::add_client_here(net::Fd fd) {
     }
     ++client_connections_;
     net::tune(fd.get(), config_->listen.tcp_keepalive);
-    auto session = std::make_unique<ClientSession>(*this, std::move(fd), shared_.next_id.fetch_add(1));
+    auto session =
+        std::make_unique<ClientSession>(*this, std::move(fd), shared_.next_id.fetch_add(1));
     sessions_.push_back(*session.release());  // the list owns it from here; remove() takes it back
 }
 
@@ -141,45 +146,58 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     return plan;
 }
 
-// ---- cancel keys -----------------------------------------------------------------------------------------------------
+// ---- cancel keys
+// -----------------------------------------------------------------------------------------------------
 
 std::uint32_t Worker::register_cancel_key(ClientSession& session) {
     for (;;) {
-        const std::uint32_t process_id = (index_ << kRandomPidBits) | (random_u32() & kRandomPidMask);
+        const std::uint32_t process_id =
+            (index_ << kRandomPidBits) | (random_u32() & kRandomPidMask);
         if (process_id != 0 && cancel_keys_.emplace(process_id, &session).second) {
             return process_id;
         }
     }
 }
 
-void Worker::forget_cancel_key(std::uint32_t process_id) { cancel_keys_.erase(process_id); }
+void Worker::forget_cancel_key(std::uint32_t process_id) {
+    cancel_keys_.erase(process_id);
+}
 
-std::vector<std::byte> Worker::cancel_secret(std::uint32_t process_id, std::uint64_t session_id, std::size_t bytes) const {
+std::vector<std::byte> Worker::cancel_secret(std::uint32_t process_id,
+                                             std::uint64_t session_id,
+                                             std::size_t bytes) const {
     ByteWriter seed;
     seed.u32(process_id);
     seed.u32(static_cast<std::uint32_t>(session_id >> 32U));
     seed.u32(static_cast<std::uint32_t>(session_id));
     seed.u32(static_cast<std::uint32_t>(bytes));
     const crypto::Sha256 digest = crypto::hmac_sha256(shared_.cancel_secret, seed.bytes());
-    return {digest.begin(), digest.begin() + static_cast<std::ptrdiff_t>(std::min(bytes, digest.size()))};
+    return {digest.begin(),
+            digest.begin() + static_cast<std::ptrdiff_t>(std::min(bytes, digest.size()))};
 }
 
-void Worker::route_cancel(std::uint32_t process_id, std::vector<std::byte> secret, std::function<void()> on_done) {
+void Worker::route_cancel(std::uint32_t process_id,
+                          std::vector<std::byte> secret,
+                          std::function<void()> on_done) {
     const unsigned target = process_id >> kRandomPidBits;
     if (target >= shared_.workers.size()) {
         on_done();
         return;
     }
     auto answer = [this, on_done = std::move(on_done)] { loop_->post(on_done); };
-    shared_.workers[target]->post([process_id, secret = std::move(secret), answer = std::move(answer)](Worker& worker) {
-        worker.cancel_here(process_id, secret, answer);
-    });
+    shared_.workers[target]->post(
+        [process_id, secret = std::move(secret), answer = std::move(answer)](Worker& worker) {
+            worker.cancel_here(process_id, secret, answer);
+        });
 }
 
-void Worker::cancel_here(std::uint32_t process_id, const std::vector<std::byte>& secret, std::function<void()> on_done) {
+void Worker::cancel_here(std::uint32_t process_id,
+                         const std::vector<std::byte>& secret,
+                         std::function<void()> on_done) {
     const auto found = cancel_keys_.find(process_id);
     if (found == cancel_keys_.end() ||
-        !crypto::equal_in_constant_time(cancel_secret(process_id, found->second->id(), secret.size()), secret)) {
+        !crypto::equal_in_constant_time(
+            cancel_secret(process_id, found->second->id(), secret.size()), secret)) {
         log::info("cancel_refused", {{"pid", process_id}});
         on_done();
         return;
@@ -187,11 +205,16 @@ void Worker::cancel_here(std::uint32_t process_id, const std::vector<std::byte>&
     found->second->cancel(std::move(on_done));
 }
 
-// ---- peers -----------------------------------------------------------------------------------------------------------
+// ---- peers
+// -----------------------------------------------------------------------------------------------------------
 
-unsigned Worker::worker_count() const { return static_cast<unsigned>(shared_.workers.size()); }
+unsigned Worker::worker_count() const {
+    return static_cast<unsigned>(shared_.workers.size());
+}
 
-void Worker::post_to_pool(unsigned worker, const pool::PoolKey& key, std::function<void(pool::Pool&)> task) {
+void Worker::post_to_pool(unsigned worker,
+                          const pool::PoolKey& key,
+                          std::function<void(pool::Pool&)> task) {
     shared_.workers[worker]->post([key, task = std::move(task)](Worker& target) {
         if (target.config().find_database(key.database) != nullptr) {
             task(target.pool_for(key, {}));
@@ -215,7 +238,8 @@ bool Worker::make_room(const pool::Pool& asking) {
     return false;
 }
 
-// ---- status ----------------------------------------------------------------------------------------------------------
+// ---- status
+// ----------------------------------------------------------------------------------------------------------
 
 void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
     const TimePoint now = Clock::now();
@@ -225,9 +249,10 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
         row.database = pool.key().database;
         row.user = pool.key().user;
         const conf::PoolSettings& settings = pool.plan().settings;
-        row.mode = settings.mode == conf::PoolMode::Session
-                       ? "session"
-                       : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
+        row.mode =
+            settings.mode == conf::PoolMode::Session
+                ? "session"
+                : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
         row.size_max = settings.max;
         row.size_min = settings.min;
         row.reserve = settings.reserve;
@@ -245,7 +270,8 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
     });
     sessions_.for_each([&](ClientSession& session) {
         ++snapshot.totals.clients_by_state[std::string{name_of(session.state())}];
-        if (const auto row = rows.find(session.pool()); row != rows.end() && session.state() != ClientState::Waiting) {
+        if (const auto row = rows.find(session.pool());
+            row != rows.end() && session.state() != ClientState::Waiting) {
             ++(session.state() == ClientState::Active || session.state() == ClientState::Preparing
                    ? snapshot.pools[row->second].clients_active
                    : snapshot.pools[row->second].clients_idle);
@@ -262,10 +288,13 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
     snapshot.draining = snapshot.draining || is_draining_;
 }
 
-status::Connection Worker::describe(const pool::Pool& pool, const pool::Backend& backend, TimePoint now) const {
+status::Connection Worker::describe(const pool::Pool& pool,
+                                    const pool::Backend& backend,
+                                    TimePoint now) const {
     const auto unix_ms = [now](TimePoint when) {
         const auto wall = std::chrono::system_clock::now() - (now - when);
-        return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
+        return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch())
+            .count();
     };
     status::Connection row;
     row.id = backend.id();
@@ -285,7 +314,8 @@ status::Connection Worker::describe(const pool::Pool& pool, const pool::Backend&
     row.link_id = client != nullptr ? client->id() : 0;
     row.remote_pid = static_cast<std::int64_t>(backend.process_id());
     if (backend.applied() != nullptr) {
-        if (const auto name = backend.applied()->find("application_name"); name != backend.applied()->end()) {
+        if (const auto name = backend.applied()->find("application_name");
+            name != backend.applied()->end()) {
             row.application_name = name->second;
         }
     }

@@ -41,13 +41,16 @@ struct Shared {
     std::atomic<std::uint64_t> clients{0};  ///< logged in or logging in
     ConsoleFactory* consoles = nullptr;
     std::vector<std::unique_ptr<Worker>> workers;
-    std::unique_ptr<std::latch> all_stopped;  ///< loops go away together: each may still be posting to another
-    std::function<void()> on_worker_empty;  ///< a draining worker has lost its last client; thread: that worker's
+    std::unique_ptr<std::latch>
+        all_stopped;  ///< loops go away together: each may still be posting to another
+    std::function<void()>
+        on_worker_empty;  ///< a draining worker has lost its last client; thread: that worker's
 };
 
 /// One event-loop thread with its sessions and its share of every pool.
 ///
-/// Made and destroyed by the control loop; everything else runs on its own thread. Other threads use post_*() only.
+/// Made and destroyed by the control loop; everything else runs on its own thread. Other threads
+/// use post_*() only.
 class Worker final : private pool::Peers, private net::DeadlineListener {
 public:
     Worker(Shared& shared, unsigned index, conf::ConfigPtr config);
@@ -63,49 +66,72 @@ public:
     void add_client(net::Fd fd);
     void apply(conf::ConfigPtr config);
     void drain();
+
     /// Makes the thread close every session and backend and end.
     void stop() { loop_->stop(); }
+
     [[nodiscard]] std::uint64_t load() const { return load_.load(std::memory_order_relaxed); }
+
     [[nodiscard]] const pool::WorkerCounters& counters() const { return counters_; }
 
     // ---- its own thread ----
     [[nodiscard]] net::EventLoop& loop() { return *loop_; }
+
     [[nodiscard]] Shared& shared() { return shared_; }
+
     [[nodiscard]] const conf::Config& config() const { return *config_; }
+
     [[nodiscard]] pool::SettingsTable& settings() { return settings_; }
+
     [[nodiscard]] pool::WorkerCounters& mutable_counters() { return counters_; }
+
     [[nodiscard]] AuthCache& auth_cache() { return auth_cache_; }
+
     [[nodiscard]] bool is_draining() const { return is_draining_; }
+
     [[nodiscard]] unsigned index() const { return index_; }
 
     [[nodiscard]] pool::Pool& pool_for(const pool::PoolKey& key, const std::string& replication);
     void remove(ClientSession& session);
+
     void count_failed_login(const char* reason) { ++failed_logins_[reason]; }
 
     /// Gives the session a process id for its cancel key; the secret follows from it.
     [[nodiscard]] std::uint32_t register_cancel_key(ClientSession& session);
     void forget_cancel_key(std::uint32_t process_id);
     /// @return the secret of the session with that process id, `bytes` of it
-    [[nodiscard]] std::vector<std::byte> cancel_secret(std::uint32_t process_id, std::uint64_t session_id,
+    [[nodiscard]] std::vector<std::byte> cancel_secret(std::uint32_t process_id,
+                                                       std::uint64_t session_id,
                                                        std::size_t bytes) const;
-    /// Finds the worker and the session a cancel request is for; `on_done` runs on this worker's thread.
-    void route_cancel(std::uint32_t process_id, std::vector<std::byte> secret, std::function<void()> on_done);
+    /// Finds the worker and the session a cancel request is for; `on_done` runs on this worker's
+    /// thread.
+    void route_cancel(std::uint32_t process_id,
+                      std::vector<std::byte> secret,
+                      std::function<void()> on_done);
 
     void add_to(status::Snapshot& snapshot, status::Detail detail);
 
 private:
     void run(std::promise<void>& started);
     void add_client_here(net::Fd fd);
-    void cancel_here(std::uint32_t process_id, const std::vector<std::byte>& secret, std::function<void()> on_done);
-    [[nodiscard]] pool::PoolPlan plan_for(const pool::PoolKey& key, const std::string& replication) const;
+    void cancel_here(std::uint32_t process_id,
+                     const std::vector<std::byte>& secret,
+                     std::function<void()> on_done);
+    [[nodiscard]] pool::PoolPlan plan_for(const pool::PoolKey& key,
+                                          const std::string& replication) const;
     void check_drained();
-    [[nodiscard]] status::Connection describe(const pool::Pool& pool, const pool::Backend& backend, TimePoint now) const;
+    [[nodiscard]] status::Connection describe(const pool::Pool& pool,
+                                              const pool::Backend& backend,
+                                              TimePoint now) const;
     void add_counters_to(status::Totals& totals) const;
     void on_deadline(net::Deadline& deadline) override;
 
-    void post_to_pool(unsigned worker, const pool::PoolKey& key, std::function<void(pool::Pool&)> task) override;
+    void post_to_pool(unsigned worker,
+                      const pool::PoolKey& key,
+                      std::function<void(pool::Pool&)> task) override;
     bool make_room(const pool::Pool& asking) override;
     [[nodiscard]] unsigned worker_count() const override;
+
     [[nodiscard]] std::uint64_t next_id() override { return shared_.next_id.fetch_add(1); }
 
     Shared& shared_;
@@ -120,7 +146,8 @@ private:
     AuthCache auth_cache_;
     std::unique_ptr<pool::PoolSet> pools_;
     net::Deadline sweep_{*this};
-    IntrusiveList<ClientSession> sessions_;  // owns them: no second index, an idle client is to cost little
+    IntrusiveList<ClientSession>
+        sessions_;  // owns them: no second index, an idle client is to cost little
     std::unordered_map<std::uint32_t, ClientSession*> cancel_keys_;
     std::map<std::string, std::uint64_t> failed_logins_;
     std::uint64_t client_connections_ = 0;
