@@ -81,9 +81,6 @@ void Backend::transition(BackendEvent event) {
     }
 }
 
-// ---- opening
-// ---------------------------------------------------------------------------------------------------------
-
 void Backend::on_connected(Result<net::Fd> result) {
     env_.loop.defer_delete(std::move(connector_));
     if (!result) {
@@ -195,9 +192,6 @@ void Backend::finish_login() {
     transition(BackendEvent::Prepared);
     env_.owner.on_backend_idle(*this);
 }
-
-// ---- lending
-// ---------------------------------------------------------------------------------------------------------
 
 void Backend::lend_to(LeaseHolder& holder) {
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
@@ -327,9 +321,6 @@ void Backend::ask(std::string_view sql) {
     expected_.sent(FrontendMessage::Query, ReplyAction::Swallow);
     stream_->write(output.bytes());
 }
-
-// ---- ending
-// ----------------------------------------------------------------------------------------------------------
 
 void Backend::close() {
     end(nullptr);

@@ -110,7 +110,7 @@ public:
     Backend& operator=(Backend&&) = delete;
     ~Backend();
 
-    // ---- lending: for the pool ----
+    // Lending: for the pool.
     void lend_to(LeaseHolder& holder);
     /// Asks an Idle backend whether it still answers; it becomes Idle again or ends within
     /// `timeout`.
@@ -132,7 +132,7 @@ public:
     void close();
     [[nodiscard]] ParkedBackend park();
 
-    // ---- relaying: for the holder ----
+    // Relaying: for the holder.
     /// Brings the session's settings to `wanted`.
     /// @return true when they already are; else on_prepared() or on_prepare_failed() follows
     [[nodiscard]] bool prepare(const SettingsPtr& wanted);

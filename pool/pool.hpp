@@ -99,7 +99,7 @@ public:
     Pool& operator=(Pool&&) = delete;
     ~Pool();
 
-    // ---- for clients ----
+    // For clients.
     /// Asks for a backend: on_lease() follows at once or later, or on_refused().
     void acquire(LeaseHolder& holder);
     /// Stops waiting. May be called for a holder that does not wait.
@@ -127,7 +127,7 @@ public:
     /// @return the server's own default of a reported setting, if known
     [[nodiscard]] const std::string* default_of(std::string_view lower_case_name) const;
 
-    // ---- for its PoolSet and its peers ----
+    // For its PoolSet and its peers.
     void apply(PoolPlan plan);
     /// A worker whose clients wait asks for an idle backend.
     void on_lend_request(unsigned borrower);
@@ -161,6 +161,9 @@ public:
 
 private:
     static constexpr std::size_t kStates = 9;
+
+    [[nodiscard]] static BackendTraits traits_of(const conf::PoolSettings& settings,
+                                                 const PoolKey& key);
 
     void on_backend_idle(Backend& backend) override;
     void on_backend_ended(Backend& backend, const LoginFailure* failure) override;

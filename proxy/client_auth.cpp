@@ -95,9 +95,6 @@ ClientAuth::Status ClientAuth::hashed(ByteWriter& output) {
     return hashing->matches ? succeed(std::move(learnt)) : wrong_password();
 }
 
-// ---- password
-// --------------------------------------------------------------------------------------------------------
-
 ClientAuth::Status ClientAuth::on_password(ByteView body) {
     const auto password = protocol::read_password(body);
     if (!password) {
@@ -124,9 +121,6 @@ ClientAuth::Status ClientAuth::on_password(ByteView body) {
     return Status::NeedsHash;
 }
 
-// ---- md5
-// -------------------------------------------------------------------------------------------------------------
-
 ClientAuth::Status ClientAuth::on_md5(ByteView body) {
     const auto response = protocol::read_password(body);
     if (!response) {
@@ -145,9 +139,6 @@ ClientAuth::Status ClientAuth::on_md5(ByteView body) {
     learnt.secret = secret;
     return succeed(std::move(learnt));
 }
-
-// ---- SCRAM
-// -----------------------------------------------------------------------------------------------------------
 
 ClientAuth::Status ClientAuth::start_scram(ByteWriter& output) {
     if (secret_ && !secret_->empty()) {
@@ -227,9 +218,6 @@ ClientAuth::Status ClientAuth::on_scram_final(ByteView body, ByteWriter& output)
     }
     return succeed(std::move(learnt));
 }
-
-// ---- outcome
-// ---------------------------------------------------------------------------------------------------------
 
 ClientAuth::Status ClientAuth::succeed(pool::Credentials learnt) {
     step_ = Step::Done;

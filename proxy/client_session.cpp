@@ -54,9 +54,6 @@ std::weak_ptr<char> ClientSession::alive() {
     return alive_;
 }
 
-// ---- bytes in and out
-// ------------------------------------------------------------------------------------------------
-
 std::size_t ClientSession::on_bytes(ByteView bytes) {
     switch (state_) {
         case ClientState::Startup: return read_startup(bytes);
@@ -109,9 +106,6 @@ void ClientSession::on_drained() {
         backend_->resume_replies();
     }
 }
-
-// ---- the end
-// ---------------------------------------------------------------------------------------------------------
 
 void ClientSession::on_closed(const Error& /*reason*/) {
     leave_backend();
@@ -257,9 +251,6 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
     }
 }
 
-// ---- cancel
-// ----------------------------------------------------------------------------------------------------------
-
 void ClientSession::cancel(std::function<void()> on_done) {
     if (state_ == ClientState::Active && backend_ != nullptr && !backend_->owed().empty()) {
         pool_->cancel(*backend_, std::move(on_done));
@@ -276,9 +267,6 @@ void ClientSession::cancel(std::function<void()> on_done) {
     }
     on_done();  // nothing of this client is running
 }
-
-// ---- what it looks like
-// ----------------------------------------------------------------------------------------------
 
 bool ClientSession::is_session_mode() const {
     return pool_ != nullptr && (pool_->plan().settings.mode == conf::PoolMode::Session ||

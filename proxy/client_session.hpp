@@ -117,7 +117,7 @@ private:
     [[nodiscard]] std::size_t feed_console(ByteView bytes);
     void on_console_ready();
 
-    // pool::LeaseHolder (client_relay.cpp)
+    // pool::LeaseHolder (client_lease.cpp)
     void on_lease(pool::Backend& backend, Duration waited) override;
     void on_refused(const pool::LoginFailure& reason) override;
     void on_prepared() override;

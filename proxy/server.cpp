@@ -153,9 +153,6 @@ std::vector<Endpoint> Server::endpoints() const {
     return endpoints;
 }
 
-// ---- signals, reload, drain
-// ------------------------------------------------------------------------------------------
-
 void Server::on_signal(int number) {
     switch (number) {
         case SIGHUP:
@@ -275,9 +272,6 @@ void Server::on_deadline(net::Deadline& deadline) {
     log::warn("drain_timed_out", {{"clients", shared_.clients.load()}});
     loop_.stop();
 }
-
-// ---- status
-// ----------------------------------------------------------------------------------------------------------
 
 void Server::collect(status::Detail detail, std::function<void(status::Snapshot)> done) {
     loop_.post([this, detail, done = std::move(done)] {

@@ -59,9 +59,6 @@ void Worker::on_deadline(net::Deadline& /*deadline*/) {
     loop_->set_deadline(sweep_, loop_->now() + kSweepEvery);
 }
 
-// ---- from other threads
-// ----------------------------------------------------------------------------------------------
-
 void Worker::post(std::function<void(Worker&)> task) {
     loop_->post([this, task = std::move(task)] { task(*this); });
 }
@@ -99,9 +96,6 @@ void Worker::check_drained() {
         shared_.on_worker_empty();
     }
 }
-
-// ---- clients
-// ---------------------------------------------------------------------------------------------------------
 
 void Worker::add_client_here(net::Fd fd) {
     if (is_draining_) {
@@ -145,9 +139,6 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     plan.keepalive = config_->listen.tcp_keepalive;
     return plan;
 }
-
-// ---- cancel keys
-// -----------------------------------------------------------------------------------------------------
 
 std::uint32_t Worker::register_cancel_key(ClientSession& session) {
     for (;;) {
@@ -205,9 +196,6 @@ void Worker::cancel_here(std::uint32_t process_id,
     found->second->cancel(std::move(on_done));
 }
 
-// ---- peers
-// -----------------------------------------------------------------------------------------------------------
-
 unsigned Worker::worker_count() const {
     return static_cast<unsigned>(shared_.workers.size());
 }
@@ -237,9 +225,6 @@ bool Worker::make_room(const pool::Pool& asking) {
     }
     return false;
 }
-
-// ---- status
-// ----------------------------------------------------------------------------------------------------------
 
 void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
     const TimePoint now = Clock::now();

@@ -61,7 +61,7 @@ public:
     /// Waits for the thread; stop() must have been called on every worker.
     ~Worker();
 
-    // ---- any thread ----
+    // Any thread.
     void post(std::function<void(Worker&)> task);
     void add_client(net::Fd fd);
     void apply(conf::ConfigPtr config);
@@ -74,7 +74,7 @@ public:
 
     [[nodiscard]] const pool::WorkerCounters& counters() const { return counters_; }
 
-    // ---- its own thread ----
+    // Its own thread.
     [[nodiscard]] net::EventLoop& loop() { return *loop_; }
 
     [[nodiscard]] Shared& shared() { return shared_; }

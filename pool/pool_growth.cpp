@@ -1,0 +1,208 @@
+// The part of Pool that opens backends, and refuses clients when that cannot be.
+
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "pool/pool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::pool {
+
+using status::PoolEvent;
+
+namespace {
+
+constexpr std::chrono::milliseconds kRetryWaitFirst{100};
+constexpr std::chrono::milliseconds kRetryWaitMax{1000};
+/// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go
+/// at once.
+constexpr double kLifetimeSpread = 0.1;
+
+}  // namespace
+
+void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
+    const auto found = backends_.find(&backend);
+    if (found == backends_.end()) {
+        return;  // parked for another worker: its place went with it
+    }
+    counters_.add(PoolEvent::DestroySuccess);
+    env_.loop.defer_delete(std::move(found->second));
+    backends_.erase(found);
+    give_place_back();
+    if (failure == nullptr) {
+        if (!waiters_.empty()) {
+            grow();
+        }
+        return;
+    }
+    const TimePoint now = env_.loop.now();
+    counters_.add(PoolEvent::CreateFail);
+    counters_.add(PoolEvent::Error);
+    log::warn("backend_login_failed",
+              {{"pool", key_.database + "/" + key_.user},
+               {"sqlstate", failure->fields.sqlstate.text()},
+               {"reason", failure->fields.message}});
+    last_failure_ = *failure;
+    if (failing_since_ == kNever) {
+        failing_since_ = now;
+    }
+    retry_wait_ = std::clamp<Duration>(retry_wait_ * 2, kRetryWaitFirst, kRetryWaitMax);
+    retry_at_ = now + retry_wait_;
+    if (failure->is_final && list(BackendState::Leased).empty()) {
+        refuse_all(*failure);
+    }
+    schedule();
+}
+
+std::size_t Pool::opening() const {
+    return list(BackendState::Connecting).size() + list(BackendState::LoggingIn).size() +
+           list(BackendState::Preparing).size();
+}
+
+void Pool::grow() {
+    const TimePoint now = env_.loop.now();
+    if (last_failure_ && now < retry_at_) {
+        return;
+    }
+    // A server that has just refused is asked by one at a time.
+    const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
+    while (opening() < at_once &&
+           opening() + list(BackendState::Checking).size() < waiters_.size()) {
+        unsigned max = plan_.settings.max;
+        const bool may_use_reserve =
+            now - waiters_.front()->waiting_since >= plan_.settings.reserve_after;
+        if (max != 0 && may_use_reserve) {
+            max += plan_.settings.reserve;
+        }
+        if (!take_place(max)) {
+            announce();
+            if (!take_place(max)) {  // one may have been given back before we were seen waiting
+                ask_peers();
+                return;
+            }
+        }
+        dial();
+    }
+}
+
+bool Pool::take_place(unsigned max) {
+    if (!budget_.try_take(max)) {
+        return false;
+    }
+    if (!database_budget_.try_take(plan_.limits.max_database_connections)) {
+        budget_.give_back();
+        static_cast<void>(env_.peers.make_room(*this));
+        return false;
+    }
+    if (!user_budget_.try_take(plan_.limits.max_user_connections)) {
+        database_budget_.give_back();
+        budget_.give_back();
+        static_cast<void>(env_.peers.make_room(*this));
+        return false;
+    }
+    return true;
+}
+
+void Pool::give_place_back() {
+    user_budget_.give_back();
+    database_budget_.give_back();
+    budget_.give_back();
+    wake_oldest_peer();
+}
+
+void Pool::dial() {
+    DialRequest request;
+    request.endpoint = plan_.endpoint;
+    request.user = key_.user;
+    request.database = plan_.dbname;
+    request.credentials = credentials_;
+    request.parameters.assign(plan_.startup_settings.begin(), plan_.startup_settings.end());
+    if (!plan_.replication.empty()) {
+        request.parameters.emplace_back("replication", plan_.replication);
+    }
+    request.connect_query = plan_.connect_query;
+    request.keepalive = plan_.keepalive;
+    const TimePoint now = env_.loop.now();
+    request.due = deadline_after(now, plan_.connect_timeout);
+    counters_.add(PoolEvent::CreateRequest);
+    auto backend = std::make_unique<Backend>(
+        Backend::Environment{
+            env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
+        env_.peers.next_id(),
+        std::move(request));
+    if (const Duration lifetime = plan_.settings.max_lifetime; lifetime > Duration::zero()) {
+        const double share = 1.0 - kLifetimeSpread * random_unit();
+        backend->set_retire_at(now + std::chrono::duration_cast<Duration>(lifetime * share));
+    }
+    backend->set_generation(generation_);
+    list(BackendState::Connecting).push_back(*backend);
+    backends_.emplace(backend.get(), std::move(backend));
+}
+
+void Pool::keep_minimum() {
+    if (last_failure_ || !key_.replication.empty()) {
+        return;
+    }
+    while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 &&
+           take_place(plan_.settings.min)) {
+        dial();
+    }
+}
+
+void Pool::refuse(LeaseHolder& holder, const LoginFailure& failure) {
+    counters_.add(PoolEvent::AcquireFail);
+    holder.on_refused(failure);
+}
+
+void Pool::refuse_all(const LoginFailure& failure) {
+    for (std::size_t count = waiters_.size(); count > 0; --count) {
+        if (LeaseHolder* holder = waiters_.pop_front(); holder != nullptr) {
+            refuse(*holder, failure);
+        }
+    }
+    announce();
+}
+
+void Pool::expire_waiters(TimePoint now) {
+    const Duration timeout = plan_.settings.acquire_timeout;
+    if (timeout <= Duration::zero()) {
+        return;
+    }
+    while (LeaseHolder* holder = waiters_.front()) {
+        const Duration waited = now - holder->waiting_since;
+        if (waited < timeout) {
+            break;
+        }
+        const LoginFailure failure = timeout_failure(waited);
+        holder->unlink();
+        refuse(*holder, failure);
+    }
+    announce();
+}
+
+LoginFailure Pool::timeout_failure(Duration waited) const {
+    if (last_failure_ && list(BackendState::Leased).empty()) {
+        return *last_failure_;
+    }
+    const auto seconds = std::chrono::duration<double>(waited).count();
+    const std::string text = "query_wait_timeout: no server connection within " +
+                             std::to_string(seconds).substr(0, 5) + " s (pool " + key_.database +
+                             "/" + key_.user + ": " + std::to_string(budget_.open()) + " of " +
+                             std::to_string(plan_.settings.max) + " open, " +
+                             std::to_string(list(BackendState::Leased).size()) + " active, " +
+                             std::to_string(waiters_.size()) + " waiting, longest wait " +
+                             std::to_string(seconds).substr(0, 5) + " s)";
+    return {{protocol::Severity::Error, sqlstate::kTooManyConnections, text, {}, {}}, false};
+}
+
+bool Pool::has_been_failing(TimePoint now) const {
+    return last_failure_ && failing_since_ != kNever &&
+           now - failing_since_ >= plan_.settings.acquire_timeout;
+}
+
+std::string Pool::failure_text() const {
+    return last_failure_ ? last_failure_->fields.message : std::string{};
+}
+
+}  // namespace weir::pool

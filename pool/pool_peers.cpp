@@ -1,0 +1,150 @@
+// The part of Pool that lends to and borrows from the pools of the other workers.
+
+#include "pool/pool.hpp"
+
+#include <utility>
+
+namespace weir::pool {
+
+namespace {
+
+std::int64_t nanoseconds(TimePoint when) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()).count();
+}
+
+}  // namespace
+
+void Pool::announce() {
+    if (env_.peers.worker_count() > 1) {
+        const LeaseHolder* first = waiters_.front();
+        has_asked_ = has_asked_ && first != nullptr;
+        budget_.announce_waiter(env_.worker,
+                                first == nullptr ? 0 : nanoseconds(first->waiting_since));
+    }
+}
+
+/// Asks once while clients wait; who releases a backend later sees the announcement. (Asking at
+/// every turn would have the workers answer each other without end.)
+void Pool::ask_peers() {
+    if (std::exchange(has_asked_, true)) {
+        return;
+    }
+    for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
+        if (worker != env_.worker) {
+            env_.peers.post_to_pool(worker, key_, [borrower = env_.worker](Pool& pool) {
+                pool.on_lend_request(borrower);
+            });
+        }
+    }
+}
+
+void Pool::on_lend_request(unsigned borrower) {
+    if (Backend* backend = list(BackendState::Idle).front();
+        backend != nullptr && waiters_.empty()) {
+        park_for(*backend, borrower);
+        return;
+    }
+    if (plan_.settings.max != 0 && budget_.open() >= plan_.settings.max) {
+        return;
+    }
+    env_.peers.post_to_pool(borrower, key_, [](Pool& pool) { pool.look_again(); });
+}
+
+bool Pool::hand_to_older_waiter(Backend& backend) {
+    if (env_.peers.worker_count() == 1) {
+        return false;
+    }
+    std::int64_t oldest = waiters_.empty() ? 0 : nanoseconds(waiters_.front()->waiting_since);
+    unsigned oldest_worker = env_.worker;
+    for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
+        const std::int64_t since = worker == env_.worker ? 0 : budget_.waiting_since(worker);
+        if (since != 0 && (oldest == 0 || since < oldest)) {
+            oldest = since;
+            oldest_worker = worker;
+        }
+    }
+    if (oldest_worker == env_.worker) {
+        return false;
+    }
+    budget_.announce_waiter(oldest_worker, 0);  // it announces again if this one is not enough
+    park_for(backend, oldest_worker);
+    return true;
+}
+
+/// The place in the budget goes along: the process as a whole has as many backends as before.
+void Pool::park_for(Backend& backend, unsigned worker) {
+    auto parked = std::make_shared<ParkedBackend>(backend.park());
+    const auto found = backends_.find(&backend);
+    std::unique_ptr<Backend> shell = std::move(found->second);
+    backends_.erase(found);
+    shell->close();
+    env_.loop.defer_delete(std::move(shell));
+    env_.peers.post_to_pool(worker, key_, [parked](Pool& pool) { pool.adopt(std::move(*parked)); });
+}
+
+void Pool::adopt(ParkedBackend parked) {
+    auto backend = std::make_unique<Backend>(
+        Backend::Environment{
+            env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
+        std::move(parked));
+    Backend& adopted = *backend;
+    list(BackendState::Idle).push_front(adopted);
+    backends_.emplace(&adopted, std::move(backend));
+    if (defaults_.empty()) {
+        defaults_ = adopted.parameters();
+    }
+    if (must_retire(adopted, env_.loop.now())) {
+        adopted.close();
+        return;
+    }
+    serve();
+    announce();
+    if (!waiters_.empty()) {
+        has_asked_ = false;  // while it travelled our announcement was withdrawn: somebody may have
+                             // gone idle unseen
+        ask_peers();
+    }
+    schedule();
+}
+
+void Pool::look_again() {
+    if (!waiters_.empty()) {
+        serve();
+        grow();
+        announce();
+        schedule();
+    }
+}
+
+void Pool::wake_oldest_peer() {
+    if (env_.peers.worker_count() == 1) {
+        return;
+    }
+    for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
+        if (worker != env_.worker && budget_.waiting_since(worker) != 0) {
+            env_.peers.post_to_pool(worker, key_, [](Pool& pool) { pool.look_again(); });
+        }
+    }
+}
+
+bool Pool::shares_limit_with(const Pool& other) const {
+    return this != &other &&
+           (&database_budget_ == &other.database_budget_ || &user_budget_ == &other.user_budget_);
+}
+
+bool Pool::close_one_idle() {
+    Backend* backend = list(BackendState::Idle).back();
+    if (backend == nullptr || !waiters_.empty()) {
+        return false;
+    }
+    backend->close();
+    return true;
+}
+
+void Pool::close_idle() {
+    while (Backend* backend = list(BackendState::Idle).front()) {
+        backend->close();
+    }
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,128 @@
+// The part of Pool that looks after what is idle, and tells how it stands.
+
+#include "pool/pool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::pool {
+
+namespace {
+
+/// A database's or user's limit is shared with pools that do not know us: it is looked at again
+/// this often.
+constexpr std::chrono::milliseconds kSharedLimitRetry{20};
+constexpr std::chrono::seconds kTendEvery{1};
+constexpr std::chrono::seconds kUnusedAfter{60};
+
+}  // namespace
+
+void Pool::apply(PoolPlan plan) {
+    const std::uint64_t generation = plan.generation();
+    if (generation != std::exchange(generation_, generation)) {
+        defaults_.clear();
+        welcomes_.clear();
+        last_failure_.reset();
+        failing_since_ = kNever;
+    }
+    plan_ = std::move(plan);
+    traits_ = traits_of(plan_.settings, key_);
+    tend_idle(env_.loop.now());
+    look_again();
+    schedule();
+}
+
+void Pool::on_deadline(net::Deadline& /*deadline*/) {
+    const TimePoint now = env_.loop.now();
+    has_asked_ = false;
+    expire_waiters(now);
+    tend_idle(now);
+    if (!waiters_.empty()) {
+        serve();
+        grow();
+    }
+    if (clients_ > 0) {
+        keep_minimum();
+    }
+    std::erase_if(welcomes_, [](const auto& entry) { return entry.first.use_count() == 1; });
+    schedule();
+}
+
+void Pool::tend_idle(TimePoint now) {
+    const Duration timeout = plan_.settings.idle_timeout;
+    const bool is_in_use =
+        clients_ > 0 || (timeout > Duration::zero() && now - last_client_at_ < timeout);
+    const unsigned keep = is_in_use ? plan_.settings.min : 0;
+    list(BackendState::Idle).for_each([&](Backend& backend) {
+        const bool is_stale = timeout > Duration::zero() && now - backend.idle_since() >= timeout &&
+                              budget_.open() > keep;
+        if (is_stale || must_retire(backend, now)) {
+            backend.close();
+        }
+    });
+}
+
+void Pool::schedule() {
+    const TimePoint now = env_.loop.now();
+    TimePoint due =
+        backends_.empty() && clients_ == 0 && waiters_.empty() ? kNever : now + kTendEvery;
+    if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
+        due = std::min(due, deadline_after(first->waiting_since, plan_.settings.acquire_timeout));
+        if (plan_.settings.reserve > 0 &&
+            now < first->waiting_since + plan_.settings.reserve_after) {
+            due = std::min<TimePoint>(due, first->waiting_since + plan_.settings.reserve_after);
+        }
+        if (last_failure_) {
+            due = std::min(due, std::max(retry_at_, now));
+        }
+        if (plan_.limits.max_database_connections > 0 || plan_.limits.max_user_connections > 0) {
+            due = std::min<TimePoint>(due, now + kSharedLimitRetry);
+        }
+    }
+    env_.loop.set_deadline(tick_, due);
+}
+
+bool Pool::is_unused() const {
+    return clients_ == 0 && backends_.empty() && waiters_.empty() && cancellers_.empty() &&
+           env_.loop.now() - last_client_at_ > kUnusedAfter;
+}
+
+void Pool::add_to(status::Pool& row, TimePoint now) const {
+    row.clients_waiting += waiters_.size();
+    row.clients_active_cancel += cancellers_.size();
+    row.backends_active += list(BackendState::Leased).size();
+    row.backends_being_canceled += list(BackendState::BeingCanceled).size();
+    row.backends_active_cancel += cancellers_.size();
+    row.backends_idle += list(BackendState::Idle).size();
+    row.backends_used += list(BackendState::Cleaning).size();
+    row.backends_tested += list(BackendState::Checking).size();
+    row.backends_login += opening();
+    if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
+        const auto waited =
+            std::chrono::duration_cast<std::chrono::microseconds>(now - first->waiting_since)
+                .count();
+        row.longest_wait_us = std::max<std::int64_t>(row.longest_wait_us, waited);
+    }
+    row.open = budget_.open();
+    row.assignments += counters_.assignments.value();
+    row.transactions += counters_.transactions.value();
+    row.statements += counters_.statements.value();
+    row.bytes_received += counters_.bytes_received.value();
+    row.bytes_sent += counters_.bytes_sent.value();
+    row.transaction_us += counters_.transaction_us.value();
+    row.statement_us += counters_.statement_us.value();
+    row.wait_us += counters_.wait_us.value();
+    row.client_parses += counters_.client_parses.value();
+    row.backend_parses += counters_.backend_parses.value();
+    row.binds += counters_.binds.value();
+    row.logins += counters_.logins.value();
+    for (std::size_t i = 0; i < row.events.size(); ++i) {
+        row.events[i] += counters_.events[i].value();
+    }
+    for (std::size_t i = 0; i < row.wait_buckets.size(); ++i) {
+        row.wait_buckets[i] += counters_.wait_time.bucket(i);
+    }
+    row.wait_sum_us += counters_.wait_time.sum_us();
+}
+
+}  // namespace weir::pool

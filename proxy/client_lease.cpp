@@ -1,0 +1,247 @@
+// The part of ClientSession that holds a backend: gets it, hears what it says, gives it back, loses
+// it.
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "protocol/message_writer.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/local_reply.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+using protocol::TransactionStatus;
+
+namespace {
+
+std::uint64_t microseconds(Duration duration) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(
+        0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
+}
+
+}  // namespace
+
+void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
+    backend_ = &backend;
+    if (state_ == ClientState::Waiting) {
+        transition(ClientEvent::BackendLent);
+    }
+    if (!pool_->key().replication.empty()) {
+        backend_->set_applied(settings_);  // went into its startup message
+    }
+    const bool is_welcoming = state_ == ClientState::Welcoming;
+    if (backend_->prepare(is_welcoming ? welcome_settings() : settings_)) {
+        on_prepared();
+    }
+}
+
+void ClientSession::on_prepared() {
+    if (state_ == ClientState::Welcoming) {
+        const pool::ReportedParameters parameters = backend_->parameters();
+        pool_->remember_welcome(welcome_settings(), parameters);
+        if (!pool_->key().replication.empty()) {
+            send_welcome(parameters);
+            if (state_ == ClientState::Idle) {
+                transition(ClientEvent::BackendLent);
+            }
+            return;
+        }
+        pool_->release(*std::exchange(backend_, nullptr));
+        send_welcome(parameters);
+        return;
+    }
+    transition(ClientEvent::Prepared);
+    if (!is_relaying_) {
+        resume_held();
+    }
+}
+
+void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
+    pool_->release(*std::exchange(backend_, nullptr));
+    if (state_ == ClientState::Welcoming) {
+        login_failed(reason.sqlstate, reason.message, "settings");
+        return;
+    }
+    // They were accepted at login: what has changed on the server is not ours to guess.
+    protocol::ErrorFields error = reason;
+    error.severity = protocol::Severity::Error;
+    error.detail = "a setting of this session can no longer be applied";
+    answer_refused(error);
+    resume_held();
+}
+
+void ClientSession::on_refused(const pool::LoginFailure& reason) {
+    if (state_ == ClientState::Welcoming) {
+        login_failed(reason.fields.sqlstate, reason.fields.message, "backend");
+        return;
+    }
+    protocol::ErrorFields error = reason.fields;
+    error.severity = protocol::Severity::Error;
+    answer_refused(error);
+    if (!is_relaying_) {
+        resume_held();
+    }
+}
+
+/// Answers the message a backend was wanted for; the message itself, still unread, is dropped when
+/// its turn comes.
+void ClientSession::answer_refused(const protocol::ErrorFields& error) {
+    ByteWriter output;
+    const AfterReply after = write_refusal(output, wanted_for_, error);
+    worker_.mutable_counters().errors.add(error.sqlstate);
+    is_refusal_pending_ = true;
+    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
+                                          : ClientEvent::RequestRefused);
+    send(output);
+    set_idle_deadline();
+}
+
+void ClientSession::maybe_give_back() {
+    if (state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest()) {
+        give_back();
+    }
+}
+
+/// The transaction is over: the backend goes back (in session mode it stays).
+void ClientSession::give_back() {
+    const TimePoint now = worker_.loop().now();
+    const std::uint64_t us = microseconds(now - transaction_at_);
+    pool_->counters().transactions.add();
+    pool_->counters().transaction_us.add(us);
+    worker_.mutable_counters().transaction_time.observe_us(us);
+    transaction_at_ = now;
+    if (is_session_mode()) {
+        deadline_.clear();
+        if (worker_.is_draining()) {
+            fatal(sqlstate::kAdminShutdown, "server shutting down");
+        }
+        return;
+    }
+    transition(ClientEvent::BackendGivenBack);
+    pool_->release(*std::exchange(backend_, nullptr));
+    if (worker_.is_draining()) {
+        fatal(sqlstate::kAdminShutdown, "server shutting down");
+        return;
+    }
+    set_idle_deadline();
+}
+
+/// Sets the deadline of the transaction under way: its own, and the one of a client that leaves it
+/// idle.
+void ClientSession::watch_transaction() {
+    const conf::PoolSettings& settings = pool_->plan().settings;
+    TimePoint due = deadline_after(transaction_at_, settings.transaction_timeout);
+    if (backend_->owed().empty() && backend_->transaction_status() != TransactionStatus::Idle) {
+        due = std::min(due,
+                       deadline_after(worker_.loop().now(), settings.idle_in_transaction_timeout));
+    }
+    worker_.loop().set_deadline(deadline_, due);
+}
+
+void ClientSession::on_reply(const net::WriteBatch& batch) {
+    stream_.write(batch);
+    worker_.mutable_counters().bytes_to_clients.add(batch.total());
+    pool_->counters().bytes_sent.add(batch.total());
+    if (stream_.is_full()) {
+        backend_->pause_replies();
+    }
+}
+
+void ClientSession::on_reported(std::string_view lower_case_name, std::string_view value) {
+    const std::string* usual = pool_->default_of(lower_case_name);
+    settings_ = usual != nullptr && *usual == value
+                    ? worker_.settings().without(settings_, lower_case_name)
+                    : worker_.settings().with(settings_, lower_case_name, value);
+    if (backend_->applied() != nullptr) {
+        backend_->set_applied(settings_);
+    }
+}
+
+void ClientSession::on_reply_end() {
+    if (state_ != ClientState::Active) {
+        return;
+    }
+    if (backend_->owed().empty()) {
+        worker_.mutable_counters().statement_time.observe_us(
+            microseconds(worker_.loop().now() - request_at_));
+    }
+    const conf::PoolSettings& settings = pool_->plan().settings;
+    if (settings.mode == conf::PoolMode::Statement &&
+        backend_->transaction_status() != TransactionStatus::Idle) {
+        refuse_open_transaction();
+        return;
+    }
+    if (backend_->is_at_rest() && body_left_ == 0) {
+        give_back();
+    } else if (settings.transaction_timeout.count() > 0 ||
+               settings.idle_in_transaction_timeout.count() > 0) {
+        watch_transaction();
+    }
+}
+
+/// Statement mode: the ReadyForQuery that told of an open transaction was kept back; the client
+/// gets an error and one that says there is none, and the backend is rolled back.
+void ClientSession::refuse_open_transaction() {
+    const protocol::ErrorFields error{protocol::Severity::Error,
+                                      sqlstate::kFeatureNotSupported,
+                                      "transaction blocks not allowed in statement pooling mode",
+                                      {},
+                                      {}};
+    pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, error};
+    ByteWriter output;
+    protocol::write_error(output, error);
+    protocol::write_ready_for_query(output, TransactionStatus::Idle);
+    const AfterReply after = write_loss(output, loss);
+    const bool is_frame_open = body_left_ > 0 && is_forwarding_;
+    is_forwarding_ = false;
+    pool_->abandon(*std::exchange(backend_, nullptr),
+                   is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
+    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
+                                          : ClientEvent::RequestRefused);
+    worker_.mutable_counters().errors.add(error.sqlstate);
+    send(output);
+}
+
+void ClientSession::on_backend_drained() {
+    stream_.resume(net::Pause::PeerIsFull);
+}
+
+void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
+    backend_ = nullptr;
+    stream_.resume(net::Pause::PeerIsFull);
+    if (loss.is_mid_frame) {
+        close();  // part of a message has reached the client: nothing can be said any more
+        return;
+    }
+    if (state_ == ClientState::Welcoming) {
+        login_failed(loss.reason.sqlstate, loss.reason.message, "backend");
+        return;
+    }
+    if (is_session_mode()) {
+        protocol::ErrorFields reason = loss.reason;
+        reason.severity = protocol::Severity::Fatal;
+        fatal(reason);
+        return;
+    }
+    if (state_ == ClientState::Preparing) {
+        answer_refused(loss.reason);
+        resume_held();
+        return;
+    }
+    is_forwarding_ = false;  // the rest of a message that was passing through is dropped
+    ByteWriter output;
+    const AfterReply after = write_loss(output, loss);
+    has_lost_transaction_ = output.empty() && loss.status != TransactionStatus::Idle;
+    transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
+                                          : ClientEvent::RequestRefused);
+    if (!output.empty()) {
+        worker_.mutable_counters().errors.add(loss.reason.sqlstate);
+        send(output);
+    }
+    set_idle_deadline();
+}
+
+}  // namespace weir::proxy
