@@ -76,7 +76,7 @@ def test_pool_metrics_follow_the_pool(start_weir: StartWeir) -> None:
     assert metrics.sum("weir_pool_connections", state="idle", **where) == 2
     assert metrics.sum("weir_pool_wait_seconds_count", **where) >= 1
     assert metrics.sum("weir_pool_events_total", event="create_success", **where) == 2
-    assert metrics.sum("weir_pool_events_total", event="acquire_success", **where) == 3
+    assert metrics.sum("weir_pool_events_total", event="acquire_success", **where) >= 3
     for client in clients:
         client.quit()
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from conftest import StartWeir
+from support import wire
 from support.deadlines import scaled, wait_until
 from support.ports import free_port
 from support.postgres import Postgres
@@ -153,9 +154,6 @@ def test_clients_that_wait_while_the_server_is_down_are_served_when_it_is_back(
     with weir.logged_in() as client:
         client.rows("SELECT 1")
         postgres.stop()
-        client.query("SELECT 'lost or not'")
-        from support import wire
-
         client.send(wire.query("SELECT 'back'"))
         postgres.start()
         messages = client.receive_ready()

@@ -158,7 +158,7 @@ def test_unknown_database_is_refused_without_a_wildcard(start_weir: StartWeir, p
             client.log_in(user="postgres", database="other")
         assert refused.value.sqlstate == "3D000"
         assert refused.value.message.severity == "FATAL"
-        assert refused.value.message.text == 'database "other" does not exist'
+        assert refused.value.message.text == "no such database: other"
     assert weir.value("SELECT 1") == 1
 
 

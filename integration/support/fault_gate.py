@@ -79,15 +79,14 @@ class _Pair:
             connection.close()
 
     def reset(self) -> None:
+        self._gate.forget(self)
         for connection in (self._client, self._server):
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._gate.forget(self)
+                # Wakes the thread that reads here and sends nothing; closing is then what sends the reset.
+                connection.shutdown(socket.SHUT_RD)
         for connection in (self._client, self._server):
-            # Without shutdown: closing with linger 0 is what sends the reset. The other direction's thread is
-            # woken by its own socket's error.
-            with contextlib.suppress(OSError):
-                connection.close()
+            connection.close()
 
 
 class FaultGate:
