@@ -215,7 +215,7 @@ void Backend::come_back() {
         return;
     }
     if (env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty()) {
-        abandon(Frame::Whole);
+        abandon(Frame::Whole, Departure::Orderly);
         return;
     }
     if (cancels_ > 0) {
@@ -226,7 +226,7 @@ void Backend::come_back() {
     env_.owner.on_backend_idle(*this);
 }
 
-void Backend::abandon(Frame frame) {
+void Backend::abandon(Frame frame, Departure departure) {
     holder_ = nullptr;
     stream_->resume(net::Pause::PeerIsFull);
     if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
@@ -252,13 +252,13 @@ void Backend::abandon(Frame frame) {
     }
     stream_->write(output.bytes());
     const bool is_running = !expected_.empty() && !is_copying_in;
-    const bool in_transaction = status_ != TransactionStatus::Idle;
-    env_.loop.set_deadline(
-        deadline_,
-        env_.loop.now() + (is_running && !in_transaction ? Duration{kOrphanWithin} : kCleanWithin));
-    if (is_running && in_transaction) {
+    const bool is_wanted =
+        departure == Departure::Orderly && status_ == TransactionStatus::Idle && is_running;
+    env_.loop.set_deadline(deadline_,
+                           env_.loop.now() + (is_wanted ? Duration{kOrphanWithin} : kCleanWithin));
+    if (is_running && !is_wanted) {
         env_.owner.on_cancel_wanted(
-            *this);  // it will be rolled back in any case: the sooner the better
+            *this);  // nobody waits for it, or it will be rolled back anyway
     }
     clean_on();
 }

@@ -122,7 +122,10 @@ public:
     /// where not.
     /// @param is_frame_open part of a client's message has been sent
     enum class Frame : std::uint8_t { Whole, Open };
-    void abandon(Frame frame);
+    /// Orderly: the client said goodbye behind its last statement, which runs to its end as on a
+    /// direct connection. Vanished: nobody knows what it wanted, so what still runs is cancelled.
+    enum class Departure : std::uint8_t { Orderly, Vanished };
+    void abandon(Frame frame, Departure departure);
 
     void cancel_began() { ++cancels_; }
     enum class CancelOutcome : std::uint8_t { Certain, Uncertain };

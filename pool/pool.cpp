@@ -96,9 +96,9 @@ void Pool::release(Backend& backend) {
     backend.come_back();
 }
 
-void Pool::abandon(Backend& backend, Backend::Frame frame) {
+void Pool::abandon(Backend& backend, Backend::Frame frame, Backend::Departure departure) {
     counters_.add(PoolEvent::Release);
-    backend.abandon(frame);
+    backend.abandon(frame, departure);
 }
 
 void Pool::cancel(Backend& backend, std::function<void()> on_done) {

@@ -106,7 +106,7 @@ public:
     void forget(LeaseHolder& holder);
     /// The backend is at rest and goes to whoever waits longest.
     void release(Backend& backend);
-    void abandon(Backend& backend, Backend::Frame frame);
+    void abandon(Backend& backend, Backend::Frame frame, Backend::Departure departure);
     /// Sends PostgreSQL a cancel request for this backend.
     /// @param on_done runs once the request has done its work or given up
     void cancel(Backend& backend, std::function<void()> on_done);
@@ -198,6 +198,7 @@ private:
     void expire_waiters(TimePoint now);
     void tend_idle(TimePoint now);
     void keep_minimum();
+    [[nodiscard]] bool is_in_use(TimePoint now) const;
     void schedule();
     [[nodiscard]] LoginFailure timeout_failure(Duration waited) const;
     [[nodiscard]] bool has_been_failing(TimePoint now) const;

@@ -41,7 +41,7 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
         serve();
         grow();
     }
-    if (clients_ > 0) {
+    if (is_in_use(now)) {
         keep_minimum();
     }
     std::erase_if(welcomes_, [](const auto& entry) { return entry.first.use_count() == 1; });
@@ -50,9 +50,7 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
 
 void Pool::tend_idle(TimePoint now) {
     const Duration timeout = plan_.settings.idle_timeout;
-    const bool is_in_use =
-        clients_ > 0 || (timeout > Duration::zero() && now - last_client_at_ < timeout);
-    const unsigned keep = is_in_use ? plan_.settings.min : 0;
+    const unsigned keep = is_in_use(now) ? plan_.settings.min : 0;
     list(BackendState::Idle).for_each([&](Backend& backend) {
         const bool is_stale = timeout > Duration::zero() && now - backend.idle_since() >= timeout &&
                               budget_.open() > keep;
@@ -60,6 +58,12 @@ void Pool::tend_idle(TimePoint now) {
             backend.close();
         }
     });
+}
+
+/// A pool nobody has used for idle_timeout need not be kept warm.
+bool Pool::is_in_use(TimePoint now) const {
+    const Duration timeout = plan_.settings.idle_timeout;
+    return clients_ > 0 || (timeout > Duration::zero() && now - last_client_at_ < timeout);
 }
 
 void Pool::schedule() {
@@ -79,6 +83,9 @@ void Pool::schedule() {
             due = std::min<TimePoint>(due, now + kSharedLimitRetry);
         }
     }
+    list(BackendState::Idle).for_each([&due](const Backend& backend) {
+        due = std::min(due, backend.retire_at());  // each at its own time, not all at the same look
+    });
     env_.loop.set_deadline(tick_, due);
 }
 

@@ -198,7 +198,8 @@ void ClientSession::refuse_open_transaction() {
     const bool is_frame_open = body_left_ > 0 && is_forwarding_;
     is_forwarding_ = false;
     pool_->abandon(*std::exchange(backend_, nullptr),
-                   is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
+                   is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
+                   pool::Backend::Departure::Vanished);
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
     worker_.mutable_counters().errors.add(error.sqlstate);

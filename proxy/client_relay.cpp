@@ -93,7 +93,7 @@ ClientSession::Treatment ClientSession::begin_frame(const protocol::FrameHeader&
     }
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Terminate) {
-        leave_backend();
+        leave_backend(pool::Backend::Departure::Orderly);
         close();
         return Treatment::Stop;
     }

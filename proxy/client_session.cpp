@@ -108,27 +108,28 @@ void ClientSession::on_drained() {
 }
 
 void ClientSession::on_closed(const Error& /*reason*/) {
-    leave_backend();
+    leave_backend(pool::Backend::Departure::Vanished);
     close();
 }
 
 /// Gives up the backend, or the place in the line for one, wherever the session stands.
-void ClientSession::leave_backend() {
+void ClientSession::leave_backend(pool::Backend::Departure departure) {
     if (pool_ == nullptr) {
         return;
     }
     pool_->forget(*this);
     if (outgoing_ != nullptr) {
-        flush_to_backend(
-            *outgoing_);  // what the backend is already counted on to answer must reach it
+        // What the backend is already counted on to answer must reach it.
+        flush_to_backend(*outgoing_);
     }
     if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {
         const bool is_frame_open = body_left_ > 0 && is_forwarding_;
         if (!is_frame_open && backend->is_at_rest()) {
             pool_->release(*backend);
         } else {
-            pool_->abandon(
-                *backend, is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole);
+            pool_->abandon(*backend,
+                           is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
+                           departure);
         }
     }
 }
@@ -142,7 +143,7 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
         return;
     }
     const bool is_mid_reply = backend_ != nullptr && backend_->is_mid_frame();
-    leave_backend();
+    leave_backend(pool::Backend::Departure::Vanished);
     transition(ClientEvent::EndBegan);
     if (!is_mid_reply) {  // inside another message an error cannot be told
         ByteWriter writer;

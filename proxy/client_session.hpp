@@ -79,7 +79,7 @@ private:
     void on_deadline(net::Deadline& deadline) override;
     void transition(ClientEvent event);
     void send(const ByteWriter& writer);
-    void leave_backend();
+    void leave_backend(pool::Backend::Departure departure);
     void close();
     void set_idle_deadline();
     [[nodiscard]] std::size_t hold(ByteView bytes);
