@@ -16,9 +16,7 @@
 /// not offered and not asked for: as server we accept the flags "n" and "y" and refuse "p", as
 /// client we say "n".
 ///
-/// Passwords are taken byte by byte. RFC 5802 wants SASLprep, which leaves ASCII unchanged; a
-/// password with other characters that SASLprep would change (e.g. full-width letters) is not
-/// recognised. PostgreSQL likewise takes the raw bytes of what is not valid UTF-8.
+/// Passwords go through SASLprep first (base/saslprep.hpp), as libpq's and PostgreSQL's do.
 ///
 /// @source RFC 5802 and RFC 7677; PostgreSQL 15 manual, "SASL Authentication"
 namespace weir::protocol {

@@ -1,6 +1,7 @@
 // The stored half of scram.hpp: verifiers and keys.
 
 #include "base/check.hpp"
+#include "base/saslprep.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/scram.hpp"
 #include "protocol/scram_attributes.hpp"
@@ -91,7 +92,7 @@ std::string ScramVerifier::text() const {
 ScramKeys ScramKeys::derive(std::string_view password, ByteView salt, unsigned iterations) {
     WEIR_ASSERT(iterations >= 1);
     WEIR_ASSERT(iterations <= kMaxScramIterations);
-    const crypto::Sha256 salted = crypto::pbkdf2_sha256(password, salt, iterations);
+    const crypto::Sha256 salted = crypto::pbkdf2_sha256(saslprep(password), salt, iterations);
     return {crypto::hmac_sha256(salted, as_bytes("Client Key")),
             crypto::hmac_sha256(salted, as_bytes("Server Key"))};
 }

@@ -110,7 +110,7 @@ static_assert(static_cast<std::size_t>(ClientEvent::Ended) + 1 == kClientEvents)
     return detail::kClientTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)];
 }
 
-/// @return the label of weir_clients{state}
+/// @return the state's own name, for the log and the documents
 [[nodiscard]] constexpr std::string_view name_of(ClientState state) {
     switch (state) {
         case ClientState::Startup: return "startup";
@@ -128,6 +128,29 @@ static_assert(static_cast<std::size_t>(ClientEvent::Ended) + 1 == kClientEvents)
         case ClientState::Closed: return "closed";
     }
     return "closed";
+}
+
+/// The labels of weir_clients{state}: what an operator tells apart.
+inline constexpr std::array<std::string_view, 7> kClientLabels = {
+    "login", "idle", "waiting", "active", "admin", "cancel", "closing"};
+
+[[nodiscard]] constexpr std::string_view label_of(ClientState state) {
+    switch (state) {
+        case ClientState::Startup:
+        case ClientState::Authenticating:
+        case ClientState::Hashing:
+        case ClientState::Welcoming: return "login";
+        case ClientState::Idle:
+        case ClientState::Skipping: return "idle";
+        case ClientState::Waiting:
+        case ClientState::Preparing: return "waiting";
+        case ClientState::Active: return "active";
+        case ClientState::Console: return "admin";
+        case ClientState::Cancelling: return "cancel";
+        case ClientState::Closing:
+        case ClientState::Closed: return "closing";
+    }
+    return "closing";
 }
 
 }  // namespace weir::proxy

@@ -253,8 +253,11 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
             });
         }
     });
+    for (const std::string_view label : kClientLabels) {
+        snapshot.totals.clients_by_state.try_emplace(std::string{label}, 0);
+    }
     sessions_.for_each([&](ClientSession& session) {
-        ++snapshot.totals.clients_by_state[std::string{name_of(session.state())}];
+        ++snapshot.totals.clients_by_state[std::string{label_of(session.state())}];
         if (const auto row = rows.find(session.pool());
             row != rows.end() && session.state() != ClientState::Waiting) {
             ++(session.state() == ClientState::Active || session.state() == ClientState::Preparing

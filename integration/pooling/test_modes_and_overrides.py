@@ -24,12 +24,6 @@ def test_session_mode_gives_one_backend_for_the_whole_session(start_weir: StartW
         client.quit()
 
 
-def test_session_mode_tells_the_backend_process_id(start_weir: StartWeir) -> None:
-    weir = start_weir({"pool": {"mode": "session"}})
-    with weir.logged_in() as client:
-        assert client.process_id == client.backend_pid()
-
-
 def test_session_mode_keeps_what_a_session_sets(start_weir: StartWeir) -> None:
     weir = start_weir({"pool": {"mode": "session"}})
     with weir.logged_in() as client:
@@ -57,17 +51,6 @@ def test_session_mode_cleans_a_backend_before_the_next_client(start_weir: StartW
             client.rows("EXECUTE p")
         assert client.rows("SELECT * FROM pg_listening_channels()") == []
         assert client.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
-
-
-def test_session_mode_reset_returns_to_the_startup_parameters(start_weir: StartWeir) -> None:
-    weir = start_weir({"pool": {"mode": "session", "max": 1}})
-    for zone in ("Asia/Tokyo", "Europe/Rome"):
-        with weir.logged_in(TimeZone=zone, options="-c work_mem=9MB") as client:
-            client.query("SET TimeZone = 'UTC'; SET work_mem = '1MB'")
-            client.query("RESET TimeZone; RESET work_mem")
-            assert client.value("SHOW TimeZone") == zone
-            assert client.value("SHOW work_mem") == "9MB"
-            client.quit()
 
 
 def test_session_mode_waits_for_a_backend_at_login_or_at_the_first_statement(start_weir: StartWeir) -> None:
@@ -224,8 +207,7 @@ def test_database_has_a_pool_size_and_a_mode_of_its_own(start_weir: StartWeir, p
 def test_user_has_a_pool_size_and_a_mode_of_its_own(start_weir: StartWeir, postgres: Postgres) -> None:
     weir = start_weir({"user": {"postgres": {"pool": {"max": 2, "mode": "session"}}}})
     with weir.logged_in() as one, weir.logged_in() as two:
-        assert one.process_id == one.backend_pid()
-        assert two.process_id == two.backend_pid()
+        assert one.backend_pid() != two.backend_pid()
         assert weir.pool()["pool_mode"] == "session"
         assert postgres.backends() == 2
 
