@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace weir::net {
@@ -10,6 +11,21 @@ namespace weir::net {
 /// Bytes waiting to be sent or to be understood; owns memory only while it holds some.
 class ByteQueue {
 public:
+    ByteQueue() = default;
+    ByteQueue(const ByteQueue&) = delete;
+    ByteQueue& operator=(const ByteQueue&) = delete;
+
+    ByteQueue(ByteQueue&& other) noexcept
+        : bytes_{std::exchange(other.bytes_, {})}, head_{std::exchange(other.head_, 0)} {}
+
+    ByteQueue& operator=(ByteQueue&& other) noexcept {
+        bytes_ = std::exchange(other.bytes_, {});
+        head_ = std::exchange(other.head_, 0);
+        return *this;
+    }
+
+    ~ByteQueue() = default;
+
     [[nodiscard]] bool empty() const { return head_ == bytes_.size(); }
 
     [[nodiscard]] std::size_t size() const { return bytes_.size() - head_; }
