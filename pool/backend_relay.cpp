@@ -208,6 +208,9 @@ Backend::Treatment Backend::begin_frame(const protocol::FrameHeader& header, Byt
     }
     if (type == BackendMessage::ErrorResponse && is_looked_into &&
         is_last_word(protocol::body_of(rest, header))) {
+        if (state_ == BackendState::Idle) {
+            end(nullptr);  // its end follows: nobody is to be lent it in between
+        }
         return Treatment::Drop;
     }
     const ReplyVerdict verdict = expected_.received(type);

@@ -74,10 +74,10 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     server.set_on_sample([&history](const weir::status::Snapshot& snapshot) {
         history.sample(snapshot, weir::Clock::now());
     });
-    std::string problem = server.start();
     std::unique_ptr<weir::admin::HttpEndpoint> http;
+    std::string problem = start_http(server, http);
     if (problem.empty()) {
-        problem = start_http(server, http);
+        problem = server.start();
     }
     if (!problem.empty()) {
         weir::log::error("start_failed", {{"reason", problem}});

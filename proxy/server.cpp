@@ -92,6 +92,9 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
 Server::~Server() {
     watch_.reset();
     signals_.reset();
+    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
+        std::signal(number, SIG_IGN);  // the end has begun: asking again must not tear it
+    }
     listeners_.clear();
     drain_deadline_.clear();
     sample_deadline_.clear();
@@ -104,6 +107,11 @@ Server::~Server() {
 
 std::string Server::start() {
     raise_descriptor_limit();
+    // Before anybody can know that we are here: a signal must not meet its default action.
+    signals_ = std::make_unique<net::Signals>(
+        loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) {
+            on_signal(number);
+        });
     const conf::Config& config = *config_;
     const net::ListenOptions options{config.listen.backlog, config.listen.unix_socket_mode};
     for (const Endpoint& endpoint : config.listen.addresses) {
@@ -122,10 +130,6 @@ std::string Server::start() {
     for (unsigned i = 0; i < config.listen.threads; ++i) {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
     }
-    signals_ = std::make_unique<net::Signals>(
-        loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) {
-            on_signal(number);
-        });
     watch_files();
     if (on_sample_) {
         loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
