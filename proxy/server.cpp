@@ -131,9 +131,8 @@ std::string Server::start() {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
     }
     watch_files();
-    if (on_sample_) {
-        loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
-    }
+    reachability_.update(config, {});
+    loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
     return {};
 }
 
@@ -269,7 +268,12 @@ void Server::check_drained() {
 
 void Server::on_deadline(net::Deadline& deadline) {
     if (&deadline == &sample_deadline_) {
-        collect(status::Detail::Pools, on_sample_);
+        collect(status::Detail::Pools, [this](const status::Snapshot& snapshot) {
+            reachability_.update(*config_, snapshot);
+            if (on_sample_) {
+                on_sample_(snapshot);
+            }
+        });
         loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
         return;
     }
@@ -348,6 +352,12 @@ void Server::add_databases(status::Snapshot& snapshot) const {
             }
         }
         snapshot.databases.push_back(std::move(row));
+    }
+    for (const auto& [name, database] : config_->databases) {
+        const std::string problem = reachability_.problem_of(config_->cluster_of(database).name);
+        if (!problem.empty()) {
+            snapshot.not_ready.push_back(name + ": " + problem);
+        }
     }
     snapshot.users = config_->users.size();
     snapshot.workers = shared_.workers.size();

@@ -6,6 +6,7 @@
 #include "net/event_loop.hpp"
 #include "net/listener.hpp"
 #include "net/signals.hpp"
+#include "proxy/reachability.hpp"
 #include "proxy/worker.hpp"
 
 #include <chrono>
@@ -80,6 +81,7 @@ private:
     net::Deadline drain_deadline_{*this};
     net::Deadline sample_deadline_{*this};
     std::function<void(const status::Snapshot&)> on_sample_;
+    Reachability reachability_{loop_};
     bool is_draining_ = false;
     bool is_reloading_ = false;
     bool is_reload_wanted_ = false;
