@@ -26,8 +26,10 @@ constexpr std::chrono::seconds kRateLimitPeriod{10};
 
 /// spdlog's objects and what was asked for; replaced as a whole by start().
 struct Sink {
-    std::shared_ptr<spdlog::details::thread_pool> threads;
     std::shared_ptr<spdlog::logger> logger;
+    // Destroyed before the logger: its thread writes what is queued and is joined while the logger
+    // still lives.
+    std::shared_ptr<spdlog::details::thread_pool> threads;
     Options options;
 };
 

@@ -102,6 +102,9 @@ Server::~Server() {
     for (const auto& worker : shared_.workers) {
         worker->stop();
     }
+    if (shared_.all_stopped != nullptr) {
+        shared_.all_stopped->count_down();  // no loop goes away while it is still being told to
+    }
     shared_.workers.clear();
 }
 
@@ -125,7 +128,7 @@ std::string Server::start() {
         listeners_.push_back(std::move(listener));
     }
     shared_.all_stopped =
-        std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads));
+        std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads) + 1);
     shared_.workers.reserve(config.listen.threads);
     for (unsigned i = 0; i < config.listen.threads; ++i) {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
