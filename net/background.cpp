@@ -42,10 +42,11 @@ void BackgroundThread::run() {
             changed_.wait(lock);
             continue;
         }
-        const Work work = std::move(jobs_.front());
+        Work work = std::move(jobs_.front());
         jobs_.pop_front();
         lock.unlock();
         work();
+        work = nullptr;  // what it held may submit as it dies, or wait for who does
         lock.lock();
     }
 }

@@ -37,11 +37,16 @@ Connector::Connector(EventLoop& loop, const Endpoint& endpoint, TimePoint due, O
 }
 
 Connector::~Connector() {
+    give_up();
+}
+
+void Connector::give_up() {
     if (lookup_ != nullptr) {
         lookup_->owner = nullptr;
-        uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_->request));
+        uv_cancel(reinterpret_cast<uv_req_t*>(&std::exchange(lookup_, nullptr)->request));
     }
     poll_.close();
+    fd_.reset();
 }
 
 void Connector::resolve(const Endpoint& endpoint) {
@@ -120,6 +125,7 @@ void Connector::try_next() {
         uv_poll_start(poll_.get(), UV_WRITABLE, &Connector::on_poll_trampoline);
         return;
     }
+    fd_.reset();
     loop_.set_deadline(deadline_, loop_.now());  // told in a later turn, as every result
 }
 
@@ -145,9 +151,9 @@ void Connector::on_writable() {
 }
 
 void Connector::on_deadline(Deadline& /*deadline*/) {
-    poll_.close();
-    fd_.reset();
-    if (last_error_ != 0 && next_ == addresses_.size()) {
+    const bool is_still_trying = fd_.is_open() || lookup_ != nullptr;
+    give_up();
+    if (last_error_ != 0 && !is_still_trying) {
         finish(
             fail(ErrorCode::Network, sqlstate::kCannotConnectNow, "connect failed", last_error_));
     } else {

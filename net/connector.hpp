@@ -36,6 +36,7 @@ private:
                                        int status,
                                        addrinfo* found) noexcept;
     static void on_poll_trampoline(uv_poll_t* handle, int status, int events) noexcept;
+    void give_up();
     void resolve(const Endpoint& endpoint);
     void on_resolved(int status, const addrinfo* found);
     void try_next();

@@ -34,16 +34,24 @@ EventLoop::EventLoop()
 
 EventLoop::~EventLoop() {
     owner_ = std::this_thread::get_id();
-    {
-        const std::lock_guard lock{posted_mutex_};
-        posted_.clear();  // whom they were for is gone
-    }
-    delete_doomed();
+    drop_the_rest();
     wake_.close();
     check_.close();
     timer_.close();
     uv_run(&loop_, UV_RUN_DEFAULT);
     WEIR_CHECK(uv_loop_close(&loop_) == 0);  // somebody left a handle open
+}
+
+/// Whom it was for is gone. What is dropped may post or defer as it dies: outside the lock, and
+/// until nothing is left.
+void EventLoop::drop_the_rest() {
+    std::vector<Task> dropped;
+    do {
+        dropped.clear();
+        delete_doomed();
+        const std::lock_guard lock{posted_mutex_};
+        dropped.swap(posted_);
+    } while (!dropped.empty() || !doomed_.empty());
 }
 
 void EventLoop::run() {

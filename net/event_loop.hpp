@@ -79,6 +79,7 @@ private:
     static void on_timer_trampoline(uv_timer_t* handle) noexcept;
     void run_posted();
     void delete_doomed();
+    void drop_the_rest();
     void fire_deadlines();
     void arm_timer(TimePoint wake);
 

@@ -44,7 +44,12 @@ bool remove_stale_socket(const Endpoint& endpoint, const SocketAddress& address)
         return false;
     }
     const Fd probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    if (::connect(probe.get(), address.get(), address.length) == 0 || errno == EAGAIN) {
+    if (!probe.is_open()) {
+        return false;
+    }
+    // Only a refusal proves that nobody is there: a full backlog, another type of socket or a
+    // permission we lack does not.
+    if (::connect(probe.get(), address.get(), address.length) == 0 || errno != ECONNREFUSED) {
         errno = EADDRINUSE;
         return false;
     }

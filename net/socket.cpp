@@ -1,5 +1,7 @@
 #include "net/socket.hpp"
 
+#include <uv.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -87,6 +89,10 @@ SocketName peer_name(int fd) {
 
 SocketName local_name(int fd) {
     return name_from(fd, ::getsockname);
+}
+
+std::string error_text(int error) {
+    return error < 0 ? uv_strerror(error) : std::strerror(error);
 }
 
 void tune(int fd, std::chrono::milliseconds keepalive) {

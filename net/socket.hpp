@@ -39,6 +39,10 @@ struct SocketName {
 [[nodiscard]] SocketName peer_name(int fd);
 [[nodiscard]] SocketName local_name(int fd);
 
+/// @param error errno (positive) or libuv's UV_E* (negative)
+/// @return what it means, for a person
+[[nodiscard]] std::string error_text(int error);
+
 /// No delay for small messages, and keepalive probes after `keepalive` of silence (0 = off). Unix
 /// sockets need neither.
 void tune(int fd, std::chrono::milliseconds keepalive);

@@ -169,8 +169,7 @@ void Stream::on_poll_trampoline(uv_poll_t* handle, int status, int events) noexc
     }
     self->loop_.refresh_now();
     if (self->broken_ != 0) {
-        self->fail_with(
-            Error{ErrorCode::Network, sqlstate::kConnectionFailure, "write failed", self->broken_});
+        self->on_broken();
         return;
     }
     if ((events & UV_WRITABLE) != 0) {
@@ -182,6 +181,16 @@ void Stream::on_poll_trampoline(uv_poll_t* handle, int status, int events) noexc
     // After an error libuv has stopped watching: what could be read has been read now.
     if (self->is_open() && (status < 0 || (self->paused_ != 0 && (events & UV_DISCONNECT) != 0))) {
         self->fail_with(Error{ErrorCode::Closed, sqlstate::kConnectionFailure, "closed by peer"});
+    }
+}
+
+/// What the peer said before it went often says why.
+void Stream::on_broken() {
+    if (paused_ == 0) {
+        on_readable();
+    }
+    if (is_open()) {
+        fail_with(Error{ErrorCode::Network, sqlstate::kConnectionFailure, "write failed", broken_});
     }
 }
 

@@ -96,7 +96,8 @@ public:
     /// Closes without telling the listener. What was sent before still reaches the peer.
     void close();
 
-    /// Takes the socket off this loop, to go on on another one.
+    /// Takes the socket off this loop, to go on on another one. Not for use within on_bytes()
+    /// unless it uses all it was offered: the rest would stay behind.
     [[nodiscard]] DetachedStream detach();
 
 private:
@@ -104,6 +105,7 @@ private:
     void watch();
     void on_readable();
     void on_writable();
+    void on_broken();
     [[nodiscard]] bool offer(ByteView bytes);
     [[nodiscard]] std::size_t send(const WriteBatch& batch);
     void update_events();

@@ -6,7 +6,6 @@
 #include "protocol/limits.hpp"
 #include "protocol/message_writer.hpp"
 
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -31,7 +30,7 @@ LoginFailure network_failure(const Error& error, const Endpoint& endpoint) {
     std::string text = "server login failed: " + std::string{error.what()} + " (" + endpoint.text();
     if (error.code() == ErrorCode::Network && error.detail() != 0) {
         text += ": ";
-        text += error.detail() < 0 ? uv_strerror(error.detail()) : std::strerror(error.detail());
+        text += net::error_text(error.detail());
     }
     return {{protocol::Severity::Fatal, sqlstate::kCannotConnectNow, text + ")", {}, {}}, false};
 }

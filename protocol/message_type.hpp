@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
-/// The type bytes of PostgreSQL's wire protocol. Two enums, because 'D', 'S', 'C', 'E' and 'H' mean different things by
-/// direction.
+/// The type bytes of PostgreSQL's wire protocol. Two enums, because 'D', 'S', 'C', 'E' and 'H' mean
+/// different things by direction.
 ///
 /// @source PostgreSQL 15 manual, chapter "Frontend/Backend Protocol", section "Message Formats"
 namespace weir::protocol {

@@ -1,8 +1,7 @@
 #include "proxy/reachability.hpp"
 
-#include <uv.h>
+#include "net/socket.hpp"
 
-#include <cstring>
 #include <set>
 #include <utility>
 
@@ -45,8 +44,7 @@ void Reachability::begin(const std::string& name, Check& check, const Endpoint& 
             const int detail = result.error().detail();
             mine.problem = std::string{result.error().what()} + " (" + where;
             if (detail != 0) {
-                mine.problem +=
-                    std::string{": "} + (detail < 0 ? uv_strerror(detail) : std::strerror(detail));
+                mine.problem += ": " + net::error_text(detail);
             }
             mine.problem += ")";
         }
