@@ -13,7 +13,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 using test::Attempt;
 using test::FullDoor;
 using test::open_door;
@@ -42,7 +42,7 @@ TEST_SUITE("net_connector") {
             REQUIRE(attempt.outcome().code == ErrorCode::Closed);
             CHECK(test::tell(accepted[0], "hello"));
             CHECK(test::heard(**attempt.result) == "hello");
-            test::turn_for(attempt.loop, 10ms);
+            test::turn_for(attempt.loop, milliseconds{10});
             CHECK(attempt.calls == 1);
         }
     }
@@ -59,7 +59,7 @@ TEST_SUITE("net_connector") {
 
         struct Row {
             Endpoint to;
-            int error;
+            int error = 0;
         };
 
         const Row rows[] = {{tcp("127.0.0.1", port), ECONNREFUSED},
@@ -72,7 +72,7 @@ TEST_SUITE("net_connector") {
             attempt.begin(row.to);
             CHECK(attempt.until_done());
             CHECK(attempt.outcome() == Outcome{ErrorCode::Network, row.error});
-            test::turn_for(attempt.loop, 10ms);
+            test::turn_for(attempt.loop, milliseconds{10});
             CHECK(attempt.calls == 1);
         }
     }
@@ -81,16 +81,16 @@ TEST_SUITE("net_connector") {
         Attempt attempt;
         const FullDoor door;
         const TimePoint begun = Clock::now();
-        attempt.begin(door.endpoint(), 50ms);
+        attempt.begin(door.endpoint(), milliseconds{50});
         CHECK(attempt.until_done());
         CHECK(attempt.outcome() == Outcome{ErrorCode::Timeout, 0});
-        CHECK(Clock::now() - begun >= 50ms);
+        CHECK(Clock::now() - begun >= milliseconds{50});
     }
 
     TEST_CASE("connector: a deadline of now is a timeout, too") {
         Attempt attempt;
         const FullDoor door;
-        attempt.begin(door.endpoint(), 0ms);
+        attempt.begin(door.endpoint(), milliseconds{0});
         CHECK(attempt.until_done());
         CHECK(attempt.outcome() == Outcome{ErrorCode::Timeout, 0});
     }
@@ -109,7 +109,7 @@ TEST_SUITE("net_connector") {
             attempt.begin(unix_at("/nowhere/at/all"));
         }
         attempt.connector.reset();
-        test::turn_for(attempt.loop, 20ms);
+        test::turn_for(attempt.loop, milliseconds{20});
         CHECK(attempt.calls == 0);
     }
 }

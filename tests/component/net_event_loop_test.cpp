@@ -13,8 +13,8 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""h;
+using std::chrono::hours;
+using std::chrono::milliseconds;
 using test::Alarm;
 using test::turn_until;
 
@@ -194,14 +194,14 @@ TEST_SUITE("net_event_loop") {
         Timed soon{order, 1};
         Timed middle{order, 2};
         const TimePoint now = Clock::now();
-        loop.set_deadline(late.deadline, now + 60ms);
-        loop.set_deadline(soon.deadline, now + 5ms);
-        loop.set_deadline(middle.deadline, now + 30ms);
+        loop.set_deadline(late.deadline, now + milliseconds{60});
+        loop.set_deadline(soon.deadline, now + milliseconds{5});
+        loop.set_deadline(middle.deadline, now + milliseconds{30});
         CHECK(turn_until(loop, [&order] { return order.size() == 3; }));
         CHECK(order == std::vector{1, 2, 3});
-        CHECK(soon.fired_at >= now + 5ms);
-        CHECK(middle.fired_at >= now + 30ms);
-        CHECK(late.fired_at >= now + 60ms);
+        CHECK(soon.fired_at >= now + milliseconds{5});
+        CHECK(middle.fired_at >= now + milliseconds{30});
+        CHECK(late.fired_at >= now + milliseconds{60});
     }
 
     TEST_CASE("event loop: a moved deadline comes at its last time, a cleared one never") {
@@ -210,13 +210,13 @@ TEST_SUITE("net_event_loop") {
         Alarm cleared;
         Alarm far;
         const TimePoint now = Clock::now();
-        loop.set_deadline(moved.deadline, now + 1h);
-        loop.set_deadline(far.deadline, now + 1h);
-        loop.set_deadline(cleared.deadline, now + 5ms);
+        loop.set_deadline(moved.deadline, now + hours{1});
+        loop.set_deadline(far.deadline, now + hours{1});
+        loop.set_deadline(cleared.deadline, now + milliseconds{5});
         loop.set_deadline(cleared.deadline, kNever);
-        loop.set_deadline(moved.deadline, now + 20ms);
+        loop.set_deadline(moved.deadline, now + milliseconds{20});
         CHECK(turn_until(loop, [&moved] { return moved.count > 0; }));
-        CHECK(Clock::now() >= now + 20ms);
+        CHECK(Clock::now() >= now + milliseconds{20});
         CHECK(cleared.count == 0);
         CHECK(far.count == 0);
         CHECK(far.deadline.is_set());
@@ -225,7 +225,7 @@ TEST_SUITE("net_event_loop") {
     TEST_CASE("event loop: a deadline of now, or of long ago, comes in a later turn") {
         EventLoop loop;
         Alarm alarm;
-        loop.set_deadline(alarm.deadline, loop.now() - 1h);
+        loop.set_deadline(alarm.deadline, loop.now() - hours{1});
         CHECK(alarm.count == 0);
         CHECK(turn_until(loop, [&alarm] { return alarm.count > 0; }));
         loop.set_deadline(alarm.deadline, loop.now());

@@ -18,14 +18,16 @@
 // Stands in front of the C library's accept4(), which is hard to make fail on purpose.
 namespace {
 
-int accepts_failing = 0;
-int accept_error = EMFILE;
+// A C function has nowhere else to look.
+int accepts_failing = 0;    // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+int accept_error = EMFILE;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's are reserved names
 extern "C" int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
     using Accept = int(int, sockaddr*, socklen_t*, int);
-    static auto* const library = reinterpret_cast<Accept*>(::dlsym(RTLD_NEXT, "accept4"));
+    auto* const library = reinterpret_cast<Accept*>(::dlsym(RTLD_NEXT, "accept4"));
     if (accepts_failing > 0) {
         --accepts_failing;
         errno = accept_error;
@@ -104,6 +106,7 @@ TEST_SUITE("net_listener") {
         Door door;
         const auto listener = door.open(tcp("127.0.0.1", 0));
         std::vector<Fd> clients;
+        clients.reserve(150);
         for (int i = 0; i < 150; ++i) {
             clients.push_back(dial(listener->endpoint()));
         }

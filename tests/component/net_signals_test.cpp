@@ -12,7 +12,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 using test::TemporaryFolder;
 using test::turn_until;
 
@@ -68,7 +68,7 @@ TEST_SUITE("net_signals") {
 
         void on_deadline(Deadline& /*deadline*/) override {
             meddle(++times);
-            loop.set_deadline(deadline, Clock::now() + 50ms);
+            loop.set_deadline(deadline, Clock::now() + milliseconds{50});
         }
 
         EventLoop& loop;
@@ -119,7 +119,7 @@ TEST_SUITE("net_signals") {
                                   CHECK(std::filesystem::exists(path));
                                   ++changes;
                               }};
-        test::turn_for(loop, 50ms);
+        test::turn_for(loop, milliseconds{50});
         CHECK(changes == 0);
         const Meddler meddler{loop, [&](int time) {
                                   write_file(path, std::string(static_cast<unsigned>(time), 'x'));

@@ -9,7 +9,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 using test::heard;
 using test::hung_up;
 using test::StreamRig;
@@ -33,7 +33,7 @@ TEST_SUITE("net_stream_end") {
         CHECK(received_before == "bye");
         CHECK(rig.listener.why == ErrorCode::Closed);
         CHECK(!rig.stream.is_open());
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.closed == 1);
     }
 
@@ -65,7 +65,7 @@ TEST_SUITE("net_stream_end") {
         REQUIRE(rig.until([&] { return rig.listener.closed > 0; }));
         CHECK(!rig.stream.is_open());
         rig.stream.write(as_bytes("still?"));
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.closed == 1);
         CHECK(rig.stream.unsent() == 0);
     }
@@ -90,7 +90,7 @@ TEST_SUITE("net_stream_end") {
         SUBCASE("while its peer is full, too") {
             rig.stream.pause(Pause::PeerIsFull);
         }
-        test::turn_for(rig.loop, 2ms);
+        test::turn_for(rig.loop, milliseconds{2});
         CHECK(rig.listener.closed == 0);
         rig.peer.reset();
         REQUIRE(rig.until([&] { return rig.listener.closed > 0; }));
@@ -104,7 +104,7 @@ TEST_SUITE("net_stream_end") {
         const std::string text = test::pattern(100'000);
         REQUIRE(tell(rig.peer, text));
         rig.peer.reset();
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.closed == 0);
         CHECK(rig.listener.received.empty());
         rig.stream.resume(Pause::PeerIsFull);
@@ -125,7 +125,7 @@ TEST_SUITE("net_stream_end") {
         rig.stream.offer_unread();
         rig.stream.pause(Pause::Waiting);
         rig.stream.resume(Pause::Waiting);
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.closed == 0);
         CHECK(rig.listener.offers == 0);
     }
@@ -135,7 +135,7 @@ TEST_SUITE("net_stream_end") {
         StreamRig rig{test::tcp_pair()};
         rig.stream.pause(Pause::Closing);
         REQUIRE(tell(rig.peer, test::pattern(30'000)));
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         rig.stream.write(as_bytes("FATAL: you say too much"));
         rig.stream.close();
         CHECK(heard(rig.peer) == "FATAL: you say too much");
@@ -181,7 +181,7 @@ TEST_SUITE("net_stream_end") {
         CHECK(!rig.stream.is_open());
         const int offers = rig.listener.offers;
         const int closed = rig.listener.closed;
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.offers == offers);
         CHECK(rig.listener.closed == closed);
     }

@@ -9,7 +9,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 using test::heard;
 using test::pattern;
 using test::StreamRig;
@@ -22,7 +22,7 @@ TEST_SUITE("net_stream_flow") {
             rig.stream.pause(reason);
             CHECK(rig.stream.is_paused());
             REQUIRE(tell(rig.peer, "early"));
-            test::turn_for(rig.loop, 5ms);
+            test::turn_for(rig.loop, milliseconds{5});
             CHECK(rig.listener.offers == 0);
             rig.stream.resume(reason);
             CHECK(!rig.stream.is_paused());
@@ -38,7 +38,7 @@ TEST_SUITE("net_stream_flow") {
         REQUIRE(tell(rig.peer, "x"));
         rig.stream.resume(Pause::PeerIsFull);
         rig.stream.resume(Pause::Closing);  // did not hold: no harm
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.offers == 0);
         CHECK(rig.stream.is_paused());
         rig.stream.resume(Pause::Waiting);  // a reason holds or does not: twice is once
@@ -54,7 +54,7 @@ TEST_SUITE("net_stream_flow") {
         const std::string text = pattern(150'000);  // more than one read
         REQUIRE(tell(rig.peer, text));
         REQUIRE(rig.until([&] { return rig.listener.offers == 1; }));
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.offers == 1);
         rig.listener.take = nullptr;
         rig.stream.resume(Pause::Waiting);
@@ -158,7 +158,7 @@ TEST_SUITE("net_stream_flow") {
         std::size_t told = 0;
         std::size_t most_unsent = 0;
         std::string got;
-        std::array<char, 9'000> sip;
+        std::array<char, 9'000> sip{};
         REQUIRE(from.until([&] {
             const ssize_t sent = ::send(from.peer.get(),
                                         text.data() + told,

@@ -10,7 +10,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 using test::heard;
 using test::RecordingListener;
 using test::StreamRig;
@@ -25,7 +25,7 @@ TEST_SUITE("net_stream_move") {
         CHECK(!rig.stream.is_open());
         CHECK(detached.fd.is_open());
         REQUIRE(tell(rig.peer, "two"));
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         RecordingListener next_listener;
         Stream next{rig.loop, std::move(detached), next_listener};
         CHECK(rig.until([&] { return next_listener.received == "two"; }));
@@ -64,7 +64,7 @@ TEST_SUITE("net_stream_move") {
         StreamRig rig;
         { const DetachedStream detached = rig.stream.detach(); }
         CHECK(test::hung_up(rig.peer));
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.closed == 0);
     }
 

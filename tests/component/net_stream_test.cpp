@@ -9,7 +9,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 using test::heard;
 using test::StreamRig;
 using test::tell;
@@ -153,7 +153,7 @@ TEST_SUITE("net_stream") {
         CHECK(heard(rig.peer) == "a.b.a.");
         CHECK(rig.stream.unsent() == 0);
         CHECK(!rig.stream.is_full());
-        test::turn_for(rig.loop, 5ms);
+        test::turn_for(rig.loop, milliseconds{5});
         CHECK(rig.listener.drained == 0);
         CHECK(rig.listener.closed == 0);
     }

@@ -105,7 +105,7 @@ public:
         ::getsockname(fd_.get(), address_.get(), &address_.length);
         for (int i = 0; i < 4; ++i) {  // the kernel takes one or two more than it was told
             waiting_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-            ::connect(waiting_.back().get(), address_.get(), address_.length);
+            static_cast<void>(::connect(waiting_.back().get(), address_.get(), address_.length));
         }
     }
 

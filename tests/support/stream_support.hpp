@@ -34,11 +34,11 @@ struct SocketPair {
 [[nodiscard]] inline SocketPair tcp_pair() {
     const net::Fd door{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     auto address = net::numeric_address({Endpoint::Kind::Tcp, "127.0.0.1", 0, {}});
-    ::bind(door.get(), address->get(), address->length);
+    static_cast<void>(::bind(door.get(), address->get(), address->length));
     ::listen(door.get(), 1);
     ::getsockname(door.get(), address->get(), &address->length);
     net::Fd peer{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    ::connect(peer.get(), address->get(), address->length);
+    static_cast<void>(::connect(peer.get(), address->get(), address->length));
     net::Fd ours{::accept4(door.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     return {std::move(ours), std::move(peer)};
 }
@@ -52,7 +52,7 @@ inline bool tell(const net::Fd& peer, std::string_view text) {
 /// @return what has arrived at the other end so far
 inline std::string heard(const net::Fd& peer) {
     std::string result;
-    std::array<char, 65536> chunk;
+    std::array<char, 65536> chunk{};
     ssize_t got = 0;
     while ((got = ::recv(peer.get(), chunk.data(), chunk.size(), MSG_DONTWAIT)) > 0) {
         result.append(chunk.data(), static_cast<std::size_t>(got));

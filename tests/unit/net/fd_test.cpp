@@ -48,10 +48,10 @@ TEST_SUITE("fd") {
         CHECK(!is_open(first));
         CHECK(is_open(second));
         CHECK(a.get() == second);
-        CHECK(!b.is_open());
+        CHECK(!b.is_open());  // NOLINT(bugprone-use-after-move): the subject of this test
         const Fd c{std::move(a)};
         CHECK(c.get() == second);
-        CHECK(!a.is_open());
+        CHECK(!a.is_open());  // NOLINT(bugprone-use-after-move)
         CHECK(is_open(second));
     }
 

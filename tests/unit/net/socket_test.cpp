@@ -12,7 +12,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 
 Endpoint tcp(const std::string& host, std::uint16_t port) {
     return {Endpoint::Kind::Tcp, host, port, {}};
@@ -99,7 +99,7 @@ TEST_SUITE("socket") {
 
     TEST_CASE("tune: switches delay off and keepalive on, rounding up to whole seconds") {
         const Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        tune(fd.get(), 1500ms);
+        tune(fd.get(), milliseconds{1500});
         CHECK(option(fd, IPPROTO_TCP, TCP_NODELAY) != 0);
         CHECK(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1);
         CHECK(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 2);
@@ -107,11 +107,11 @@ TEST_SUITE("socket") {
 
     TEST_CASE("tune: zero leaves keepalive off, and a unix socket is left alone") {
         const Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        tune(fd.get(), 0ms);
+        tune(fd.get(), milliseconds{0});
         CHECK(option(fd, IPPROTO_TCP, TCP_NODELAY) != 0);
         CHECK(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 0);
         const Fd local{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        tune(local.get(), 1000ms);
+        tune(local.get(), milliseconds{1000});
         CHECK(option(local, SOL_SOCKET, SO_KEEPALIVE) == 0);
     }
 }

@@ -14,10 +14,7 @@
 namespace weir::net {
 namespace {
 
-using std::chrono_literals::operator""h;
-using std::chrono_literals::operator""min;
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 constexpr TimePoint kStart = TimePoint{} + 12345678ms;
 constexpr std::size_t kDeadlines = 48;
