@@ -163,6 +163,10 @@ public:
 
     [[nodiscard]] protocol::TransactionStatus transaction_status() const { return status_; }
 
+    /// @return whether the read under way ended inside a message: then the socket must stay on this
+    /// loop
+    [[nodiscard]] bool has_partial_frame() const { return has_partial_frame_; }
+
     [[nodiscard]] BackendState state() const { return state_; }
 
     [[nodiscard]] std::uint64_t id() const { return id_; }
@@ -243,6 +247,7 @@ private:
     protocol::TransactionStatus status_ = protocol::TransactionStatus::Idle;
     std::size_t body_left_ = 0;  // of the frame that is passing through
     bool is_forwarding_ = false;
+    bool has_partial_frame_ = false;
     bool ready_seen_ = false;  // in this read
     int settings_owed_ = 0;    // ReadyForQuery still to come from prepare()
     SettingsPtr wanted_;

@@ -137,6 +137,7 @@ std::size_t Backend::relay(ByteView bytes) {
     }
     env_.counters.bytes_from_backends.add(used);
     deliver(batch);
+    has_partial_frame_ = used < bytes.size();
     end_of_read();
     return used;
 }

@@ -51,7 +51,7 @@ void Pool::on_lend_request(unsigned borrower) {
 }
 
 bool Pool::hand_to_older_waiter(Backend& backend) {
-    if (env_.peers.worker_count() == 1) {
+    if (env_.peers.worker_count() == 1 || backend.has_partial_frame()) {
         return false;
     }
     std::int64_t oldest = waiters_.empty() ? 0 : nanoseconds(waiters_.front()->waiting_since);

@@ -121,6 +121,7 @@ void ClientSession::give_back() {
         return;
     }
     transition(ClientEvent::BackendGivenBack);
+    stream_.resume(net::Pause::PeerIsFull);  // what the backend was too full for is dropped now
     pool_->release(*std::exchange(backend_, nullptr));
     if (worker_.is_draining()) {
         fatal(sqlstate::kAdminShutdown, "server shutting down");
@@ -197,6 +198,7 @@ void ClientSession::refuse_open_transaction() {
     const AfterReply after = write_loss(output, loss);
     const bool is_frame_open = body_left_ > 0 && is_forwarding_;
     is_forwarding_ = false;
+    stream_.resume(net::Pause::PeerIsFull);
     pool_->abandon(*std::exchange(backend_, nullptr),
                    is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
                    pool::Backend::Departure::Vanished);

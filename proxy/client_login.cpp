@@ -248,9 +248,7 @@ void ClientSession::open_console() {
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
     send(output);
-    if (!is_relaying_) {
-        stream_.offer_unread();
-    }
+    resume_held();
 }
 
 void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseSettings& database) {
@@ -326,9 +324,7 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
     log::debug("client_login",
                {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
     set_idle_deadline();
-    if (!is_relaying_) {
-        stream_.offer_unread();
-    }
+    resume_held();
 }
 
 void ClientSession::login_failed(SqlState sqlstate, std::string message, const char* reason) {

@@ -144,6 +144,9 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
     }
     const bool is_mid_reply = backend_ != nullptr && backend_->is_mid_frame();
     leave_backend(pool::Backend::Departure::Vanished);
+    if (cancel_pid_ == 0) {
+        pool_ = nullptr;  // not one of its clients yet: it may be forgotten before we are gone
+    }
     transition(ClientEvent::EndBegan);
     if (!is_mid_reply) {  // inside another message an error cannot be told
         ByteWriter writer;
