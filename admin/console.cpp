@@ -121,7 +121,7 @@ Console::Progress Console::run_simple(const Action& action) {
     return Progress::Done;
 }
 
-void Console::finish_simple(const Action& action, std::vector<Row> rows) {
+void Console::finish_simple(const Action& action, const std::vector<Row>& rows) {
     write_notice_of(action);
     if (!action.described().empty()) {
         write_description(out_, action.described(), {});
@@ -164,13 +164,13 @@ void Console::ask(Pending pending) {
                                     std::make_shared<status::Snapshot>(std::move(answer));
                                 post([ticket, snapshot] {
                                     if (ticket->console != nullptr) {
-                                        ticket->console->on_snapshot(std::move(*snapshot));
+                                        ticket->console->on_snapshot(*snapshot);
                                     }
                                 });
                             });
 }
 
-void Console::on_snapshot(status::Snapshot snapshot) {
+void Console::on_snapshot(const status::Snapshot& snapshot) {
     WEIR_ASSERT(busy());
     ticket_->console = nullptr;
     ticket_.reset();
@@ -178,7 +178,7 @@ void Console::on_snapshot(status::Snapshot snapshot) {
     const Pending done = std::exchange(pending_, Pending{});
     std::vector<Row> rows = rows_of(done.action, snapshot);
     if (done.portal == nullptr) {
-        finish_simple(done.action, std::move(rows));
+        finish_simple(done.action, rows);
         run_queue();
     } else {
         done.portal->rows = std::move(rows);
@@ -245,7 +245,7 @@ void Console::complete(const Action& action, std::size_t rows) {
     }
 }
 
-void Console::error(protocol::ErrorFields fields) {
+void Console::error(const protocol::ErrorFields& fields) {
     protocol::write_error(out_, fields);
 }
 

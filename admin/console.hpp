@@ -119,7 +119,7 @@ private:
     void on_query(ByteView body);
     void run_queue();
     Progress run_simple(const Action& action);
-    void finish_simple(const Action& action, std::vector<Row> rows);
+    void finish_simple(const Action& action, const std::vector<Row>& rows);
 
     // Extended protocol.
     void on_parse(ByteView body);
@@ -140,10 +140,10 @@ private:
                                            const status::Snapshot& snapshot) const;
     [[nodiscard]] static bool needs_snapshot(const Action& action);
     void ask(Pending pending);
-    void on_snapshot(status::Snapshot snapshot);
+    void on_snapshot(const status::Snapshot& snapshot);
     void write_notice_of(const Action& action);
     void complete(const Action& action, std::size_t rows);
-    void error(protocol::ErrorFields fields);
+    void error(const protocol::ErrorFields& fields);
     void error(SqlState sqlstate, std::string message);
     void extended_error(SqlState sqlstate, std::string message);
     void ready_for_query();

@@ -201,6 +201,7 @@ std::vector<Row> user_rows(const CommandInput& input) {
         use.clients += pool.clients_active + pool.clients_idle + pool.clients_waiting;
     }
     std::vector<Row> rows;
+    rows.reserve(users.size());
     for (const auto& [name, use] : users) {
         rows.push_back(user_row(name, use, input.config));
     }

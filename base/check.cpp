@@ -48,19 +48,14 @@ void check_failed(const char* condition, const char* file, int line) noexcept {
 }
 
 bool bug_found(const char* what, const char* file, int line) noexcept {
-    const std::uint64_t before = count_bug(what);
+    const unsigned long long seen = count_bug(what) + 1;
+    // At 1, 2, 4, 8 … only: a bug that repeats must not flood the log.
+    if ((seen & (seen - 1)) == 0) {
+        std::fprintf(stderr, "weir: bug: %s at %s:%d (seen %llu times)\n", what, file, line, seen);
+    }
 #if defined(WEIR_ASSERTS) && WEIR_ASSERTS
     check_failed(what, file, line);
 #endif
-    // At 1, 2, 4, 8 … only: a bug that repeats must not flood the log.
-    if ((before & (before + 1)) == 0) {
-        std::fprintf(stderr,
-                     "weir: bug: %s at %s:%d (seen %llu times)\n",
-                     what,
-                     file,
-                     line,
-                     static_cast<unsigned long long>(before + 1));
-    }
     return true;
 }
 

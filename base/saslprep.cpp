@@ -10,7 +10,7 @@ namespace weir {
 
 std::string saslprep(std::string_view password) {
     constexpr unsigned char kFirstBeyondAscii = 0x80;
-    const std::string raw{password};
+    std::string raw{password};
     const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < kFirstBeyondAscii; };
     if (std::all_of(raw.begin(), raw.end(), is_ascii)) {
         return raw;

@@ -22,11 +22,9 @@ std::optional<SqlState> SqlState::parse(std::string_view text) {
 }
 
 std::string SqlState::text() const {
-    std::string text(kLength, '0');
-    std::uint32_t rest = packed_;
-    for (auto place = text.rbegin(); place != text.rend(); ++place) {
-        *place = kDigits[(rest & 63U) % kDigits.size()];
-        rest >>= 6U;
+    std::string text;
+    for (std::size_t place = kLength; place-- > 0;) {
+        text.push_back(kDigits[((packed_ >> (6U * place)) & 63U) % kDigits.size()]);
     }
     return text;
 }

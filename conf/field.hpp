@@ -32,8 +32,8 @@ void from_value(T& into, const Value& value) {
 
 template <class T>
 std::optional<Value> to_value(const T& field) {
-    constexpr bool is_number = std::is_enum_v<T> || std::is_integral_v<T>;
-    if constexpr (is_number && !std::is_same_v<T, bool>) {
+    constexpr bool kIsNumber = std::is_enum_v<T> || std::is_integral_v<T>;
+    if constexpr (kIsNumber && !std::is_same_v<T, bool>) {
         return Value{static_cast<std::uint64_t>(field)};
     } else if constexpr (std::is_same_v<T, std::optional<Address>>) {
         return Value{field ? std::vector<Address>{*field} : std::vector<Address>{}};

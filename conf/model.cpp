@@ -23,6 +23,15 @@ auto* find_in(Map& map, std::string_view name) {
 
 }  // namespace
 
+std::string_view name_of(PoolMode mode) {
+    switch (mode) {
+        case PoolMode::Session: return "session";
+        case PoolMode::Transaction: return "transaction";
+        case PoolMode::Statement: return "statement";
+    }
+    return "";
+}
+
 PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     lay_over(base.mode, overrides.mode);
     lay_over(base.min, overrides.min);

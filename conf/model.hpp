@@ -21,6 +21,10 @@ using std::chrono::milliseconds;
 
 enum class Profile : std::uint8_t { Development, Test, Staging, Production, HighLoad };
 enum class PoolMode : std::uint8_t { Session, Transaction, Statement };
+
+/// @return the word in the configuration: "session", "transaction" or "statement"
+[[nodiscard]] std::string_view name_of(PoolMode mode);
+
 enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256 };
 
 /// Where Weir listens, or where PostgreSQL does. For Unix `path` is the socket's file, not its

@@ -24,7 +24,7 @@ bool is_out_of_descriptors(int error) {
 }
 
 std::string problem_of(const Endpoint& endpoint, const char* doing) {
-    return "cannot " + std::string{doing} + " " + endpoint.text() + ": " + std::strerror(errno);
+    return "cannot " + std::string{doing} + " " + endpoint.text() + ": " + error_text(errno);
 }
 
 bool is_file_socket(const Endpoint& endpoint) {
@@ -155,7 +155,7 @@ void Listener::accept_some() {
         }
         if (is_out_of_descriptors(errno)) {
             log::error("accept_failed",
-                       {{"address", endpoint_.text()}, {"reason", std::strerror(errno)}});
+                       {{"address", endpoint_.text()}, {"reason", error_text(errno)}});
             uv_poll_stop(poll_.get());
             loop_.set_deadline(rest_, loop_.now() + kRestWhenFull);
             return;

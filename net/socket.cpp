@@ -92,7 +92,7 @@ SocketName local_name(int fd) {
 }
 
 std::string error_text(int error) {
-    return error < 0 ? uv_strerror(error) : std::strerror(error);
+    return error < 0 ? uv_strerror(error) : std::generic_category().message(error);
 }
 
 void tune(int fd, std::chrono::milliseconds keepalive) {

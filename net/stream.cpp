@@ -25,7 +25,7 @@ bool is_try_again(int error) {
 /// Reads off what the peer sent and nobody will look at: closing with it unread would reset the
 /// connection and could take our last message with it.
 void discard_received(int fd) {
-    std::array<std::byte, 4096> scrap;
+    std::array<std::byte, 4096> scrap{};
     constexpr int kReadsMax = 16;
     for (int i = 0; i<kReadsMax&& ::recv(fd, scrap.data(), scrap.size(), MSG_DONTWAIT)> 0; ++i) {
     }

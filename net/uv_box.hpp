@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace weir::net {
@@ -23,9 +24,10 @@ public:
     /// @param init calls the uv_*_init of this handle; its result (0 or UV_E*) is kept in
     /// init_error()
     template <class Init>
-    explicit UvBox(Init&& init)
-        : block_{std::make_unique<Block>()},
-          init_error_{std::forward<Init>(init)(&block_->handle)} {
+    requires std::is_invocable_r_v<int, Init&, Handle*>
+
+    explicit UvBox(Init init)
+        : block_{std::make_unique<Block>()}, init_error_{init(&block_->handle)} {
         if (init_error_ != 0) {
             block_.reset();  // never initialised: must not be closed
             return;

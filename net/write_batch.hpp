@@ -14,7 +14,8 @@ namespace weir::net {
 /// adjoining ones joined.
 ///
 /// @cost no allocation; when full, the writer must write and clear() first
-class WriteBatch {
+class WriteBatch {  // NOLINT(cppcoreguidelines-pro-type-member-init): segments_ is read up to
+                    // count_
 public:
     static constexpr std::size_t kSegmentsMax = 32;
 

@@ -210,7 +210,7 @@ void Backend::come_back() {
     holder_ = nullptr;
     stream_->resume(net::Pause::PeerIsFull);
     if (must_end_) {
-        end(nullptr);
+        end(/*failure=*/nullptr);
         return;
     }
     if (env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty()) {
@@ -230,8 +230,8 @@ void Backend::abandon(Frame frame, Departure departure) {
     stream_->resume(net::Pause::PeerIsFull);
     if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
         expected_.copy() == protocol::ExpectedReplies::Copy::Both) {
-        end(nullptr);  // the server waits for bytes that will never come, or may answer what we
-                       // cannot tell apart
+        end(/*failure=*/nullptr);  // the server waits for bytes that will never come, or may answer
+                                   // what we cannot tell apart
         return;
     }
     transition(BackendEvent::CameBackDirty);
@@ -273,7 +273,7 @@ void Backend::clean_on() {
         return;
     }
     if (must_end_) {
-        end(nullptr);
+        end(/*failure=*/nullptr);
         return;
     }
     if (cancels_ > 0) {
@@ -301,7 +301,7 @@ void Backend::cancel_ended(CancelOutcome outcome) {
         return;
     }
     if (must_end_) {
-        end(nullptr);
+        end(/*failure=*/nullptr);
         return;
     }
     if (is_reset_pending_) {
@@ -322,7 +322,7 @@ void Backend::ask(std::string_view sql) {
 }
 
 void Backend::close() {
-    end(nullptr);
+    end(/*failure=*/nullptr);
 }
 
 ParkedBackend Backend::park() {
@@ -364,7 +364,7 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
     }
     log::info("backend_too_slow",
               {{"backend", id_}, {"pid", process_id_}, {"state", name_of(state_)}});
-    end(nullptr);
+    end(/*failure=*/nullptr);
 }
 
 /// The connection is of no more use: tells the holder, if there is one, and ends.
@@ -379,7 +379,7 @@ void Backend::lose(SqlState sqlstate, std::string message) {
         loss.reason.detail = "server said: " + last_words_->message + " (SQLSTATE " +
                              last_words_->sqlstate.text() + ")";
     }
-    end(nullptr);
+    end(/*failure=*/nullptr);
     if (holder != nullptr) {
         holder->on_backend_lost(loss);
     }

@@ -213,7 +213,8 @@ private:
     void finish_login();
 
     std::size_t relay(ByteView bytes);
-    [[nodiscard]] Treatment begin_frame(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] Treatment begin_frame(ByteView rest);
+    void pass_on(ByteView part, net::WriteBatch& batch);
     [[nodiscard]] Treatment look_into(protocol::BackendMessage type,
                                       ByteView body,
                                       protocol::ReplyVerdict verdict);

@@ -96,17 +96,13 @@ std::size_t Backend::relay(ByteView bytes) {
     net::WriteBatch batch;
     ready_seen_ = false;
     std::size_t used = 0;
-    bool is_complete = true;
-    while (used < bytes.size() && is_complete && state_ != BackendState::Closed) {
+    while (used < bytes.size() && state_ != BackendState::Closed) {
         const ByteView rest = bytes.subspan(used);
         if (body_left_ == 0) {
-            const auto [status, header] = protocol::read_header(rest);
-            if (status == protocol::FrameStatus::NeedMore) {
+            const Treatment treatment = begin_frame(rest);
+            if (treatment == Treatment::Incomplete) {
                 break;
             }
-            const Treatment treatment = status == protocol::FrameStatus::Complete
-                                            ? begin_frame(header, rest)
-                                            : Treatment::Broken;
             if (treatment == Treatment::Broken) {
                 deliver(batch);
                 log::warn("backend_protocol_violation",
@@ -116,22 +112,10 @@ std::size_t Backend::relay(ByteView bytes) {
                 lose(sqlstate::kProtocolViolation, "server sent a message out of turn");
                 return bytes.size();
             }
-            is_complete = treatment != Treatment::Incomplete;
-            if (!is_complete) {
-                break;
-            }
-            body_left_ = header.frame_bytes();
             is_forwarding_ = treatment == Treatment::Forward && holder_ != nullptr;
         }
         const std::size_t part = std::min(body_left_, rest.size());
-        if (is_forwarding_) {
-            batch.add(rest.first(part));
-            if (batch.is_full()) {
-                deliver(batch);
-            }
-        } else if (state_ == BackendState::Cleaning) {
-            discarded_ += part;
-        }
+        pass_on(rest.first(part), batch);
         body_left_ -= part;
         used += part;
     }
@@ -140,6 +124,17 @@ std::size_t Backend::relay(ByteView bytes) {
     has_partial_frame_ = used < bytes.size();
     end_of_read();
     return used;
+}
+
+void Backend::pass_on(ByteView part, net::WriteBatch& batch) {
+    if (is_forwarding_) {
+        batch.add(part);
+        if (batch.is_full()) {
+            deliver(batch);
+        }
+    } else if (state_ == BackendState::Cleaning) {
+        discarded_ += part.size();
+    }
 }
 
 void Backend::deliver(net::WriteBatch& batch) {
@@ -198,8 +193,12 @@ void Backend::end_of_read() {
 
 /// Decides what happens to the frame that begins at `rest`; nothing has been done yet when it
 /// returns Incomplete.
-Backend::Treatment Backend::begin_frame(const protocol::FrameHeader& header, ByteView rest) {
-    if (!protocol::is_backend_message(header.type)) {
+Backend::Treatment Backend::begin_frame(ByteView rest) {
+    const auto [status, header] = protocol::read_header(rest);
+    if (status == protocol::FrameStatus::NeedMore) {
+        return Treatment::Incomplete;
+    }
+    if (status == protocol::FrameStatus::Invalid || !protocol::is_backend_message(header.type)) {
         return Treatment::Broken;
     }
     const auto type = static_cast<BackendMessage>(header.type);
@@ -207,10 +206,11 @@ Backend::Treatment Backend::begin_frame(const protocol::FrameHeader& header, Byt
     if (is_looked_into && rest.size() < header.frame_bytes()) {
         return Treatment::Incomplete;
     }
+    body_left_ = header.frame_bytes();
     if (type == BackendMessage::ErrorResponse && is_looked_into &&
         is_last_word(protocol::body_of(rest, header))) {
         if (state_ == BackendState::Idle) {
-            end(nullptr);  // its end follows: nobody is to be lent it in between
+            end(/*failure=*/nullptr);  // its end follows: nobody is to be lent it in between
         }
         return Treatment::Drop;
     }

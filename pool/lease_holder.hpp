@@ -16,10 +16,11 @@ class Backend;
 
 /// What a client needs to know when its backend is gone.
 struct BackendLoss {
-    protocol::ExpectedReplies owed;      ///< what the client still waits for
-    protocol::TransactionStatus status;  ///< as of the last ReadyForQuery
-    bool is_mid_frame =
-        false;  ///< part of a message has reached the client: its stream cannot be mended
+    protocol::ExpectedReplies owed;  ///< what the client still waits for
+    protocol::TransactionStatus status =
+        protocol::TransactionStatus::Idle;  ///< as of the last ReadyForQuery
+    /// Part of a message has reached the client: its stream cannot be mended.
+    bool is_mid_frame = false;
     protocol::ErrorFields reason;  ///< for the client; severity is the client's business
 };
 

@@ -20,7 +20,7 @@ constexpr std::size_t kWelcomesMax = 256;
 std::uint64_t PoolPlan::generation() const {
     std::string text = endpoint.text() + '\0' + dbname + '\0' + connect_query;
     for (const auto& [name, value] : startup_settings) {
-        text += '\0' + name + '\0' + value;
+        text.append(1, '\0').append(name).append(1, '\0').append(value);
     }
     return std::hash<std::string>{}(text);
 }

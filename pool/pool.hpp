@@ -31,7 +31,7 @@ struct PoolKey {
     std::string replication;  ///< startup parameter; "" = ordinary. Such backends serve one client
                               ///< and are closed.
 
-    auto operator<=>(const PoolKey&) const = default;
+    auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr): misread
 };
 
 /// What a pool takes from the configuration; replaced as a whole on reload.

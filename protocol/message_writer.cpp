@@ -11,12 +11,12 @@ namespace weir::protocol {
 namespace {
 
 enum AuthenticationCode : std::uint32_t {
-    kOk = 0,
-    kCleartext = 3,
-    kMd5 = 5,
-    kSasl = 10,
-    kSaslContinue = 11,
-    kSaslFinal = 12,
+    Ok = 0,
+    Cleartext = 3,
+    Md5 = 5,
+    Sasl = 10,
+    SaslContinue = 11,
+    SaslFinal = 12,
 };
 
 void write_authentication(ByteWriter& writer, AuthenticationCode code, ByteView data) {
@@ -57,20 +57,20 @@ void write_count(ByteWriter& writer, std::size_t count) {
 }  // namespace
 
 void write_authentication_ok(ByteWriter& writer) {
-    write_authentication(writer, kOk, {});
+    write_authentication(writer, Ok, {});
 }
 
 void write_authentication_cleartext(ByteWriter& writer) {
-    write_authentication(writer, kCleartext, {});
+    write_authentication(writer, Cleartext, {});
 }
 
 void write_authentication_md5(ByteWriter& writer, std::span<const std::byte, 4> salt) {
-    write_authentication(writer, kMd5, salt);
+    write_authentication(writer, Md5, salt);
 }
 
 void write_authentication_sasl(ByteWriter& writer, std::span<const std::string_view> mechanisms) {
     const MessageFrame frame{writer, BackendMessage::Authentication};
-    writer.u32(kSasl);
+    writer.u32(Sasl);
     for (const std::string_view mechanism : mechanisms) {
         writer.cstring(mechanism);
     }
@@ -78,11 +78,11 @@ void write_authentication_sasl(ByteWriter& writer, std::span<const std::string_v
 }
 
 void write_authentication_sasl_continue(ByteWriter& writer, std::string_view data) {
-    write_authentication(writer, kSaslContinue, as_bytes(data));
+    write_authentication(writer, SaslContinue, as_bytes(data));
 }
 
 void write_authentication_sasl_final(ByteWriter& writer, std::string_view data) {
-    write_authentication(writer, kSaslFinal, as_bytes(data));
+    write_authentication(writer, SaslFinal, as_bytes(data));
 }
 
 void write_backend_key_data(ByteWriter& writer, std::uint32_t process_id, ByteView secret) {

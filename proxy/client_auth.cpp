@@ -147,20 +147,21 @@ ClientAuth::Status ClientAuth::start_scram(ByteWriter& output) {
                 return offer_scram(*protocol::ScramVerifier::parse(*secret_),
                                    protocol::ScramAccount::Known,
                                    output);
-            case SecretKind::Plain: {
-                const auto cached = cache_.verifiers.find(user_);
-                if (cached != cache_.verifiers.end() && cached->second.secret == *secret_) {
-                    return offer_scram(
-                        cached->second.verifier, protocol::ScramAccount::Known, output);
-                }
-                return derive_verifier();
-            }
+            case SecretKind::Plain: return start_scram_from_password(output);
             case SecretKind::Md5: break;  // an md5 hash cannot answer SCRAM
         }
     }
     return offer_scram(protocol::ScramVerifier::mock(user_, cache_.mock_secret),
                        protocol::ScramAccount::Mock,
                        output);
+}
+
+ClientAuth::Status ClientAuth::start_scram_from_password(ByteWriter& output) {
+    const auto cached = cache_.verifiers.find(user_);
+    if (cached != cache_.verifiers.end() && cached->second.secret == *secret_) {
+        return offer_scram(cached->second.verifier, protocol::ScramAccount::Known, output);
+    }
+    return derive_verifier();
 }
 
 ClientAuth::Status ClientAuth::derive_verifier() {

@@ -46,7 +46,7 @@ public:
     [[nodiscard]] Status feed(ByteView body, ByteWriter& output);
 
     /// @return what to run off the loop: owns all it touches
-    [[nodiscard]] std::function<void()> take_work() { return std::move(work_); }
+    [[nodiscard]] std::function<void()> take_work() { return std::exchange(work_, nullptr); }
 
     [[nodiscard]] Status hashed(ByteWriter& output);
 
@@ -76,6 +76,7 @@ private:
 
     [[nodiscard]] Method method() const;
     [[nodiscard]] Status start_scram(ByteWriter& output);
+    [[nodiscard]] Status start_scram_from_password(ByteWriter& output);
     [[nodiscard]] Status offer_scram(protocol::ScramVerifier verifier,
                                      protocol::ScramAccount account,
                                      ByteWriter& output);

@@ -25,19 +25,10 @@ std::size_t ClientSession::relay(ByteView bytes) {
     while (used < bytes.size() && state_ != ClientState::Closing && state_ != ClientState::Closed) {
         const ByteView rest = bytes.subspan(used);
         if (body_left_ == 0) {
-            const auto [status, header] = protocol::read_header(rest);
-            if (status == protocol::FrameStatus::NeedMore) {
-                break;
-            }
-            if (status == protocol::FrameStatus::Invalid) {
-                fatal(sqlstate::kProtocolViolation, "invalid message length");
-                break;
-            }
-            const Treatment treatment = begin_frame(header);
+            const Treatment treatment = begin_frame(rest);
             if (treatment == Treatment::Hold || treatment == Treatment::Stop) {
                 break;
             }
-            body_left_ = header.frame_bytes();
             is_forwarding_ = treatment == Treatment::Forward;
         }
         const std::size_t part = std::min(body_left_, rest.size());
@@ -75,8 +66,25 @@ void ClientSession::flush_to_backend(net::WriteBatch& batch) {
     batch.clear();
 }
 
-/// Decides what happens to the message whose header has been read.
-ClientSession::Treatment ClientSession::begin_frame(const protocol::FrameHeader& header) {
+/// Decides what happens to the message that begins at `rest`; Hold: come back with more bytes or
+/// with a backend.
+ClientSession::Treatment ClientSession::begin_frame(ByteView rest) {
+    const auto [status, header] = protocol::read_header(rest);
+    if (status == protocol::FrameStatus::NeedMore) {
+        return Treatment::Hold;
+    }
+    if (status == protocol::FrameStatus::Invalid) {
+        fatal(sqlstate::kProtocolViolation, "invalid message length");
+        return Treatment::Stop;
+    }
+    const Treatment treatment = treatment_of(header);
+    if (treatment == Treatment::Forward || treatment == Treatment::Drop) {
+        body_left_ = header.frame_bytes();
+    }
+    return treatment;
+}
+
+ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader& header) {
     if (!protocol::is_frontend_message(header.type) ||
         static_cast<FrontendMessage>(header.type) == FrontendMessage::Password) {
         fatal(sqlstate::kProtocolViolation,

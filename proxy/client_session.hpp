@@ -103,7 +103,8 @@ private:
 
     // Relay (client_relay.cpp)
     [[nodiscard]] std::size_t relay(ByteView bytes);
-    [[nodiscard]] Treatment begin_frame(const protocol::FrameHeader& header);
+    [[nodiscard]] Treatment begin_frame(ByteView rest);
+    [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
     [[nodiscard]] Treatment want_backend(protocol::FrontendMessage type);
     [[nodiscard]] Treatment skip(protocol::FrontendMessage type);

@@ -284,35 +284,63 @@ void Server::on_deadline(net::Deadline& deadline) {
     loop_.stop();
 }
 
+/// A snapshot on its way: it is passed from worker to worker, so it is never shared.
+struct Server::Gathering {
+    status::Snapshot snapshot;
+    status::Detail detail{};
+    std::function<void(status::Snapshot)> done;
+};
+
 void Server::collect(status::Detail detail, std::function<void(status::Snapshot)> done) {
-    loop_.post([this, detail, done = std::move(done)] {
-        struct Gathering {
-            status::Snapshot snapshot;
-            std::size_t missing;
-            std::function<void(status::Snapshot)> done;
-        };
-        auto gathering = std::make_shared<Gathering>(Gathering{{}, shared_.workers.size(), done});
-        // The workers fill the snapshot one after the other: each posts on to the next, so it is
-        // never shared.
-        auto visit = std::make_shared<std::function<void(std::size_t)>>();
-        *visit = [this, detail, gathering, weak = std::weak_ptr{visit}](std::size_t index) {
-            const auto self = weak.lock();
-            if (index == shared_.workers.size()) {
-                loop_.post([this, gathering] {
-                    gathering->snapshot.draining = gathering->snapshot.draining || is_draining_;
-                    merge_pools(gathering->snapshot);
-                    add_databases(gathering->snapshot);
-                    gathering->done(std::move(gathering->snapshot));
-                });
-                return;
-            }
-            shared_.workers[index]->post([gathering, detail, self, index](Worker& worker) {
-                worker.add_to(gathering->snapshot, detail);
-                (*self)(index + 1);
-            });
-        };
-        (*visit)(0);
+    auto gathering = std::make_shared<Gathering>();
+    gathering->detail = detail;
+    gathering->done = std::move(done);
+    loop_.post([this, gathering] { gather(gathering, 0); });
+}
+
+void Server::gather(const std::shared_ptr<Gathering>& gathering, std::size_t index) {
+    if (index == shared_.workers.size()) {
+        loop_.post([this, gathering] { finish_gathering(*gathering); });
+        return;
+    }
+    shared_.workers[index]->post([this, gathering, index](Worker& worker) {
+        worker.add_to(gathering->snapshot, gathering->detail);
+        gather(gathering, index + 1);
     });
+}
+
+void Server::finish_gathering(Gathering& gathering) {
+    gathering.snapshot.draining = gathering.snapshot.draining || is_draining_;
+    merge_pools(gathering.snapshot);
+    add_databases(gathering.snapshot);
+    gathering.done(std::move(gathering.snapshot));
+}
+
+status::Database Server::describe(const std::string& name,
+                                  const conf::DatabaseSettings& database,
+                                  const std::vector<status::Pool>& pools) const {
+    const Endpoint& server = config_->cluster_of(database).servers.front();
+    const conf::PoolSettings settings = config_->pool_for(name, database.user);
+    status::Database row;
+    row.name = name;
+    row.host = server.kind == Endpoint::Kind::Tcp ? server.host : server.path;
+    row.port = server.port;
+    row.dbname = database.dbname.empty() ? name : database.dbname;
+    row.force_user = database.user;
+    row.pool_size = settings.max;
+    row.min_pool_size = settings.min;
+    row.reserve = settings.reserve;
+    row.mode = conf::name_of(settings.mode);
+    row.max_lifetime_s =
+        std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();
+    for (const status::Pool& pool : pools) {
+        if (pool.database == name) {
+            row.connections += pool.open;
+            row.client_connections +=
+                pool.clients_active + pool.clients_idle + pool.clients_waiting;
+        }
+    }
+    return row;
 }
 
 void Server::add_databases(status::Snapshot& snapshot) const {
@@ -326,40 +354,15 @@ void Server::add_databases(status::Snapshot& snapshot) const {
         names.insert(pool.database);
     }
     for (const std::string& name : names) {
-        const conf::DatabaseSettings* database = config_->find_database(name);
-        if (database == nullptr) {
-            continue;
+        if (const auto* database = config_->find_database(name); database != nullptr) {
+            snapshot.databases.push_back(describe(name, *database, snapshot.pools));
         }
-        const Endpoint& server = config_->cluster_of(*database).servers.front();
-        const conf::PoolSettings settings = config_->pool_for(name, database->user);
-        status::Database row;
-        row.name = name;
-        row.host = server.kind == Endpoint::Kind::Tcp ? server.host : server.path;
-        row.port = server.port;
-        row.dbname = database->dbname.empty() ? name : database->dbname;
-        row.force_user = database->user;
-        row.pool_size = settings.max;
-        row.min_pool_size = settings.min;
-        row.reserve = settings.reserve;
-        row.mode =
-            settings.mode == conf::PoolMode::Session
-                ? "session"
-                : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
-        row.max_lifetime_s =
-            std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();
-        for (const status::Pool& pool : snapshot.pools) {
-            if (pool.database == name) {
-                row.connections += pool.open;
-                row.client_connections +=
-                    pool.clients_active + pool.clients_idle + pool.clients_waiting;
-            }
-        }
-        snapshot.databases.push_back(std::move(row));
     }
     for (const auto& [name, database] : config_->databases) {
         const std::string problem = reachability_.problem_of(config_->cluster_of(database).name);
         if (!problem.empty()) {
-            snapshot.not_ready.push_back(name + ": " + problem);
+            std::string line = name;
+            snapshot.not_ready.push_back(line.append(": ").append(problem));
         }
     }
     snapshot.users = config_->users.size();

@@ -68,7 +68,13 @@ private:
     void on_deadline(net::Deadline& deadline) override;
     void check_drained();
     void accept(net::Fd fd);
+    struct Gathering;
+    void gather(const std::shared_ptr<Gathering>& gathering, std::size_t index);
+    void finish_gathering(Gathering& gathering);
     void add_databases(status::Snapshot& snapshot) const;
+    [[nodiscard]] status::Database describe(const std::string& name,
+                                            const conf::DatabaseSettings& database,
+                                            const std::vector<status::Pool>& pools) const;
 
     ServerOptions options_;
     net::EventLoop loop_;

@@ -216,28 +216,38 @@ bool Worker::make_room(const pool::Pool& asking) {
     }
     for (const auto& worker : shared_.workers) {
         if (worker.get() != this) {
-            worker->post([key = asking.key()](Worker& target) {
-                if (const pool::Pool* pool = target.pools_->find(key); pool != nullptr) {
-                    static_cast<void>(target.pools_->make_room(*pool));
-                }
-            });
+            worker->post([key = asking.key()](Worker& target) { target.make_room_here(key); });
         }
     }
     return false;
 }
 
+void Worker::make_room_here(const pool::PoolKey& asking) {
+    if (const pool::Pool* pool = pools_->find(asking); pool != nullptr) {
+        static_cast<void>(pools_->make_room(*pool));
+    }
+}
+
 void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
+    const PoolRows rows = add_pools_to(snapshot, detail);
+    add_sessions_to(snapshot, detail, rows);
+    snapshot.totals.client_connections += client_connections_;
+    for (const auto& [reason, count] : failed_logins_) {
+        snapshot.totals.logins_failed_by_reason[reason] += count;
+    }
+    add_counters_to(snapshot.totals);
+    snapshot.draining = snapshot.draining || is_draining_;
+}
+
+Worker::PoolRows Worker::add_pools_to(status::Snapshot& snapshot, status::Detail detail) {
     const TimePoint now = Clock::now();
-    std::map<const pool::Pool*, std::size_t> rows;
+    PoolRows rows;
     pools_->for_each([&](pool::Pool& pool) {
         status::Pool row;
         row.database = pool.key().database;
         row.user = pool.key().user;
         const conf::PoolSettings& settings = pool.plan().settings;
-        row.mode =
-            settings.mode == conf::PoolMode::Session
-                ? "session"
-                : (settings.mode == conf::PoolMode::Transaction ? "transaction" : "statement");
+        row.mode = conf::name_of(settings.mode);
         row.size_max = settings.max;
         row.size_min = settings.min;
         row.reserve = settings.reserve;
@@ -253,6 +263,13 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
             });
         }
     });
+    return rows;
+}
+
+void Worker::add_sessions_to(status::Snapshot& snapshot,
+                             status::Detail detail,
+                             const PoolRows& rows) {
+    const TimePoint now = Clock::now();
     for (const std::string_view label : kClientLabels) {
         snapshot.totals.clients_by_state.try_emplace(std::string{label}, 0);
     }
@@ -268,12 +285,6 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
             snapshot.clients.push_back(session.describe(now));
         }
     });
-    snapshot.totals.client_connections += client_connections_;
-    for (const auto& [reason, count] : failed_logins_) {
-        snapshot.totals.logins_failed_by_reason[reason] += count;
-    }
-    add_counters_to(snapshot.totals);
-    snapshot.draining = snapshot.draining || is_draining_;
 }
 
 status::Connection Worker::describe(const pool::Pool& pool,

@@ -123,6 +123,9 @@ private:
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
                                               const pool::Backend& backend,
                                               TimePoint now) const;
+    using PoolRows = std::map<const pool::Pool*, std::size_t>;  ///< index into Snapshot::pools
+    [[nodiscard]] PoolRows add_pools_to(status::Snapshot& snapshot, status::Detail detail);
+    void add_sessions_to(status::Snapshot& snapshot, status::Detail detail, const PoolRows& rows);
     void add_counters_to(status::Totals& totals) const;
     void on_deadline(net::Deadline& deadline) override;
 
@@ -130,6 +133,7 @@ private:
                       const pool::PoolKey& key,
                       std::function<void(pool::Pool&)> task) override;
     bool make_room(const pool::Pool& asking) override;
+    void make_room_here(const pool::PoolKey& asking);
     [[nodiscard]] unsigned worker_count() const override;
 
     [[nodiscard]] std::uint64_t next_id() override { return shared_.next_id.fetch_add(1); }

@@ -44,9 +44,9 @@ TwoMessages split(std::string_view text) {
 }
 
 void play_server(std::string_view text, ScramAccount account) {
-    static const ScramVerifier verifier = ScramVerifier::derive("pencil", as_bytes("salt"), 1);
+    static const ScramVerifier kVerifier = ScramVerifier::derive("pencil", as_bytes("salt"), 1);
     const TwoMessages messages = split(text);
-    ScramServer server{verifier, account};
+    ScramServer server{kVerifier, account};
     server.set_nonce_for_test(std::string{kServerNonce});
     const auto reply = server.client_first(messages.first);
     require(!server.is_done());
@@ -59,7 +59,7 @@ void play_server(std::string_view text, ScramAccount account) {
 }
 
 void play_client(std::string_view text) {
-    static const ScramKeys keys = ScramKeys::derive("pencil", as_bytes("salt"), 1);
+    static const ScramKeys kKeys = ScramKeys::derive("pencil", as_bytes("salt"), 1);
     const TwoMessages messages = split(text);
     ScramClient client;
     client.set_identity_for_test("", std::string{kClientNonce});
@@ -68,7 +68,7 @@ void play_client(std::string_view text) {
     if (first) {
         require(first->iterations >= 1 && first->iterations <= kMaxScramIterations);
         require(!first->salt.empty() && first->salt.size() <= kMaxScramSaltBytes);
-        require(client.client_final(keys).starts_with("c=biws,r=clientnonce"));
+        require(client.client_final(kKeys).starts_with("c=biws,r=clientnonce"));
     }
     const auto final = client.server_final(messages.second);
     require(final.has_value() == client.is_done());

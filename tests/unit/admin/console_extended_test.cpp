@@ -4,7 +4,6 @@ namespace weir::admin {
 
 using test::ConsoleFixture;
 using test::FakeStatus;
-using test::has_field;
 
 namespace {
 

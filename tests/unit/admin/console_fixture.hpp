@@ -72,14 +72,14 @@ struct ConsoleFixture {
 
     void bind(std::string_view portal,
               std::string_view statement,
-              std::vector<std::uint16_t> formats = {}) {
-        bind_parameters(portal, statement, 0, std::move(formats));
+              const std::vector<std::uint16_t>& formats = {}) {
+        bind_parameters(portal, statement, 0, formats);
     }
 
     void bind_parameters(std::string_view portal,
                          std::string_view statement,
                          std::uint16_t nulls,
-                         std::vector<std::uint16_t> formats) {
+                         const std::vector<std::uint16_t>& formats) {
         ByteWriter writer;
         {
             const protocol::MessageFrame frame{writer, protocol::FrontendMessage::Bind};
@@ -157,7 +157,7 @@ struct ConsoleFixture {
 
 /// @return whether an ErrorResponse or NoticeResponse has that field, e.g. field(body, "C42601")
 inline bool has_field(const ConsoleFixture::Message& message, std::string_view field) {
-    return ("\0" + message.body).find(std::string{field} + '\0') != std::string::npos;
+    return ('\0' + message.body).find(std::string{field} + '\0') != std::string::npos;
 }
 
 }  // namespace weir::test

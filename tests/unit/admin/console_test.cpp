@@ -207,7 +207,7 @@ TEST_SUITE("admin console") {
     TEST_CASE("on_ready may destroy the console") {
         FakeStatus status;
         StatsHistory history;
-        const auto config = std::make_shared<conf::Config>();
+        auto config = std::make_shared<conf::Config>();
         const ConsoleContext context{status, history, [&config] { return config; }, "1.2.3"};
         std::unique_ptr<Console> console;
         std::deque<std::function<void()>> loop;

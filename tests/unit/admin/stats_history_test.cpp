@@ -75,7 +75,7 @@ TEST_SUITE("admin stats history") {
         status::Pool& other = now.pools.emplace_back();
         other.database = "other";
         other.transactions = 90;
-        other.transaction_us = 90 * 50;
+        other.transaction_us = std::uint64_t{90} * 50;
         history.sample(now, start + 60s);
         CHECK(at(history.overall(), Stat::Transactions) == 2);
         CHECK(at(history.overall(), Stat::TransactionTime) == 40);

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
-using weir::conf::DatabaseUrl;
 using weir::conf::parse_database_url;
 
 namespace {

@@ -27,7 +27,7 @@ public:
     Folder(Folder&&) = delete;
     Folder& operator=(Folder&&) = delete;
 
-    std::string write(const std::string& name, std::string_view text) const {
+    [[nodiscard]] std::string write(const std::string& name, std::string_view text) const {
         std::ofstream{path_ / name} << text;
         return (path_ / name).string();
     }
@@ -46,8 +46,9 @@ TEST_SUITE_BEGIN("secret files");
 
 TEST_CASE("secret files: passwords and users come from files beside the configuration") {
     const Folder folder;
-    folder.write("app.secret", "from file\r\n");
-    folder.write("users.txt", "\"app\" \"ignored\"\n\"bob\" \"bobs\"\n\"nobody\" \"\"\n");
+    static_cast<void>(folder.write("app.secret", "from file\r\n"));
+    static_cast<void>(
+        folder.write("users.txt", "\"app\" \"ignored\"\n\"bob\" \"bobs\"\n\"nobody\" \"\"\n"));
     const std::string path = folder.write("weir.toml", R"(
 [auth]
 users_file = "users.txt"
@@ -70,7 +71,7 @@ password = "file:app.secret"
 
 TEST_CASE("secret files: a section without a password takes the one of users_file") {
     const Folder folder;
-    folder.write("users.txt", "\"app\" \"kept\"\n");
+    static_cast<void>(folder.write("users.txt", "\"app\" \"kept\"\n"));
     const std::string path =
         folder.write("weir.toml",
                      "[auth]\nusers_file = \"users.txt\"\n[cluster.main]\nservers = "
@@ -100,7 +101,7 @@ TEST_CASE(
     "secret files: mistakes in users_file come with its own lines, after those of the "
     "configuration") {
     const Folder folder;
-    folder.write("users.txt", "\nbob \"hidden\"\n");
+    static_cast<void>(folder.write("users.txt", "\nbob \"hidden\"\n"));
     const std::string path = folder.write(
         "weir.toml", std::string{kBase} + "[auth]\nusers_file = \"users.txt\"\nmethod = \"x\"\n");
     const LoadResult result = load(path, Environment{});

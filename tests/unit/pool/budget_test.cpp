@@ -47,6 +47,7 @@ TEST_SUITE("budget") {
         Budget budget{"pool"};
         std::atomic<unsigned> highest{0};
         std::vector<std::thread> threads;
+        threads.reserve(4);
         for (int i = 0; i < 4; ++i) {
             threads.emplace_back([&] {
                 for (int turn = 0; turn < 5000; ++turn) {
@@ -72,10 +73,11 @@ TEST_SUITE("budget") {
         constexpr int kNames = 200;
         std::vector<std::vector<Budget*>> seen(4, std::vector<Budget*>(kNames));
         std::vector<std::thread> threads;
-        for (std::size_t i = 0; i < seen.size(); ++i) {
-            threads.emplace_back([&, i] {
+        threads.reserve(4);
+        for (std::vector<Budget*>& found : seen) {
+            threads.emplace_back([&registry, &found] {
                 for (std::size_t name = 0; name < kNames; ++name) {
-                    seen[i][name] = &registry.find_or_add("pool " + std::to_string(name));
+                    found[name] = &registry.find_or_add("pool " + std::to_string(name));
                 }
             });
         }

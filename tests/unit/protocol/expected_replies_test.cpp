@@ -164,7 +164,7 @@ TEST_SUITE("expected_replies") {
     }
 
     TEST_CASE("types that are no messages change nothing") {
-        for (int type = std::numeric_limits<char>::min(); type < 0; ++type) {
+        for (int type = int{std::numeric_limits<char>::min()}; type < 0; ++type) {
             ExpectedReplies owed;
             owed.sent(FrontendMessage::Query);
             owed.sent(static_cast<FrontendMessage>(type));

@@ -55,7 +55,7 @@ const std::map<char, std::string_view> kManualBackend{
 
 template <class Visit>
 void for_each_byte(Visit&& visit) {
-    for (int byte = std::numeric_limits<char>::min(); byte <= std::numeric_limits<char>::max();
+    for (int byte = int{std::numeric_limits<char>::min()}; byte <= std::numeric_limits<char>::max();
          ++byte) {
         visit(static_cast<char>(byte));
     }

@@ -24,9 +24,9 @@ constexpr std::string_view kClientFinal =
 constexpr std::string_view kServerFinal = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 
 const ScramVerifier& pencil() {
-    static const ScramVerifier verifier =
+    static const ScramVerifier kVerifier =
         ScramVerifier::derive("pencil", *crypto::base64_decode(kSaltText), kDefaultScramIterations);
-    return verifier;
+    return kVerifier;
 }
 
 ScramServer server_of_rfc(ScramAccount account = ScramAccount::Known) {
