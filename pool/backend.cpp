@@ -390,9 +390,7 @@ void Backend::end(const LoginFailure* failure) {
         return;
     }
     deadline_.clear();
-    if (connector_ != nullptr) {
-        env_.loop.defer_delete(std::move(connector_));
-    }
+    connector_.reset();  // at once: in this very turn it could still come through
     if (stream_ != nullptr && stream_->is_open()) {
         if (expected_.empty() && state_ != BackendState::LoggingIn) {
             ByteWriter output;
