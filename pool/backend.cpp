@@ -372,6 +372,12 @@ void Backend::lose(SqlState sqlstate, std::string message) {
     if (state_ == BackendState::Closed) {
         return;
     }
+    if (state_ == BackendState::Preparing) {
+        const LoginFailure failure{
+            {protocol::Severity::Fatal, sqlstate, "server login failed: " + message, {}, {}}, true};
+        end(&failure);
+        return;
+    }
     LeaseHolder* holder = std::exchange(holder_, nullptr);
     BackendLoss loss{expected_, status_, is_mid_frame(), {}};
     loss.reason = {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};

@@ -284,7 +284,7 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
                                     "connect_query failed: " + std::string{view->message},
                                     {},
                                     {}},
-                                   true};
+                                   !is_transient(sqlstate)};
         end(&failure);
         return Treatment::Drop;
     }

@@ -47,8 +47,10 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     if (failing_since_ == kNever) {
         failing_since_ = now;
     }
-    retry_wait_ = std::clamp<Duration>(retry_wait_ * 2, kRetryWaitFirst, kRetryWaitMax);
-    retry_at_ = now + retry_wait_;
+    if (now >= retry_at_) {  // attempts made together fail together and count as one
+        retry_wait_ = std::clamp<Duration>(retry_wait_ * 2, kRetryWaitFirst, kRetryWaitMax);
+        retry_at_ = now + retry_wait_;
+    }
     if (failure->is_final && list(BackendState::Leased).empty()) {
         refuse_all(*failure);
     }
