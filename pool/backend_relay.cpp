@@ -210,7 +210,7 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
     if (type == BackendMessage::ErrorResponse && is_looked_into &&
         is_last_word(protocol::body_of(rest, header))) {
         if (state_ == BackendState::Idle) {
-            end(/*failure=*/nullptr);  // its end follows: nobody is to be lent it in between
+            end(/*failure=*/nullptr);
         }
         return Treatment::Drop;
     }
@@ -232,7 +232,11 @@ Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyV
         case BackendMessage::ParameterStatus:
             on_parameter(body, verdict);
             return Treatment::Forward;
-        case BackendMessage::CommandComplete: on_command_complete(body); return Treatment::Forward;
+        case BackendMessage::CommandComplete:
+            if (verdict == ReplyVerdict::Forward) {  // what our own do is known already
+                on_command_complete(body);
+            }
+            return Treatment::Forward;
         default: return Treatment::Forward;
     }
 }
@@ -304,6 +308,7 @@ bool Backend::is_last_word(ByteView body) {
                    std::string{view->message},
                    {},
                    {}};
+    must_end_ = true;  // its end follows: nobody else is to be lent it in between
     return env_.traits.mode != BackendTraits::Mode::Session;
 }
 
