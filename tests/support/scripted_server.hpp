@@ -156,6 +156,9 @@ public:
             endpoint(),
             {},
             [this](net::Fd fd) {
+                if (on_accept && on_accept(fd)) {
+                    return;
+                }
                 const auto id = static_cast<std::uint32_t>(1000 + connections.size());
                 connections.push_back(
                     std::make_unique<ServerConnection>(loop_, std::move(fd), *this, id));
@@ -211,6 +214,8 @@ public:
         });
     }
 
+    /// @return whether the test has taken the socket for itself
+    std::function<bool(net::Fd&)> on_accept;
     std::function<void(ServerConnection&)> on_login = [](ServerConnection& connection) {
         connection.say(welcome(connection.process_id));
     };
