@@ -121,10 +121,14 @@ std::size_t Backend::log_in(ByteView bytes) {
             break;
         }
         used += header.frame_bytes();
+        has_partial_frame_ = used < bytes.size();
         ByteWriter output;
         const auto outcome = login_->feed(
             static_cast<BackendMessage>(header.type), protocol::body_of(rest, header), output);
         advance_login(outcome, output);
+    }
+    if (state_ != BackendState::LoggingIn && state_ != BackendState::Closed) {
+        used += relay(bytes.subspan(used));
     }
     return used;
 }
@@ -196,6 +200,7 @@ void Backend::lend_to(LeaseHolder& holder) {
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
     transition(BackendEvent::Lent);
     holder_ = &holder;
+    ready_seen_ = false;
     busy_since_ = env_.loop.now();
 }
 

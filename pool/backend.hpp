@@ -165,7 +165,7 @@ public:
 
     /// @return whether the read under way ended inside a message: then the socket must stay on this
     /// loop
-    [[nodiscard]] bool has_partial_frame() const { return has_partial_frame_; }
+    [[nodiscard]] bool has_partial_frame() const { return has_partial_frame_ || body_left_ > 0; }
 
     [[nodiscard]] BackendState state() const { return state_; }
 
@@ -249,7 +249,7 @@ private:
     std::size_t body_left_ = 0;  // of the frame that is passing through
     bool is_forwarding_ = false;
     bool has_partial_frame_ = false;
-    bool ready_seen_ = false;  // in this read
+    bool ready_seen_ = false;  // and not told yet
     int settings_owed_ = 0;    // ReadyForQuery still to come from prepare()
     SettingsPtr wanted_;
     std::optional<protocol::ErrorFields> prepare_error_;

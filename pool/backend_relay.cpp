@@ -94,7 +94,6 @@ std::size_t Backend::on_bytes(ByteView bytes) {
 
 std::size_t Backend::relay(ByteView bytes) {
     net::WriteBatch batch;
-    ready_seen_ = false;
     std::size_t used = 0;
     while (used < bytes.size() && state_ != BackendState::Closed) {
         const ByteView rest = bytes.subspan(used);
@@ -151,10 +150,11 @@ void Backend::end_of_read() {
     }
     if (settings_owed_ == 0 && wanted_ != nullptr) {
         finish_prepare();
-        return;
     }
     if (holder_ != nullptr) {
-        if (ready_seen_) {
+        // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.
+        if (ready_seen_ && (body_left_ == 0 || !expected_.empty())) {
+            ready_seen_ = false;
             holder_->on_reply_end();
         }
         return;
@@ -247,13 +247,13 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
         return Treatment::Broken;
     }
     status_ = *status;
-    ready_seen_ = true;
     if (verdict == ReplyVerdict::Swallow) {
         if (settings_owed_ > 0) {
             --settings_owed_;
         }
         return Treatment::Forward;
     }
+    ready_seen_ = true;
     const TimePoint now = env_.loop.now();
     const std::uint64_t us = microseconds(now - busy_since_);
     env_.counters.backend_time.observe_us(us);

@@ -40,7 +40,7 @@ void Pool::ask_peers() {
 
 void Pool::on_lend_request(unsigned borrower) {
     if (Backend* backend = list(BackendState::Idle).front();
-        backend != nullptr && waiters_.empty()) {
+        backend != nullptr && waiters_.empty() && !backend->has_partial_frame()) {
         park_for(*backend, borrower);
         return;
     }
