@@ -99,6 +99,9 @@ public:
         ++ends;
         if (releases_at_rest && backend->is_at_rest()) {
             release();
+            if (when_released) {
+                when_released();
+            }
         }
     }
 
@@ -112,6 +115,7 @@ public:
     pool::Backend* backend = nullptr;
     bool releases_at_rest = false;
     std::function<void()> when_lent;
+    std::function<void()> when_released;  ///< after releases_at_rest
     Duration longest_wait{};
     int leases = 0;
     int prepared = 0;
