@@ -175,7 +175,7 @@ Outcome clean_up(Words words) {
 
 bool is_number(const std::string& word) {
     constexpr std::size_t kInt4DigitsSafe = 9;
-    return word.size() <= kInt4DigitsSafe &&
+    return !word.empty() && word.size() <= kInt4DigitsSafe &&
            std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
