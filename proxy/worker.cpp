@@ -79,16 +79,29 @@ void Worker::apply(conf::ConfigPtr config) {
             const std::string replication = key.replication.substr(0, key.replication.find('#'));
             return worker.plan_for(key, replication);
         });
-        worker.sessions_.for_each([](ClientSession& session) { session.refresh(); });
+        worker.tell_sessions([](ClientSession& session) { session.refresh(); });
     });
 }
 
 void Worker::drain() {
     post([](Worker& worker) {
         worker.is_draining_ = true;
-        worker.sessions_.for_each([](ClientSession& session) { session.drain(); });
+        worker.tell_sessions([](ClientSession& session) { session.drain(); });
         worker.check_drained();
     });
+}
+
+/// Telling one session may close others: the backend it gives back goes to one that waits, which may
+/// say goodbye. They all stay in memory until a later turn.
+void Worker::tell_sessions(const std::function<void(ClientSession&)>& tell) {
+    std::vector<ClientSession*> told;
+    told.reserve(sessions_.size());
+    sessions_.for_each([&told](ClientSession& session) { told.push_back(&session); });
+    for (ClientSession* session : told) {
+        if (session->state() != ClientState::Closed) {
+            tell(*session);
+        }
+    }
 }
 
 void Worker::check_drained() {

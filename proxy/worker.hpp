@@ -119,6 +119,7 @@ private:
                      std::function<void()> on_done);
     [[nodiscard]] pool::PoolPlan plan_for(const pool::PoolKey& key,
                                           const std::string& replication) const;
+    void tell_sessions(const std::function<void(ClientSession&)>& tell);
     void check_drained();
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
                                               const pool::Backend& backend,

@@ -99,6 +99,18 @@ def test_waiting_clients_are_served_or_told(start_weir: StartWeir) -> None:
     assert weir.wait_exit(5) == 0
 
 
+def test_waiting_client_that_says_goodbye_is_served_before_the_end(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"mode": "session", "max": 1, "reset_query": "", "acquire_timeout": "20s"}})
+    with weir.logged_in() as holder, weir.logged_in() as waiter:
+        holder.rows("SELECT 1")
+        waiter.send(wire.query("SELECT 'served'"), wire.terminate())
+        wait_until(lambda: weir.pool()["cl_waiting"] == 1)
+        weir.signal(signal.SIGTERM)
+        assert errors(holder.receive_to_end()) == ["57P01"]
+        waiter.receive_to_end()
+    assert weir.wait_exit(5) == 0
+
+
 def test_second_term_ends_it_at_once(start_weir: StartWeir, postgres: Postgres) -> None:
     weir = start_weir()
     with weir.logged_in() as client:
