@@ -91,8 +91,8 @@ void Worker::drain() {
     });
 }
 
-/// Telling one session may close others: the backend it gives back goes to one that waits, which may
-/// say goodbye. They all stay in memory until a later turn.
+/// Telling one session may close others: the backend it gives back goes to one that waits, which
+/// may say goodbye. They all stay in memory until a later turn.
 void Worker::tell_sessions(const std::function<void(ClientSession&)>& tell) {
     std::vector<ClientSession*> told;
     told.reserve(sessions_.size());
