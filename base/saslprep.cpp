@@ -12,7 +12,7 @@ std::string saslprep(std::string_view password) {
     constexpr unsigned char kFirstBeyondAscii = 0x80;
     std::string raw{password};
     const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < kFirstBeyondAscii; };
-    if (std::all_of(raw.begin(), raw.end(), is_ascii)) {
+    if (raw.size() > kSaslprepBytesMax || std::all_of(raw.begin(), raw.end(), is_ascii)) {
         return raw;
     }
     const auto free_text = [](char* text) { idn_free(text); };

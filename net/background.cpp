@@ -12,10 +12,12 @@ BackgroundThread::~BackgroundThread() {
 
 void BackgroundThread::stop() {
     std::deque<Work> dropped;
+    std::deque<Work> strangers_dropped;
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;
         dropped.swap(jobs_);
+        strangers_dropped.swap(strangers_jobs_);
     }
     changed_.notify_one();
     if (thread_.joinable()) {
@@ -23,13 +25,15 @@ void BackgroundThread::stop() {
     }
 }
 
-bool BackgroundThread::submit(Work work) {
+bool BackgroundThread::submit(Work work, Cause cause) {
+    const bool is_ours = cause == Cause::Ours;
     {
         const std::lock_guard lock{mutex_};
-        if (stopping_ || jobs_.size() >= kJobsMax) {
+        std::deque<Work>& jobs = is_ours ? jobs_ : strangers_jobs_;
+        if (stopping_ || jobs.size() >= (is_ours ? kJobsMax : kStrangersJobsMax)) {
             return false;
         }
-        jobs_.push_back(std::move(work));
+        jobs.push_back(std::move(work));
     }
     changed_.notify_one();
     return true;
@@ -38,12 +42,13 @@ bool BackgroundThread::submit(Work work) {
 void BackgroundThread::run() {
     std::unique_lock lock{mutex_};
     while (!stopping_) {
-        if (jobs_.empty()) {
+        std::deque<Work>& jobs = jobs_.empty() ? strangers_jobs_ : jobs_;
+        if (jobs.empty()) {
             changed_.wait(lock);
             continue;
         }
-        Work work = std::move(jobs_.front());
-        jobs_.pop_front();
+        Work work = std::move(jobs.front());
+        jobs.pop_front();
         lock.unlock();
         work();
         work = nullptr;  // what it held may submit as it dies, or wait for who does

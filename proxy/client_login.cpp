@@ -184,6 +184,9 @@ void ClientSession::advance_auth(ClientAuth::Status status, const ByteWriter& ou
 void ClientSession::hash() {
     transition(ClientEvent::HashBegan);
     auto job = [this, alive = alive(), work = login_->auth->take_work(), &loop = worker_.loop()] {
+        if (alive.expired()) {
+            return;  // gone before its turn: others wait for theirs
+        }
         work();
         loop.post([this, alive] {
             if (alive.expired() || state_ != ClientState::Hashing) {
@@ -196,7 +199,8 @@ void ClientSession::hash() {
             resume_held();
         });
     };
-    if (!worker_.shared().background.submit(std::move(job))) {
+    if (!worker_.shared().background.submit(std::move(job),
+                                            net::BackgroundThread::Cause::Stranger)) {
         login_failed(sqlstate::kTooManyConnections, "too many logins at once", "too_many_logins");
     }
 }

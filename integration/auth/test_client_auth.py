@@ -1,6 +1,7 @@
 """How a client proves who it is: each method with each kind of stored secret, from TOML and from a users file."""
 
 import struct
+import time
 from typing import Any
 
 import psycopg
@@ -172,6 +173,25 @@ def test_wrong_passwords_do_not_cost_a_backend(start_weir: StartWeir, postgres: 
     with weir.raw() as client, pytest.raises(ServerError):
         client.log_in(user="alice", database="app", password="wrong")
     assert postgres.backends() == 0
+
+
+@pytest.mark.timeout(60)
+def test_passwords_of_clients_that_are_gone_are_not_hashed(start_weir: StartWeir) -> None:
+    weir = start_weir(settings("password", scram.verifier("pencil", iterations=500_000)))
+
+    def seconds_of_a_login() -> float:
+        began = time.monotonic()
+        with weir.raw() as client:
+            client.log_in(user="alice", database="app", password="pencil")
+        return time.monotonic() - began
+
+    alone = seconds_of_a_login()
+    for _ in range(20):
+        with weir.raw() as client:
+            client.send(wire.startup({"user": "alice", "database": "app"}))
+            client.receive()
+            client.send(wire.frame("p", wire.text("crayon")))
+    assert seconds_of_a_login() < 8 * alone
 
 
 def test_login_that_is_slow_ends_at_client_login_timeout(start_weir: StartWeir) -> None:

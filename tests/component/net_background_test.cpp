@@ -7,6 +7,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -81,6 +82,26 @@ TEST_SUITE("net_background") {
         }
         done.get_future().wait();
         CHECK(ran == BackgroundThread::kJobsMax);
+    }
+
+    TEST_CASE("background: strangers' jobs wait for all others, and fewer of them may") {
+        using Cause = BackgroundThread::Cause;
+        BackgroundThread thread;
+        std::string order;
+        std::promise<void> done;
+        Gate gate;
+        gate.close(thread);
+        CHECK(thread.submit([&order] { order += 's'; }, Cause::Stranger));
+        for (std::size_t i = 2; i < BackgroundThread::kStrangersJobsMax; ++i) {
+            REQUIRE(thread.submit([] {}, Cause::Stranger));
+        }
+        CHECK(thread.submit([&done] { done.set_value(); }, Cause::Stranger));
+        CHECK(!thread.submit([] {}, Cause::Stranger));
+        CHECK(thread.submit([&order] { order += 'a'; }));
+        CHECK(thread.submit([&order] { order += 'b'; }, Cause::Ours));
+        gate.open();
+        done.get_future().wait();
+        CHECK(order == "abs");
     }
 
     TEST_CASE("background: stopping finishes the job at hand and drops the rest") {
