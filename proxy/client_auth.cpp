@@ -14,12 +14,6 @@ namespace weir::proxy {
 
 using protocol::SecretKind;
 
-namespace {
-
-constexpr std::size_t kSaltBytes = 16;
-
-}  // namespace
-
 ClientAuth::ClientAuth(const conf::Config& config, std::string user, AuthCache& cache)
     : configured_{config.auth.method},
       user_{std::move(user)},
@@ -167,9 +161,10 @@ ClientAuth::Status ClientAuth::start_scram_from_password(ByteWriter& output) {
 ClientAuth::Status ClientAuth::derive_verifier() {
     step_ = Step::HashingVerifier;
     hashing_ = std::make_shared<Hashing>();
-    work_ = [hashing = hashing_, password = *secret_] {
-        std::array<std::byte, kSaltBytes> salt{};
-        fill_random(salt);
+    // An unknown user's salt: the same in all workers, so that it tells nobody who is known.
+    work_ = [hashing = hashing_,
+             password = *secret_,
+             salt = protocol::ScramVerifier::mock(user_, cache_.mock_secret).salt] {
         hashing->verifier =
             protocol::ScramVerifier::derive(password, salt, protocol::kDefaultScramIterations);
     };

@@ -78,6 +78,21 @@ Status play_scram(ClientAuth& auth, const std::string& password) {
     return status;
 }
 
+/// @return ",s=<salt>,i=<iterations>" as a client of that name is challenged
+std::string salt_offered(const conf::Config& config, const std::string& user, AuthCache& cache) {
+    ClientAuth auth{config, user, cache};
+    ByteWriter output;
+    REQUIRE(settle(auth, auth.start(output), output) == Status::Continue);
+    protocol::ScramClient client;
+    ByteWriter initial;
+    protocol::write_sasl_initial_response(
+        initial, protocol::kScramMechanism, client.client_first());
+    ByteWriter challenge;
+    REQUIRE(auth.feed(body_of(initial), challenge) == Status::Continue);
+    const std::string_view text = as_text(body_of(challenge).subspan(4));
+    return std::string{text.substr(text.find(",s="))};
+}
+
 Status log_in(const conf::Config& config,
               const std::string& user,
               const std::string& password,
@@ -200,21 +215,21 @@ TEST_SUITE("client auth") {
         "client auth: an unknown user is offered the same exchange, with the same salt each time") {
         AuthCache cache;
         const conf::Config config = config_with(conf::AuthMethod::ScramSha256, verifier_text());
-        std::array<std::string, 2> salts;
-        for (std::string& salt : salts) {
-            ClientAuth auth{config, "stranger", cache};
-            ByteWriter output;
-            REQUIRE(auth.start(output) == Status::Continue);
-            protocol::ScramClient client;
-            ByteWriter initial;
-            protocol::write_sasl_initial_response(
-                initial, protocol::kScramMechanism, client.client_first());
-            ByteWriter challenge;
-            REQUIRE(auth.feed(body_of(initial), challenge) == Status::Continue);
-            const std::string_view text = as_text(body_of(challenge).subspan(4));
-            salt = std::string{text.substr(text.find(",s="))};
-        }
-        CHECK(salts[0] == salts[1]);
+        CHECK(salt_offered(config, "stranger", cache) == salt_offered(config, "stranger", cache));
+    }
+
+    TEST_CASE("client auth: all workers offer the same salt, known user or not") {
+        AuthCache one;
+        one.mock_secret.fill(std::byte{7});
+        AuthCache other = one;
+        const conf::Config config = config_with(conf::AuthMethod::ScramSha256, "pencil");
+        CHECK(salt_offered(config, "app", one) == salt_offered(config, "app", other));
+        CHECK(salt_offered(config, "stranger", one) == salt_offered(config, "stranger", other));
+        // Nor does being added to the configuration show.
+        const std::string before = salt_offered(conf::Config{config}, "app2", one);
+        conf::Config later = config;
+        later.users.emplace("app2", later.users.at("app"));
+        CHECK(salt_offered(later, "app2", one) == before);
     }
 
     TEST_CASE("client auth: a message out of turn or cut short is refused") {
