@@ -256,6 +256,16 @@ void ClientSession::open_console() {
 }
 
 void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseSettings& database) {
+    const conf::UserSettings* user = config.find_user(user_);
+    has_user_place_ = worker_.shared()
+                          .budgets.find_or_add("client:" + user_)
+                          .try_take(user != nullptr ? user->max_clients : 0);
+    if (!has_user_place_) {
+        login_failed(sqlstate::kTooManyConnections,
+                     "client connections exceeded (max_user_client_connections)",
+                     "too_many_clients");
+        return;
+    }
     const pool::StartupWishes& wishes = login_->wishes;
     const bool is_forced = !database.user.empty();
     pool::PoolKey key{wishes.database, is_forced ? database.user : wishes.user, {}};
@@ -275,15 +285,6 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
         }
     }
     pool_->learn(credentials);
-    const conf::UserSettings* user = config.find_user(user_);
-    if (user != nullptr && user->max_clients > 0 &&
-        worker_.shared().budgets.find_or_add("client:" + user_).open() >= user->max_clients) {
-        pool_ = nullptr;
-        login_failed(sqlstate::kTooManyConnections,
-                     "client connections exceeded (max_user_client_connections)",
-                     "too_many_clients");
-        return;
-    }
     settings_ = worker_.settings().intern(wishes.settings);
     transition(ClientEvent::Authenticated);
     if (const auto* welcome =
@@ -309,7 +310,6 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
     transition(ClientEvent::Welcomed);
     cancel_pid_ = worker_.register_cancel_key(*this);
     pool_->client_came();
-    static_cast<void>(worker_.shared().budgets.find_or_add("client:" + user_).try_take(0));
     ByteWriter output;
     protocol::write_authentication_ok(output);
     const auto name = settings_->find(kApplicationName);

@@ -172,6 +172,8 @@ void ClientSession::close() {
     stream_.close();
     if (pool_ != nullptr && cancel_pid_ != 0) {
         pool_->client_left();
+    }
+    if (has_user_place_) {
         worker_.shared().budgets.find_or_add("client:" + user_).give_back();
     }
     if (is_counted_) {

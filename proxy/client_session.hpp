@@ -162,6 +162,7 @@ private:
         false;  // its backend went while nothing was owed: told at the next request
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
     bool is_counted_ = false;          // among the process's clients
+    bool has_user_place_ = false;      // among its user's
 };
 
 }  // namespace weir::proxy

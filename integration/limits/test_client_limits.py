@@ -50,6 +50,24 @@ def test_too_many_clients_count_for_all_threads_together(start_weir: StartWeir) 
     wait_until(lambda: can_log_in(weir))
 
 
+def test_clients_of_one_user_that_come_at_once_count_before_they_are_welcome(
+    start_weir_at: StartWeir, postgres: Any, open_gate: Any
+) -> None:
+    gate = open_gate(postgres.port)
+    gate.faults.frozen = True
+    weir = start_weir_at(gate.port, {"listen": {"threads": 2}, "user": {"postgres": {"max_clients": 2}}})
+    clients = [weir.raw() for _ in range(10)]
+    for client in clients:
+        client.send(wire.startup({"user": "postgres", "database": "app"}))
+    wait_until(lambda: weir.log.count("max_user_client_connections") >= 8, "eight are refused", deadline_s=5)
+    gate.faults.frozen = False
+    outcomes = [client.receive_until("Z", "E")[-1].type for client in clients]
+    assert sorted(outcomes) == ["E"] * 8 + ["Z"] * 2
+    for client in clients:
+        client.close()
+    wait_until(lambda: can_log_in(weir), "their places are free again")
+
+
 def test_admins_come_in_when_there_is_no_room(start_weir: StartWeir) -> None:
     weir = start_weir({"listen": {"max_clients": 1}})
     with weir.logged_in():
