@@ -3,8 +3,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "conf/reload.hpp"
-
-#include <sys/resource.h>
+#include "proxy/descriptors.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -17,15 +16,6 @@ namespace weir::proxy {
 namespace {
 
 constexpr std::chrono::seconds kSampleEvery{1};
-
-/// Every client and every backend is a descriptor: take as many as the system lets us.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
 
 /// Adds a worker's rows of a pool to those of the others.
 void merge_pool(status::Pool& into, const status::Pool& from) {
@@ -109,7 +99,7 @@ Server::~Server() {
 }
 
 std::string Server::start() {
-    raise_descriptor_limit();
+    check_descriptor_limit(*config_);
     // Before anybody can know that we are here: a signal must not meet its default action.
     signals_ = std::make_unique<net::Signals>(
         loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) {
@@ -144,11 +134,19 @@ void Server::run() {
 }
 
 void Server::accept(net::Fd fd) {
-    const auto least = std::min_element(
-        shared_.workers.begin(), shared_.workers.end(), [](const auto& a, const auto& b) {
-            return a->load() < b->load();
-        });
-    (*least)->add_client(std::move(fd));
+    Worker* least = nullptr;
+    std::uint64_t connections = 0;
+    for (const auto& worker : shared_.workers) {
+        connections += worker->load();
+        if (least == nullptr || worker->load() < least->load()) {
+            least = worker.get();
+        }
+    }
+    if (connections >= client_connections_max(*config_)) {
+        ++turned_away_;
+        return;  // closes it; an answer would need a place to wait for its request
+    }
+    least->add_client(std::move(fd));
 }
 
 std::vector<Endpoint> Server::endpoints() const {
@@ -228,6 +226,7 @@ void Server::apply(const conf::LoadResult& loaded) {
     next->watch = config_->watch;
     std::atomic_store(&config_, conf::ConfigPtr{std::move(next)});
     log::set_level(config_->log.level);
+    check_descriptor_limit(*config_);
     for (const auto& worker : shared_.workers) {
         worker->apply(config_);
     }
@@ -277,6 +276,9 @@ void Server::on_deadline(net::Deadline& deadline) {
                 on_sample_(snapshot);
             }
         });
+        if (turned_away_ > 0) {
+            log::warn("connections_turned_away", {{"count", std::exchange(turned_away_, 0)}});
+        }
         loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
         return;
     }

@@ -10,6 +10,7 @@
 #include "proxy/worker.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -88,6 +89,7 @@ private:
     net::Deadline sample_deadline_{*this};
     std::function<void(const status::Snapshot&)> on_sample_;
     Reachability reachability_{loop_};
+    std::uint64_t turned_away_ = 0;  // since the last sample
     bool is_draining_ = false;
     bool is_reloading_ = false;
     bool is_reload_wanted_ = false;

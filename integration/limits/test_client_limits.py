@@ -68,6 +68,19 @@ def test_clients_of_one_user_that_come_at_once_count_before_they_are_welcome(
     wait_until(lambda: can_log_in(weir), "their places are free again")
 
 
+def test_silent_connections_do_not_take_every_descriptor(start_weir: StartWeir) -> None:
+    """Beyond max_clients there are 256 places for those that have not said who they are, then none."""
+    weir: Any = start_weir({"listen": {"max_clients": 20, "threads": 2}})
+    before = weir.open_descriptors()
+    silent = [weir.raw() for _ in range(400)]
+    wait_until(lambda: "connections_turned_away" in weir.log, "the surplus is turned away")
+    assert weir.open_descriptors() - before <= 20 + 256
+    assert silent[-1].receive_to_end() == []
+    for client in silent:
+        client.close()
+    wait_until(lambda: can_log_in(weir), "there is room again")
+
+
 def test_admins_come_in_when_there_is_no_room(start_weir: StartWeir) -> None:
     weir = start_weir({"listen": {"max_clients": 1}})
     with weir.logged_in():
