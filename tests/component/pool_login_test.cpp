@@ -170,10 +170,10 @@ TEST_SUITE("pool_login") {
 
     TEST_CASE("pool: gives up a login by its deadline, or when the server goes or babbles") {
         struct Row {
-            const char* what;
-            void (*on_login)(ServerConnection&);
+            const char* what = nullptr;
+            void (*on_login)(ServerConnection&) = nullptr;
             SqlState sqlstate;
-            bool is_final;
+            bool is_final = false;
         };
 
         const Row rows[] = {

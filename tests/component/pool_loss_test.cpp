@@ -9,7 +9,6 @@ namespace weir::pool {
 namespace {
 
 using protocol::BackendMessage;
-using protocol::FrontendMessage;
 using test::Borrower;
 using test::PoolRig;
 using test::Request;

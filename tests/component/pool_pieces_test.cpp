@@ -25,6 +25,7 @@ void one_connection(PoolPlan& plan) {
 
 std::vector<std::string> texts(const std::vector<Bytes>& pieces) {
     std::vector<std::string> result;
+    result.reserve(pieces.size());
     for (const Bytes& piece : pieces) {
         result.emplace_back(as_text(piece));
     }

@@ -7,7 +7,6 @@
 namespace weir::pool {
 namespace {
 
-using protocol::BackendMessage;
 using test::Borrower;
 using test::PoolRig;
 using test::Request;

@@ -20,7 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 using test::Borrower;
 using test::kPatience;
-using test::ServerConnection;
 
 const PoolKey kKey{"shop", "ann", ""};
 
