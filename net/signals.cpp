@@ -1,5 +1,6 @@
 #include "net/signals.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::net {
@@ -33,14 +34,24 @@ void Signals::on_signal_trampoline(uv_signal_t* handle, int number) noexcept {
 FileWatch::FileWatch(EventLoop& loop,
                      const std::vector<std::string>& files,
                      std::function<void()> on_change)
-    : on_change_{std::move(on_change)} {
+    : loop_{loop}, on_change_{std::move(on_change)} {
+    set_files(files);
+}
+
+void FileWatch::set_files(const std::vector<std::string>& files) {
+    std::erase_if(boxes_, [&files](const auto& entry) {
+        return std::find(files.begin(), files.end(), entry.first) == files.end();
+    });
     for (const std::string& file : files) {
+        if (boxes_.contains(file)) {
+            continue;
+        }
         UvBox<uv_fs_poll_t> box{
-            [&loop](uv_fs_poll_t* handle) { return uv_fs_poll_init(loop.raw(), handle); }};
+            [this](uv_fs_poll_t* handle) { return uv_fs_poll_init(loop_.raw(), handle); }};
         WEIR_CHECK(box.init_error() == 0);
         box.set_owner(this);
         uv_fs_poll_start(box.get(), &FileWatch::on_change_trampoline, file.c_str(), kFilePollMs);
-        boxes_.push_back(std::move(box));
+        boxes_.emplace(file, std::move(box));
     }
 }
 

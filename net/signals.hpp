@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ public:
     FileWatch(EventLoop& loop,
               const std::vector<std::string>& files,
               std::function<void()> on_change);
+    /// Watches these from now on. Of those that stay no change is missed, whenever it was made.
+    void set_files(const std::vector<std::string>& files);
     FileWatch(const FileWatch&) = delete;
     FileWatch& operator=(const FileWatch&) = delete;
     FileWatch(FileWatch&&) = delete;
@@ -48,8 +51,9 @@ private:
                                      const uv_stat_t* before,
                                      const uv_stat_t* after) noexcept;
 
+    EventLoop& loop_;
     std::function<void()> on_change_;
-    std::vector<UvBox<uv_fs_poll_t>> boxes_;
+    std::map<std::string, UvBox<uv_fs_poll_t>> boxes_;
 };
 
 }  // namespace weir::net

@@ -237,9 +237,13 @@ void Server::apply(const conf::LoadResult& loaded) {
 }
 
 void Server::watch_files() {
-    watch_.reset();
-    if (config_->watch && !files_.empty()) {
+    if (!config_->watch || files_.empty()) {
+        return;
+    }
+    if (watch_ == nullptr) {
         watch_ = std::make_unique<net::FileWatch>(loop_, files_, [this] { reload(); });
+    } else {
+        watch_->set_files(files_);  // a new watch would take what changed since it was read for old
     }
 }
 

@@ -127,6 +127,24 @@ TEST_SUITE("net_signals") {
         CHECK(turn_until(loop, [&changes] { return changes > 0; }));
     }
 
+    TEST_CASE("file watch: a file that stays among the watched ones keeps what was seen of it") {
+        const TemporaryFolder folder;
+        const std::string stays = folder.file("weir.toml");
+        const std::string comes = folder.file("users.txt");
+        const std::string goes = folder.file("old.txt");
+        for (const std::string& path : {stays, comes, goes}) {
+            write_file(path, "a");
+        }
+        EventLoop loop;
+        int changes = 0;
+        FileWatch watch{loop, {stays, goes}, [&changes] { ++changes; }};
+        const Meddler meddler{loop, [&](int time) {
+                                  write_file(stays, std::string(static_cast<unsigned>(time), 'x'));
+                                  watch.set_files({stays, comes});
+                              }};
+        CHECK(turn_until(loop, [&changes] { return changes > 0; }));
+    }
+
     TEST_CASE("file watch: may go while it looks") {
         const TemporaryFolder folder;
         EventLoop loop;
