@@ -97,6 +97,11 @@ void ClientSession::on_cancel_request(const protocol::StartupPacket& packet) {
     });
 }
 
+CancelKey ClientSession::cancel_key() const {
+    return {
+        cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes};
+}
+
 void ClientSession::begin_login(const protocol::StartupPacket& packet) {
     ByteWriter output;
     minor_ = std::min(packet.minor, protocol::kNewestProtocolMinor);
@@ -246,9 +251,7 @@ void ClientSession::open_console() {
     ByteWriter output;
     protocol::write_authentication_ok(output);
     console_->write_welcome(output);
-    const auto secret = worker_.cancel_secret(
-        cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
-    protocol::write_backend_key_data(output, cancel_pid_, secret);
+    protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
     send(output);
@@ -318,9 +321,7 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
         protocol::write_parameter_status(
             output, key, has_own_name && key == kApplicationName ? name->second : value);
     }
-    const auto secret = worker_.cancel_secret(
-        cancel_pid_, id_, minor_ >= kMinorWithLongSecrets ? kLongSecretBytes : kShortSecretBytes);
-    protocol::write_backend_key_data(output, cancel_pid_, secret);
+    protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
     deadline_.clear();

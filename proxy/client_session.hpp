@@ -11,6 +11,7 @@
 #include "pool/session_settings.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/startup.hpp"
+#include "proxy/cancel_key.hpp"
 #include "proxy/client_auth.hpp"
 #include "proxy/client_state.hpp"
 #include "proxy/console.hpp"
@@ -57,6 +58,8 @@ public:
     [[nodiscard]] std::uint64_t id() const { return id_; }
 
     [[nodiscard]] ClientState state() const { return state_; }
+
+    [[nodiscard]] CancelKey cancel_key() const;
 
     [[nodiscard]] const pool::Pool* pool() const { return pool_; }
 

@@ -1,9 +1,9 @@
 #include "proxy/worker.hpp"
 
-#include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "net/socket.hpp"
+#include "proxy/cancel_key.hpp"
 
 #include <algorithm>
 #include <future>
@@ -167,17 +167,8 @@ void Worker::forget_cancel_key(std::uint32_t process_id) {
     cancel_keys_.erase(process_id);
 }
 
-std::vector<std::byte> Worker::cancel_secret(std::uint32_t process_id,
-                                             std::uint64_t session_id,
-                                             std::size_t bytes) const {
-    ByteWriter seed;
-    seed.u32(process_id);
-    seed.u32(static_cast<std::uint32_t>(session_id >> 32U));
-    seed.u32(static_cast<std::uint32_t>(session_id));
-    seed.u32(static_cast<std::uint32_t>(bytes));
-    const crypto::Sha256 digest = crypto::hmac_sha256(shared_.cancel_secret, seed.bytes());
-    return {digest.begin(),
-            digest.begin() + static_cast<std::ptrdiff_t>(std::min(bytes, digest.size()))};
+std::vector<std::byte> Worker::cancel_secret(const ClientSession& session) const {
+    return secret_of(session.cancel_key(), shared_.cancel_secret);
 }
 
 void Worker::route_cancel(std::uint32_t process_id,
@@ -200,8 +191,7 @@ void Worker::cancel_here(std::uint32_t process_id,
                          std::function<void()> on_done) {
     const auto found = cancel_keys_.find(process_id);
     if (found == cancel_keys_.end() ||
-        !crypto::equal_in_constant_time(
-            cancel_secret(process_id, found->second->id(), secret.size()), secret)) {
+        !is_secret_of(found->second->cancel_key(), shared_.cancel_secret, secret)) {
         log::info("cancel_refused", {{"pid", process_id}});
         on_done();
         return;

@@ -96,13 +96,10 @@ public:
 
     void count_failed_login(const char* reason) { ++failed_logins_[reason]; }
 
-    /// Gives the session a process id for its cancel key; the secret follows from it.
+    /// Gives the session a process id for its cancel key; the secret follows from the whole key.
     [[nodiscard]] std::uint32_t register_cancel_key(ClientSession& session);
     void forget_cancel_key(std::uint32_t process_id);
-    /// @return the secret of the session with that process id, `bytes` of it
-    [[nodiscard]] std::vector<std::byte> cancel_secret(std::uint32_t process_id,
-                                                       std::uint64_t session_id,
-                                                       std::size_t bytes) const;
+    [[nodiscard]] std::vector<std::byte> cancel_secret(const ClientSession& session) const;
     /// Finds the worker and the session a cancel request is for; `on_done` runs on this worker's
     /// thread.
     void route_cancel(std::uint32_t process_id,
