@@ -28,6 +28,8 @@ public:
 
     void on_time(TimePoint now) override { console_.on_time(now); }
 
+    [[nodiscard]] bool wants_close() const override { return console_.wants_close(); }
+
 private:
     admin::Console console_;
 };

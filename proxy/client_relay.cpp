@@ -245,6 +245,11 @@ std::size_t ClientSession::feed_console(ByteView bytes) {
             return bytes.size();
         }
         console_->on_message(type, protocol::body_of(rest, header));
+        if (console_->wants_close()) {
+            transition(ClientEvent::EndBegan);
+            close_when_sent();
+            return bytes.size();
+        }
     }
     if (console_->busy()) {
         static_cast<void>(hold(bytes.subspan(used)));

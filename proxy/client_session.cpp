@@ -155,6 +155,10 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
         send(writer);
     }
     log::debug("client_closed", {{"client", id_}, {"user", user_}, {"reason", fields.message}});
+    close_when_sent();
+}
+
+void ClientSession::close_when_sent() {
     if (stream_.unsent() == 0) {
         close();
         return;

@@ -83,6 +83,7 @@ private:
     void transition(ClientEvent event);
     void send(const ByteWriter& writer);
     void leave_backend(pool::Backend::Departure departure);
+    void close_when_sent();
     void close();
     void set_idle_deadline();
     [[nodiscard]] std::size_t hold(ByteView bytes);

@@ -32,6 +32,8 @@ public:
     /// kNever while not busy
     [[nodiscard]] virtual TimePoint deadline() const = 0;
     virtual void on_time(TimePoint now) = 0;
+    /// @return whether the client broke the protocol and has been told so: nothing more may be fed
+    [[nodiscard]] virtual bool wants_close() const = 0;
 };
 
 /// What a console needs from the client it talks to.

@@ -244,6 +244,14 @@ def test_viewers_may_look(start_weir: StartWeir) -> None:
         assert console.execute("SHOW VERSION").fetchone()
 
 
+def test_client_that_breaks_the_protocol_is_sent_away(start_weir: StartWeir) -> None:
+    weir = start_weir()
+    with weir.logged_in(database="weir") as client:
+        client.send(wire.frame("p", wire.text("late")))
+        messages = client.receive_to_end()
+        assert errors(messages) == ["08P01"] and messages[-1].severity == "FATAL"
+
+
 def test_admins_prove_who_they_are(start_weir: StartWeir) -> None:
     weir = start_weir({"auth": {"method": "scram-sha-256"}, "user": {"postgres": {"password": "pencil"}}})
     with admin(weir, password="pencil") as console:
