@@ -254,7 +254,13 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
         }
         case ClientState::Cancelling:
         case ClientState::Closing: close(); return;
-        case ClientState::Console: console_->on_time(worker_.loop().now()); return;
+        case ClientState::Console:
+            console_->on_time(worker_.loop().now());
+            if (state_ == ClientState::Console && console_->busy()) {
+                // It waits for the next thing already, which has its own time.
+                worker_.loop().set_deadline(deadline_, console_->deadline());
+            }
+            return;
         case ClientState::Waiting:
         case ClientState::Preparing:
         case ClientState::Closed: return;

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
+
 namespace weir::proxy {
 namespace {
 
@@ -10,8 +13,26 @@ using test::ScriptedConsole;
 using test::WorkerFixture;
 
 constexpr std::size_t kSmall = 10;
+constexpr std::chrono::milliseconds kShortly{20};
 
 TEST_SUITE("console session") {
+    TEST_CASE("console session: each wait of one query has its own deadline") {
+        std::atomic<int> waits = 3;
+        WorkerFixture worker{{[](ScriptedConsole& console) { console.wait_for(kShortly); },
+                              [&waits](ScriptedConsole& console) {
+                                  if (--waits > 0) {
+                                      console.wait_for(kShortly);
+                                  } else {
+                                      console.answer(kSmall);
+                                      console.wait_no_longer();
+                                  }
+                              }}};
+        ClientEnd client{worker.connect()};
+        client.query();
+        CHECK(client.hears('Z', 2));
+        CHECK(waits == 0);
+    }
+
     TEST_CASE("console session: a client that broke the protocol is told and sent away") {
         WorkerFixture worker{{[](ScriptedConsole& console) { console.answer(kSmall); }, {}}};
         ClientEnd client{worker.connect()};
