@@ -223,7 +223,8 @@ void ClientSession::count(FrontendMessage type) {
 
 std::size_t ClientSession::feed_console(ByteView bytes) {
     std::size_t used = 0;
-    while (state_ == ClientState::Console && used < bytes.size() && !console_->busy()) {
+    while (state_ == ClientState::Console && used < bytes.size() && !console_->busy() &&
+           !stream_.is_full()) {
         const ByteView rest = bytes.subspan(used);
         const auto [status, header] = protocol::read_header(rest);
         if (status == protocol::FrameStatus::NeedMore) {
@@ -254,6 +255,8 @@ std::size_t ClientSession::feed_console(ByteView bytes) {
     if (console_->busy()) {
         static_cast<void>(hold(bytes.subspan(used)));
         worker_.loop().set_deadline(deadline_, console_->deadline());
+    } else if (stream_.is_full()) {
+        stream_.pause(net::Pause::PeerIsFull);  // what it asks meanwhile is answered once it reads
     }
     return state_ == ClientState::Console ? used : bytes.size();
 }

@@ -105,6 +105,12 @@ void ClientSession::on_drained() {
     if (backend_ != nullptr) {
         backend_->resume_replies();
     }
+    if (state_ == ClientState::Console) {
+        stream_.resume(net::Pause::PeerIsFull);
+        if (!console_->busy()) {
+            resume_held();
+        }
+    }
 }
 
 void ClientSession::on_closed(const Error& /*reason*/) {

@@ -30,7 +30,26 @@ TEST_SUITE("console session") {
         ClientEnd client{worker.connect()};
         client.query();
         CHECK(client.hears('Z', 2));
-        CHECK(waits == 0);
+        CHECK(waits.load() == 0);
+    }
+
+    TEST_CASE("console session: a client that does not read is answered no further") {
+        constexpr int kQueries = 200;
+        constexpr std::size_t kAnswer = WorkerFixture::kClientBuffer / 2;
+        std::atomic<int> answers = 0;
+        WorkerFixture worker{{[&answers](ScriptedConsole& console) {
+                                  console.answer(kAnswer);
+                                  ++answers;
+                              },
+                              {}}};
+        ClientEnd client{worker.connect()};
+        for (int i = 0; i < kQueries; ++i) {
+            client.query();
+        }
+        worker.settle();
+        CHECK(answers.load() < kQueries / 2);  // what the kernel takes, and the client's buffer
+        CHECK(client.hears('Z', 1 + kQueries));
+        CHECK(answers.load() == kQueries);
     }
 
     TEST_CASE("console session: a client that broke the protocol is told and sent away") {
