@@ -134,11 +134,11 @@ void Server::run() {
 }
 
 void Server::accept(net::Fd fd) {
-    Worker* least = nullptr;
+    Worker* least = shared_.workers.front().get();
     std::uint64_t connections = 0;
     for (const auto& worker : shared_.workers) {
         connections += worker->load();
-        if (least == nullptr || worker->load() < least->load()) {
+        if (worker->load() < least->load()) {
             least = worker.get();
         }
     }

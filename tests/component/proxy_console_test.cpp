@@ -53,7 +53,7 @@ TEST_SUITE("console session") {
     }
 
     TEST_CASE("console session: a client that broke the protocol is told and sent away") {
-        WorkerFixture worker{{[](ScriptedConsole& console) { console.answer(kSmall); }, {}}};
+        WorkerFixture worker{{[](const ScriptedConsole& console) { console.answer(kSmall); }, {}}};
         ClientEnd client{worker.connect()};
         client.query();
         CHECK(client.hears('Z', 2));

@@ -50,7 +50,7 @@ public:
     [[nodiscard]] bool wants_close() const override { return wants_close_; }
 
     /// Answers the query under way with that many bytes.
-    void answer(std::size_t bytes) {
+    void answer(std::size_t bytes) const {
         ByteWriter writer;
         protocol::write_command_complete(writer, std::string(bytes, 'x'));
         protocol::write_ready_for_query(writer, protocol::TransactionStatus::Idle);
