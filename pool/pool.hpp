@@ -190,6 +190,7 @@ private:
     [[nodiscard]] bool take_place(unsigned max);
     void give_place_back();
     void wake_oldest_peer();
+    [[nodiscard]] bool has_peers() const;
     void dial();
     void announce();
     void ask_peers();

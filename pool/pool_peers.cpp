@@ -14,8 +14,13 @@ std::int64_t nanoseconds(TimePoint when) {
 
 }  // namespace
 
+/// A replication connection serves one client, which no other worker knows.
+bool Pool::has_peers() const {
+    return env_.peers.worker_count() > 1 && key_.replication.empty();
+}
+
 void Pool::announce() {
-    if (env_.peers.worker_count() > 1) {
+    if (has_peers()) {
         const LeaseHolder* first = waiters_.front();
         has_asked_ = has_asked_ && first != nullptr;
         budget_.announce_waiter(env_.worker,
@@ -26,7 +31,7 @@ void Pool::announce() {
 /// Asks once while clients wait; who releases a backend later sees the announcement. (Asking at
 /// every turn would have the workers answer each other without end.)
 void Pool::ask_peers() {
-    if (std::exchange(has_asked_, true)) {
+    if (!has_peers() || std::exchange(has_asked_, true)) {
         return;
     }
     for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
@@ -51,7 +56,7 @@ void Pool::on_lend_request(unsigned borrower) {
 }
 
 bool Pool::hand_to_older_waiter(Backend& backend) {
-    if (env_.peers.worker_count() == 1 || backend.has_partial_frame()) {
+    if (!has_peers() || backend.has_partial_frame()) {
         return false;
     }
     std::int64_t oldest = waiters_.empty() ? 0 : nanoseconds(waiters_.front()->waiting_since);
@@ -117,7 +122,7 @@ void Pool::look_again() {
 }
 
 void Pool::wake_oldest_peer() {
-    if (env_.peers.worker_count() == 1) {
+    if (!has_peers()) {
         return;
     }
     for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {

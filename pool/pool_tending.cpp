@@ -9,8 +9,8 @@ namespace weir::pool {
 
 namespace {
 
-/// A database's or user's limit is shared with pools that do not know us: it is looked at again
-/// this often.
+/// A limit shared with pools that do not know us (a database's, a user's, that of all replication
+/// connections) is looked at again this often.
 constexpr std::chrono::milliseconds kSharedLimitRetry{20};
 constexpr std::chrono::seconds kTendEvery{1};
 constexpr std::chrono::seconds kUnusedAfter{60};
@@ -79,7 +79,8 @@ void Pool::schedule() {
         if (last_failure_) {
             due = std::min(due, std::max(retry_at_, now));
         }
-        if (plan_.limits.max_database_connections > 0 || plan_.limits.max_user_connections > 0) {
+        if (plan_.limits.max_database_connections > 0 || plan_.limits.max_user_connections > 0 ||
+            !key_.replication.empty()) {
             due = std::min<TimePoint>(due, now + kSharedLimitRetry);
         }
     }
