@@ -41,6 +41,7 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     lay_over(base.acquire_timeout, overrides.acquire_timeout);
     lay_over(base.reserve, overrides.reserve);
     lay_over(base.reserve_after, overrides.reserve_after);
+    lay_over(base.prepared_statements, overrides.prepared_statements);
     lay_over(base.check_after, overrides.check_after);
     lay_over(base.idle_in_transaction_timeout, overrides.idle_in_transaction_timeout);
     lay_over(base.transaction_timeout, overrides.transaction_timeout);

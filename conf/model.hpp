@@ -69,6 +69,7 @@ struct PoolSettings {
     milliseconds acquire_timeout{};
     unsigned reserve = 0;
     milliseconds reserve_after{};
+    unsigned prepared_statements = 0;  ///< remembered per backend; 0 = names pass through
     milliseconds check_after{};
     milliseconds idle_in_transaction_timeout{};
     milliseconds transaction_timeout{};
@@ -88,6 +89,7 @@ struct PoolOverrides {
     std::optional<milliseconds> acquire_timeout;
     std::optional<unsigned> reserve;
     std::optional<milliseconds> reserve_after;
+    std::optional<unsigned> prepared_statements;
     std::optional<milliseconds> check_after;
     std::optional<milliseconds> idle_in_transaction_timeout;
     std::optional<milliseconds> transaction_timeout;

@@ -18,6 +18,7 @@ constexpr std::uint64_t kMaxClients = 1'000'000;
 constexpr std::uint64_t kMaxConnections = 100'000;
 constexpr std::uint64_t kMaxBacklog = 65'535;
 constexpr std::uint64_t kMaxConnecting = 1'000;
+constexpr std::uint64_t kMaxPreparedStatements = 100'000;
 /// A message's length is a signed 32-bit number (PostgreSQL manual, "Message Formats").
 constexpr std::uint64_t kMaxMessage = 0x7fffffff;
 
@@ -311,6 +312,16 @@ constexpr std::array kSettings{
             .doc = "How long somebody must have waited before the reserve is opened.",
             .field = field<&PoolSettings::reserve_after>(),
             .override_field = field<&PoolOverrides::reserve_after>()},
+    Setting{.section = Section::Pool,
+            .key = "prepared_statements",
+            .kind = Kind::Integer,
+            .default_text = "200",
+            .high = kMaxPreparedStatements,
+            .effect = Effect::Reload,
+            .doc = "Named prepared statements remembered per server connection (transaction and "
+                   "statement mode); 0 = names pass through untouched.",
+            .field = field<&PoolSettings::prepared_statements>(),
+            .override_field = field<&PoolOverrides::prepared_statements>()},
     Setting{.section = Section::Pool,
             .key = "check_after",
             .kind = Kind::Duration,

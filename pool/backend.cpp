@@ -61,6 +61,9 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
       idle_since_{env_.loop.now()},
       retire_at_{parked.retire_at},
       generation_{parked.generation} {
+    if (!parked.statements.empty()) {
+        statements_ = std::make_unique<BackendStatements>(env_.statements, parked.statements);
+    }
     stream_ = std::make_unique<net::Stream>(
         env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
     stream_->set_high_mark(kHighMark);
@@ -197,6 +200,7 @@ void Backend::finish_login() {
 }
 
 void Backend::lend_to(LeaseHolder& holder) {
+    holder_has_unnamed_ = false;
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
     transition(BackendEvent::Lent);
     holder_ = &holder;
@@ -342,6 +346,9 @@ ParkedBackend Backend::park() {
     parked.is_applied_known = applied_ != nullptr;
     if (applied_ != nullptr) {
         parked.applied = *applied_;
+    }
+    if (statements_ != nullptr) {
+        parked.statements = statements_->all();
     }
     parked.opened_at = opened_at_;
     parked.retire_at = retire_at_;

@@ -9,9 +9,13 @@
 #include "net/stream.hpp"
 #include "pool/backend_login.hpp"
 #include "pool/backend_state.hpp"
+#include "pool/backend_statements.hpp"
 #include "pool/counters.hpp"
 #include "pool/lease_holder.hpp"
+#include "pool/request_batch.hpp"
+#include "pool/schema_epoch.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/statement.hpp"
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
 
@@ -43,6 +47,7 @@ struct BackendTraits {
     enum class Mode : std::uint8_t { Session, Transaction, Statement };
     Mode mode = Mode::Transaction;
     std::string reset_query;
+    std::size_t prepared_statements = 0;  ///< remembered per backend
 };
 
 /// A backend on its way from one worker to another: no part of it belongs to a loop.
@@ -54,6 +59,7 @@ struct ParkedBackend {
     ReportedParameters parameters;
     SettingsMap applied;
     bool is_applied_known = true;
+    std::vector<BackendStatements::Use> statements;
     TimePoint opened_at;
     TimePoint retire_at;
     std::uint64_t generation = 0;
@@ -97,6 +103,8 @@ public:
         PoolCounters& pool_counters;
         BackendOwner& owner;
         const BackendTraits& traits;
+        StatementTable& statements;
+        SchemaEpoch& schema_epoch;
     };
 
     /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later
@@ -139,9 +147,39 @@ public:
     /// Brings the session's settings to `wanted`.
     /// @return true when they already are; else on_prepared() or on_prepare_failed() follows
     [[nodiscard]] bool prepare(const SettingsPtr& wanted);
+
     /// A message of this type goes out with the next send().
-    void will_send(protocol::FrontendMessage type);
+    void will_send(protocol::FrontendMessage type) {
+        will_send(protocol::ExpectedReply{.request = type});
+    }
+
+    void will_send(const protocol::ExpectedReply& request);
     void send(const net::WriteBatch& batch);
+
+    // Named statements: for the holder (backend_prepared.cpp).
+    /// Adds to `batch` what it takes for the backend to have the statement.
+    void ensure(const StatementPtr& statement, RequestBatch& batch);
+    /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.
+    void parse(const StatementPtr& statement, RequestBatch& batch);
+    /// Puts the holder's unnamed statement back.
+    void parse_unnamed(const Statement& statement, RequestBatch& batch);
+
+    /// @return whether the unnamed statement here is known to be the holder's
+    [[nodiscard]] bool has_holders_unnamed() const { return holder_has_unnamed_; }
+
+    /// A simple Query, which throws the unnamed statement away, is being sent.
+    void forget_unnamed() { holder_has_unnamed_ = false; }
+
+    /// The client gets the answer to this request from us, once all before it is answered.
+    void answer(const protocol::ExpectedReply& request);
+    /// Makes the backend fail in place of a request that we refuse, so that it skips what follows
+    /// and undoes what came before exactly as if the error were its own.
+    /// LeaseHolder::on_refusal_due() follows unless an earlier error comes first.
+    void refuse(RequestBatch& batch);
+    /// The same for a Parse whose name is taken, by `taken`: PostgreSQL looks at the text first, so
+    /// it may find an error of its own.
+    /// @param definition the message's body behind the name
+    void refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch);
 
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
 
@@ -198,7 +236,7 @@ public:
     [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
 
 private:
-    enum class Treatment : std::uint8_t { Forward, Drop, Incomplete, Broken };
+    enum class Treatment : std::uint8_t { Forward, Drop, Replace, Incomplete, Broken };
 
     std::size_t on_bytes(ByteView bytes) override;
     void on_drained() override;
@@ -222,10 +260,21 @@ private:
     [[nodiscard]] Treatment on_error_message(ByteView body, protocol::ReplyVerdict verdict);
     [[nodiscard]] Treatment on_ready(ByteView body, protocol::ReplyVerdict verdict);
     void on_parameter(ByteView body, protocol::ReplyVerdict verdict);
-    void on_command_complete(ByteView body);
+    void on_command_complete(ByteView body, protocol::ReplyVerdict verdict);
     void deliver(net::WriteBatch& batch);
     void end_of_read();
+    void forget_statements(protocol::ReplyVerdict verdict);
     void finish_prepare();
+    void settle_noted();
+    [[nodiscard]] Treatment refused(SqlState sqlstate);
+    void tell_refusal();
+    void give_answers(net::WriteBatch& batch);
+    void send_parse(const StatementPtr& statement,
+                    const protocol::ExpectedReply& expected,
+                    RequestBatch& batch);
+    [[nodiscard]] std::uint64_t epoch() const;
+    void close_statement(const StatementPtr& statement, RequestBatch& batch);
+    [[nodiscard]] BackendStatements& statements();
 
     void ask(std::string_view sql);
     void clean_on();
@@ -255,7 +304,10 @@ private:
     std::optional<protocol::ErrorFields> prepare_error_;
     std::optional<protocol::ErrorFields> last_words_;  // a FATAL that was not passed on
     SettingsPtr applied_;                              // nullptr: unknown
-    std::size_t discarded_ = 0;                        // bytes of replies nobody is there for
+    std::unique_ptr<BackendStatements> statements_;    // made when first needed
+    bool holder_has_unnamed_ = false;
+    bool has_changed_schema_ = false;  // by what is not committed yet
+    std::size_t discarded_ = 0;        // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
     int cancels_ = 0;
     bool must_end_ = false;

@@ -9,6 +9,7 @@
 #include "protocol/message_writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace weir::pool {
@@ -27,17 +28,33 @@ constexpr std::size_t kOrphanBytesMax = std::size_t{1} << 20U;
 /// A command tag that resets the session: only frames of exactly these lengths are looked into.
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kReset = "RESET";
+constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
+/// PostgreSQL's function that raises "cached plan must not change result type"; its name is the
+/// same in every language.
+constexpr std::string_view kStalePlanRoutine = "RevalidateCachedQuery";
+/// Longer tags than this say nothing that matters here.
+constexpr std::size_t kTagBytesMax = 32;
 
 bool must_be_whole(BackendMessage type, const protocol::FrameHeader& header) {
     switch (type) {
         case BackendMessage::ReadyForQuery: return true;
         case BackendMessage::ErrorResponse: return header.length <= protocol::kMaxErrorBytes;
         case BackendMessage::ParameterStatus: return header.length <= protocol::kMaxParameterBytes;
-        case BackendMessage::CommandComplete:
-            return header.body_bytes() == kDiscardAll.size() + 1 ||
-                   header.body_bytes() == kReset.size() + 1;
+        case BackendMessage::CommandComplete: return header.body_bytes() <= kTagBytesMax;
         default: return false;
     }
+}
+
+/// @return whether a statement with this tag may change what prepared statements return
+bool changes_results(std::string_view tag) {
+    static constexpr std::array<std::string_view, 7> kTags = {"ALTER TABLE",
+                                                              "ALTER TYPE",
+                                                              "ALTER VIEW",
+                                                              "ALTER DOMAIN",
+                                                              "ALTER MATERIALIZED VIEW",
+                                                              "ALTER FOREIGN TABLE",
+                                                              "CREATE VIEW"};
+    return std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
 }
 
 std::uint64_t microseconds(Duration duration) {
@@ -71,11 +88,11 @@ bool Backend::prepare(const SettingsPtr& wanted) {
     return false;
 }
 
-void Backend::will_send(FrontendMessage type) {
+void Backend::will_send(const protocol::ExpectedReply& request) {
     if (expected_.empty()) {
         busy_since_ = env_.loop.now();
     }
-    expected_.sent(type);
+    expected_.sent(request);
 }
 
 void Backend::send(const net::WriteBatch& batch) {
@@ -112,11 +129,18 @@ std::size_t Backend::relay(ByteView bytes) {
                 return bytes.size();
             }
             is_forwarding_ = treatment == Treatment::Forward && holder_ != nullptr;
+            if (treatment == Treatment::Replace) {
+                deliver(batch);
+                tell_refusal();
+            }
         }
         const std::size_t part = std::min(body_left_, rest.size());
         pass_on(rest.first(part), batch);
         body_left_ -= part;
         used += part;
+        if (body_left_ == 0 && expected_.is_ours_next()) {
+            give_answers(batch);
+        }
     }
     env_.counters.bytes_from_backends.add(used);
     deliver(batch);
@@ -214,15 +238,24 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
         }
         return Treatment::Drop;
     }
+    const bool is_unnamed = type == BackendMessage::ParseComplete && !expected_.empty() &&
+                            expected_.front().noted != protocol::Noted::ByBoth &&
+                            expected_.front().noted != protocol::Noted::ByBackend;
     const ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
     }
+    holder_has_unnamed_ = holder_has_unnamed_ || is_unnamed;
+    if (verdict != ReplyVerdict::Replace) {
+        settle_noted();
+    }
     const Treatment treatment = is_looked_into
                                     ? look_into(type, protocol::body_of(rest, header), verdict)
                                     : Treatment::Forward;
-    return verdict == ReplyVerdict::Swallow && treatment == Treatment::Forward ? Treatment::Drop
-                                                                               : treatment;
+    if (treatment != Treatment::Forward || verdict == ReplyVerdict::Forward) {
+        return treatment;
+    }
+    return verdict == ReplyVerdict::Replace ? Treatment::Forward : Treatment::Drop;
 }
 
 Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyVerdict verdict) {
@@ -233,9 +266,7 @@ Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyV
             on_parameter(body, verdict);
             return Treatment::Forward;
         case BackendMessage::CommandComplete:
-            if (verdict == ReplyVerdict::Forward) {  // what our own do is known already
-                on_command_complete(body);
-            }
+            on_command_complete(body, verdict);
             return Treatment::Forward;
         default: return Treatment::Forward;
     }
@@ -247,6 +278,10 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
         return Treatment::Broken;
     }
     status_ = *status;
+    if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
+        has_changed_schema_ = false;
+        env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
+    }
     if (verdict == ReplyVerdict::Swallow) {
         if (settings_owed_ > 0) {
             --settings_owed_;
@@ -272,6 +307,9 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
         return Treatment::Broken;
     }
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
+    if (view->routine == kStalePlanRoutine) {
+        env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
+    }
     if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {
         prepare_error_ = {protocol::Severity::Fatal,
                           sqlstate,
@@ -281,6 +319,9 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
     }
     if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
         env_.counters.errors.add(sqlstate);
+    }
+    if (verdict == ReplyVerdict::Replace) {
+        return refused(sqlstate);
     }
     if (state_ == BackendState::Preparing) {
         const LoginFailure failure{{protocol::Severity::Fatal,
@@ -328,10 +369,37 @@ void Backend::on_parameter(ByteView body, ReplyVerdict verdict) {
     }
 }
 
-void Backend::on_command_complete(ByteView body) {
+void Backend::on_command_complete(ByteView body, ReplyVerdict verdict) {
     const auto tag = protocol::read_command_tag(body);
-    if (tag && (*tag == kDiscardAll || *tag == kReset)) {
-        applied_ = nullptr;  // whatever was carried is gone from this backend
+    if (!tag || tag->empty()) {
+        return;
+    }
+    switch (tag->front()) {
+        case 'A':
+        case 'C': has_changed_schema_ = has_changed_schema_ || changes_results(*tag); return;
+        case 'D':
+            if (*tag == kDiscardAll && verdict == ReplyVerdict::Forward) {
+                applied_ = nullptr;  // whatever was carried is gone from this backend
+            }
+            if (*tag == kDiscardAll || *tag == kDeallocateAll) {
+                forget_statements(verdict);
+            }
+            return;
+        case 'R':
+            if (*tag == kReset && verdict == ReplyVerdict::Forward) {
+                applied_ = nullptr;
+            }
+            return;
+        default: return;
+    }
+}
+
+void Backend::forget_statements(ReplyVerdict verdict) {
+    if (statements_ != nullptr) {
+        statements_->forget_all();
+    }
+    if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
+        holder_->on_statements_forgotten();
     }
 }
 

@@ -54,6 +54,13 @@ public:
     /// backend is at rest. In statement mode a ReadyForQuery that tells of an open transaction is
     /// not passed on: see transaction_status().
     virtual void on_reply_end() = 0;
+    /// What has become of requests noted ByClient, oldest first.
+    virtual void on_noted(const protocol::NotedOutcome& outcome) = 0;
+    /// The backend has failed in place of a request that was refused (Backend::refuse()): time to
+    /// say why.
+    virtual void on_refusal_due() = 0;
+    /// The client has thrown away all its prepared statements.
+    virtual void on_statements_forgotten() = 0;
     /// The backend takes more again, after Backend::is_full().
     virtual void on_backend_drained() = 0;
     /// The backend is gone and the lease over.

@@ -28,6 +28,7 @@ std::uint64_t PoolPlan::generation() const {
 BackendTraits Pool::traits_of(const conf::PoolSettings& settings, const PoolKey& key) {
     BackendTraits traits;
     traits.reset_query = settings.reset_query;
+    traits.prepared_statements = settings.prepared_statements;
     switch (settings.mode) {
         case conf::PoolMode::Session: traits.mode = BackendTraits::Mode::Session; break;
         case conf::PoolMode::Transaction: traits.mode = BackendTraits::Mode::Transaction; break;
@@ -50,7 +51,20 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
                                        plan_.replication)},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
+      schema_epoch_{env_.schema_epochs.find_or_add(key_.database)},
       last_client_at_{env_.loop.now()} {}
+
+Backend::Environment Pool::backend_environment() {
+    return {env_.loop,
+            env_.background,
+            env_.settings,
+            env_.counters,
+            counters_,
+            *this,
+            traits_,
+            env_.statements,
+            schema_epoch_};
+}
 
 Pool::~Pool() {
     WEIR_CHECK(waiters_.empty());

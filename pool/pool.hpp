@@ -86,8 +86,10 @@ public:
         net::EventLoop& loop;
         net::BackgroundThread& background;
         SettingsTable& settings;
+        StatementTable& statements;
         WorkerCounters& counters;
         BudgetRegistry& budgets;
+        SchemaEpochs& schema_epochs;
         Peers& peers;
         unsigned worker;
     };
@@ -192,6 +194,7 @@ private:
     void wake_oldest_peer();
     [[nodiscard]] bool has_peers() const;
     void dial();
+    [[nodiscard]] Backend::Environment backend_environment();
     void announce();
     void ask_peers();
     void refuse_all(const LoginFailure& failure);
@@ -212,6 +215,7 @@ private:
     Budget& budget_;
     Budget& database_budget_;
     Budget& user_budget_;
+    SchemaEpoch& schema_epoch_;
     Credentials credentials_;
     PoolCounters counters_;
     std::uint64_t clients_ = 0;

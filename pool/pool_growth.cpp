@@ -128,11 +128,8 @@ void Pool::dial() {
     const TimePoint now = env_.loop.now();
     request.due = deadline_after(now, plan_.connect_timeout);
     counters_.add(PoolEvent::CreateRequest);
-    auto backend = std::make_unique<Backend>(
-        Backend::Environment{
-            env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
-        env_.peers.next_id(),
-        std::move(request));
+    auto backend =
+        std::make_unique<Backend>(backend_environment(), env_.peers.next_id(), std::move(request));
     if (const Duration lifetime = plan_.settings.max_lifetime; lifetime > Duration::zero()) {
         const double share = 1.0 - kLifetimeSpread * random_unit();
         backend->set_retire_at(now + std::chrono::duration_cast<Duration>(lifetime * share));

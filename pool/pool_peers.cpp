@@ -88,10 +88,7 @@ void Pool::park_for(Backend& backend, unsigned worker) {
 }
 
 void Pool::adopt(ParkedBackend parked) {
-    auto backend = std::make_unique<Backend>(
-        Backend::Environment{
-            env_.loop, env_.background, env_.settings, env_.counters, counters_, *this, traits_},
-        std::move(parked));
+    auto backend = std::make_unique<Backend>(backend_environment(), std::move(parked));
     Backend& adopted = *backend;
     list(BackendState::Idle).push_front(adopted);
     backends_.emplace(&adopted, std::move(backend));

@@ -98,6 +98,7 @@ Result<ErrorView> read_error(ByteView body) {
             case 'M': view.message = *value; break;
             case 'D': view.detail = *value; break;
             case 'H': view.hint = *value; break;
+            case 'R': view.routine = *value; break;
             default: break;
         }
     }

@@ -28,6 +28,7 @@ struct ErrorView {
     std::string_view message;
     std::string_view detail;
     std::string_view hint;
+    std::string_view routine;  ///< of PostgreSQL's source; the same in every language
 
     /// @return whether the backend ends the connection after it
     [[nodiscard]] bool is_fatal() const {

@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::protocol {
 
@@ -37,14 +38,14 @@ bool ends_copy_in(FrontendMessage request) {
 
 }  // namespace
 
-void ExpectedReplies::sent(FrontendMessage request, ReplyAction action) {
+void ExpectedReplies::sent(const ExpectedReply& entry) {
+    const FrontendMessage request = entry.request;
     if (ends_copy_in(request)) {
         if (copy_ == Copy::In) {
             copy_in_ended_ = true;
         } else if (!empty() && !skipping_) {
             queue_.push_back(
-                {request,
-                 action});  // may turn out to end a COPY whose start has not been answered yet
+                entry);  // may turn out to end a COPY whose start has not been answered yet
         }
         return;
     }
@@ -65,7 +66,7 @@ void ExpectedReplies::sent(FrontendMessage request, ReplyAction action) {
     } else {
         return;  // never answered
     }
-    queue_.push_back({request, action});
+    queue_.push_back(entry);
 }
 
 ReplyVerdict ExpectedReplies::received(BackendMessage reply) {
@@ -129,11 +130,23 @@ ReplyVerdict ExpectedReplies::on_error() {
     }
     copy_ = Copy::None;
     syncs_ignored_by_copy_ = 0;
-    const ReplyVerdict verdict = verdict_of_front();
+    ReplyVerdict verdict = verdict_of_front();
     if (empty() || !is_extended(front().request)) {
         return verdict;  // ReadyForQuery follows by itself
     }
+    if (front().action == ReplyAction::Prepare) {
+        verdict = ReplyVerdict::Forward;
+    } else if (front().action == ReplyAction::Refuse) {
+        verdict = ReplyVerdict::Replace;
+    }
+    const ExpectedReply* failed = &front();
+    outcome_.has_first_failed = failed->noted == Noted::ByClient || failed->noted == Noted::ByBoth;
     while (!empty() && front().request != FrontendMessage::Sync) {
+        if (front().action == ReplyAction::Refuse && &front() != failed) {
+            ++outcome_.dropped_refusals;
+            has_outcome_ = true;
+        }
+        note(front().noted, &NotedOutcome::dropped_by_backend, &NotedOutcome::dropped_by_client);
         ++first_;
     }
     compact();
@@ -191,12 +204,45 @@ void ExpectedReplies::drop_syncs_inside_copy() {
 }
 
 ReplyVerdict ExpectedReplies::verdict_of_front() const {
-    return !empty() && front().action == ReplyAction::Swallow ? ReplyVerdict::Swallow
-                                                              : ReplyVerdict::Forward;
+    if (empty() || front().action == ReplyAction::Forward) {
+        return ReplyVerdict::Forward;
+    }
+    switch (front().action) {
+        case ReplyAction::Forward: break;
+        case ReplyAction::Swallow:
+        case ReplyAction::Prepare: return ReplyVerdict::Swallow;
+        case ReplyAction::Answer: break;  // notices and the like of what came before it
+        case ReplyAction::Refuse: return ReplyVerdict::Unexpected;  // it was sure to fail
+    }
+    return ReplyVerdict::Forward;
+}
+
+FrontendMessage ExpectedReplies::take_ours() {
+    WEIR_ASSERT(is_ours_next());
+    const FrontendMessage request = front().request;
+    pop_front();
+    return request;
+}
+
+NotedOutcome ExpectedReplies::take_outcome() {
+    has_outcome_ = false;
+    return std::exchange(outcome_, {});
+}
+
+void ExpectedReplies::note(Noted noted,
+                           std::uint32_t NotedOutcome::*backend,
+                           std::uint32_t NotedOutcome::*client) {
+    const auto bits = static_cast<unsigned>(noted);
+    outcome_.*backend += bits & static_cast<unsigned>(Noted::ByBackend);
+    outcome_.*client += (bits & static_cast<unsigned>(Noted::ByClient)) >> 1U;
+    has_outcome_ = has_outcome_ || bits != 0;
 }
 
 void ExpectedReplies::pop_front() {
     WEIR_ASSERT(!empty());
+    if (front().noted != Noted::Nowhere) {
+        note(front().noted, &NotedOutcome::done_by_backend, &NotedOutcome::done_by_client);
+    }
     ++first_;
     while (!empty() && ends_copy_in(front().request)) {
         ++first_;  // there was no COPY for it to end

@@ -12,18 +12,37 @@ namespace weir::protocol {
 enum class ReplyAction : std::uint8_t {
     Forward,  ///< the client asked: it gets the answer
     Swallow,  ///< we asked: the client must not see the answer
+    Prepare,  ///< we asked for the sake of what the client sent next: it sees an error, not success
+    Answer,   ///< the client asked, but it was not sent: ours to answer when its turn comes
+    Refuse,   ///< sent so that it fails: the backend's error makes room for one of ours
 };
+
+/// Who keeps a list of prepared statements that the outcome of a request changes.
+enum class Noted : std::uint8_t { Nowhere = 0, ByBackend = 1, ByClient = 2, ByBoth = 3 };
 
 /// One thing a backend still owes: a frontend message that will be answered, in the order sent.
 struct ExpectedReply {
     FrontendMessage request;
-    ReplyAction action;
+    ReplyAction action = ReplyAction::Forward;
+    Noted noted = Noted::Nowhere;
+};
+
+/// How many noted requests have come true, or will not happen, since somebody last asked.
+struct NotedOutcome {
+    std::uint32_t done_by_backend = 0;
+    std::uint32_t done_by_client = 0;
+    std::uint32_t dropped_by_backend = 0;
+    std::uint32_t dropped_by_client = 0;
+    bool has_first_failed =
+        false;  ///< the first of those dropped failed itself; the rest were skipped
+    std::uint32_t dropped_refusals = 0;  ///< their errors will never be due
 };
 
 /// What ExpectedReplies makes of one message from the backend.
 enum class ReplyVerdict : std::uint8_t {
     Forward,
     Swallow,
+    Replace,     ///< an error that is to be told in our words: see ReplyAction::Refuse
     Unexpected,  ///< nothing owed has such an answer: the backend cannot be trusted any more
 };
 
@@ -43,10 +62,29 @@ public:
 
     /// A message of this type was (or is about to be) sent. Types that are never answered change no
     /// more than COPY's state.
-    void sent(FrontendMessage request, ReplyAction action = ReplyAction::Forward);
+    void sent(FrontendMessage request, ReplyAction action = ReplyAction::Forward) {
+        sent(ExpectedReply{request, action, Noted::Nowhere});
+    }
+
+    void sent(const ExpectedReply& request);
 
     /// A message of this type has come back. Call once per message, in order.
     [[nodiscard]] ReplyVerdict received(BackendMessage reply);
+
+    /// @return whether the next answer is ours to give
+    [[nodiscard]] bool is_ours_next() const {
+        return !empty() && front().action == ReplyAction::Answer;
+    }
+
+    /// Takes what is_ours_next() told of off the queue.
+    /// @return the request that was to be answered
+    FrontendMessage take_ours();
+
+    /// @return whether outcome() has anything to tell
+    [[nodiscard]] bool has_outcome() const { return has_outcome_; }
+
+    /// @return what has become of noted requests since the last call
+    [[nodiscard]] NotedOutcome take_outcome();
 
     /// @return whether nothing at all is owed
     [[nodiscard]] bool empty() const { return first_ == queue_.size(); }
@@ -84,11 +122,15 @@ private:
     [[nodiscard]] ReplyVerdict verdict_of_front() const;
     void drop_syncs_inside_copy();
     void pop_front();
+    void note(Noted noted,
+              std::uint32_t NotedOutcome::*backend,
+              std::uint32_t NotedOutcome::*client);
     void compact();
 
     std::vector<ExpectedReply>
         queue_;  // a FIFO with a moving head: pushing and popping are the hot path
     std::size_t first_ = 0;
+    NotedOutcome outcome_;
     std::uint32_t syncs_ignored_by_copy_ =
         0;  // sent while the COPY was under way, so never answered
     Copy copy_ = Copy::None;
@@ -97,6 +139,7 @@ private:
     bool unsynced_ = false;
     bool skipping_ = false;
     bool ambiguous_ = false;
+    bool has_outcome_ = false;
 };
 
 }  // namespace weir::protocol

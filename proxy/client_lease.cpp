@@ -191,6 +191,7 @@ void ClientSession::refuse_open_transaction() {
                                       "transaction blocks not allowed in statement pooling mode",
                                       {},
                                       {}};
+    forget_pending_statements();
     pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, error};
     ByteWriter output;
     protocol::write_error(output, error);
@@ -214,6 +215,7 @@ void ClientSession::on_backend_drained() {
 
 void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     backend_ = nullptr;
+    forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);
     if (loss.is_mid_frame) {
         close();  // part of a message has reached the client: nothing can be said any more

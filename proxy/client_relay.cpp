@@ -18,18 +18,22 @@ using protocol::FrontendMessage;
 using protocol::TransactionStatus;
 
 std::size_t ClientSession::relay(ByteView bytes) {
-    net::WriteBatch batch;
+    pool::RequestBatch batch;
     std::size_t used = 0;
     is_relaying_ = true;
     outgoing_ = &batch;
     while (used < bytes.size() && state_ != ClientState::Closing && state_ != ClientState::Closed) {
         const ByteView rest = bytes.subspan(used);
         if (body_left_ == 0) {
-            const Treatment treatment = begin_frame(rest);
-            if (treatment == Treatment::Hold || treatment == Treatment::Stop) {
+            const Begun begun = begin_frame(rest);
+            if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
                 break;
             }
-            is_forwarding_ = treatment == Treatment::Forward;
+            is_forwarding_ = begun.treatment == Treatment::Forward;
+            if (begun.used > 0) {
+                used += begun.used;
+                continue;
+            }
         }
         const std::size_t part = std::min(body_left_, rest.size());
         if (is_forwarding_) {
@@ -56,9 +60,9 @@ std::size_t ClientSession::relay(ByteView bytes) {
     return used;
 }
 
-void ClientSession::flush_to_backend(net::WriteBatch& batch) {
+void ClientSession::flush_to_backend(pool::RequestBatch& batch) {
     if (!batch.empty() && backend_ != nullptr) {
-        backend_->send(batch);
+        backend_->send(batch.parts());
         if (backend_->is_full()) {
             stream_.pause(net::Pause::PeerIsFull);
         }
@@ -68,20 +72,53 @@ void ClientSession::flush_to_backend(net::WriteBatch& batch) {
 
 /// Decides what happens to the message that begins at `rest`; Hold: come back with more bytes or
 /// with a backend.
-ClientSession::Treatment ClientSession::begin_frame(ByteView rest) {
+ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     const auto [status, header] = protocol::read_header(rest);
     if (status == protocol::FrameStatus::NeedMore) {
-        return Treatment::Hold;
+        return {Treatment::Hold};
     }
     if (status == protocol::FrameStatus::Invalid) {
         fatal(sqlstate::kProtocolViolation, "invalid message length");
-        return Treatment::Stop;
+        return {Treatment::Stop};
     }
-    const Treatment treatment = treatment_of(header);
-    if (treatment == Treatment::Forward || treatment == Treatment::Drop) {
-        body_left_ = header.frame_bytes();
+    protocol::StatementReference reference;
+    if (carries_statements()) {
+        reference = protocol::read_statement_reference(header, rest);
+        if (reference.kind == protocol::StatementReference::Kind::Incomplete) {
+            return {Treatment::Hold};
+        }
     }
-    return treatment;
+    Begun begun{treatment_of(header)};
+    if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
+        return begun;
+    }
+    if (begun.treatment == Treatment::Forward) {
+        begun = begin_forwarding(header, reference, rest);
+    }
+    body_left_ = header.frame_bytes() - begun.used;
+    return begun;
+}
+
+/// A message that the backend is to hear: as it is, or in our words.
+ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader& header,
+                                                     const protocol::StatementReference& reference,
+                                                     ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    Begun begun{Treatment::Forward};
+    count(type);
+    if (reference.kind == protocol::StatementReference::Kind::None ||
+        backend_->owed().copy() == protocol::ExpectedReplies::Copy::In) {
+        end_batch(type);
+        backend_->will_send(type);
+    } else if (backend_->owed().is_skipping()) {
+        return {Treatment::Drop};  // the backend would not look at it either
+    } else {
+        begun = begin_named(header, reference, rest);
+    }
+    if (deadline_.is_set()) {
+        watch_transaction();
+    }
+    return begun;
 }
 
 ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader& header) {
@@ -118,11 +155,6 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
         }
     } else if (backend_->owed().empty()) {
         request_at_ = worker_.loop().now();
-    }
-    count(type);
-    backend_->will_send(type);
-    if (deadline_.is_set()) {
-        watch_transaction();
     }
     return Treatment::Forward;
 }
@@ -204,10 +236,7 @@ void ClientSession::count(FrontendMessage type) {
             all.function_calls.add();
             mine.statements.add();
             return;
-        case FrontendMessage::Parse:
-            mine.client_parses.add();
-            mine.backend_parses.add();
-            return;
+        case FrontendMessage::Parse: mine.client_parses.add(); return;
         case FrontendMessage::Bind: mine.binds.add(); return;
         case FrontendMessage::CopyDone: all.copies.add(); return;
         case FrontendMessage::Close:

@@ -8,16 +8,20 @@
 #include "pool/backend.hpp"
 #include "pool/lease_holder.hpp"
 #include "pool/pool.hpp"
+#include "pool/request_batch.hpp"
 #include "pool/session_settings.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/startup.hpp"
+#include "protocol/statement_reference.hpp"
 #include "proxy/cancel_key.hpp"
 #include "proxy/client_auth.hpp"
 #include "proxy/client_state.hpp"
+#include "proxy/client_statements.hpp"
 #include "proxy/console.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -68,6 +72,12 @@ public:
 private:
     enum class Treatment : std::uint8_t { Forward, Drop, Hold, Stop };
 
+    /// What becomes of the message that begins now.
+    struct Begun {
+        Treatment treatment = Treatment::Hold;
+        std::size_t used = 0;  ///< bytes of it that are dealt with; the rest is treated as said
+    };
+
     /// What is needed until the login is through; freed then.
     struct Login {
         std::unique_ptr<ClientAuth> auth;
@@ -107,13 +117,16 @@ private:
 
     // Relay (client_relay.cpp)
     [[nodiscard]] std::size_t relay(ByteView bytes);
-    [[nodiscard]] Treatment begin_frame(ByteView rest);
+    [[nodiscard]] Begun begin_frame(ByteView rest);
+    [[nodiscard]] Begun begin_forwarding(const protocol::FrameHeader& header,
+                                         const protocol::StatementReference& reference,
+                                         ByteView rest);
     [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
     [[nodiscard]] Treatment want_backend(protocol::FrontendMessage type);
     [[nodiscard]] Treatment skip(protocol::FrontendMessage type);
     void count(protocol::FrontendMessage type);
-    void flush_to_backend(net::WriteBatch& batch);
+    void flush_to_backend(pool::RequestBatch& batch);
     void maybe_give_back();
     void give_back();
     void answer_refused(const protocol::ErrorFields& error);
@@ -121,6 +134,26 @@ private:
     void watch_transaction();
     [[nodiscard]] std::size_t feed_console(ByteView bytes);
     void on_console_ready();
+
+    // Named statements (client_prepared.cpp)
+    [[nodiscard]] bool carries_statements() const;
+    [[nodiscard]] Begun begin_named(const protocol::FrameHeader& header,
+                                    const protocol::StatementReference& reference,
+                                    ByteView rest);
+    [[nodiscard]] Begun parse_named(const protocol::StatementReference& reference, ByteView body);
+    [[nodiscard]] Begun refer_to_named(const protocol::FrameHeader& header,
+                                       const protocol::StatementReference& reference,
+                                       ByteView portal);
+    [[nodiscard]] Begun begin_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    void parse_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    void close_named(std::string_view name);
+    void end_batch(protocol::FrontendMessage type);
+    [[nodiscard]] Begun refuse_named(protocol::ErrorFields why);
+    [[nodiscard]] ClientStatements& statements();
+    void forget_pending_statements();
+    void on_noted(const protocol::NotedOutcome& outcome) override;
+    void on_refusal_due() override;
+    void on_statements_forgotten() override;
 
     // pool::LeaseHolder (client_lease.cpp)
     void on_lease(pool::Backend& backend, Duration waited) override;
@@ -149,8 +182,10 @@ private:
     std::shared_ptr<char> alive_;  // made when first asked for
     pool::Pool* pool_ = nullptr;
     pool::Backend* backend_ = nullptr;
-    net::WriteBatch* outgoing_ = nullptr;  // of the relay() on the stack
+    pool::RequestBatch* outgoing_ = nullptr;  // of the relay() on the stack
     pool::SettingsPtr settings_;
+    std::unique_ptr<ClientStatements> statements_;  // made when first needed
+    std::deque<protocol::ErrorFields> refusals_;    // errors that the backend fails in place of
     std::string user_;
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
@@ -161,7 +196,8 @@ private:
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
-    bool is_relaying_ = false;  // on the stack: what arrives meanwhile is dealt with there
+    bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
+    bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =
         false;  // its backend went while nothing was owed: told at the next request
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped

@@ -36,8 +36,15 @@ Worker::~Worker() {
 void Worker::run(std::promise<void>& started) {
     net::EventLoop loop;
     loop_ = &loop;
-    pools_ = std::make_unique<pool::PoolSet>(pool::Pool::Environment{
-        loop, shared_.background, settings_, counters_, shared_.budgets, *this, index_});
+    pools_ = std::make_unique<pool::PoolSet>(pool::Pool::Environment{loop,
+                                                                     shared_.background,
+                                                                     settings_,
+                                                                     statements_,
+                                                                     counters_,
+                                                                     shared_.budgets,
+                                                                     shared_.schema_epochs,
+                                                                     *this,
+                                                                     index_});
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
     started.set_value();
     loop.run();

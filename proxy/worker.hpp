@@ -9,7 +9,9 @@
 #include "pool/budget.hpp"
 #include "pool/counters.hpp"
 #include "pool/pool_set.hpp"
+#include "pool/schema_epoch.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/statement.hpp"
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
@@ -34,6 +36,7 @@ class Worker;
 /// What all workers share: nothing in it takes a lock on the data path.
 struct Shared {
     pool::BudgetRegistry budgets;
+    pool::SchemaEpochs schema_epochs;
     net::BackgroundThread background;
     std::array<std::byte, 32> mock_secret{};
     std::array<std::byte, 32> cancel_secret{};
@@ -82,6 +85,8 @@ public:
     [[nodiscard]] const conf::Config& config() const { return *config_; }
 
     [[nodiscard]] pool::SettingsTable& settings() { return settings_; }
+
+    [[nodiscard]] pool::StatementTable& statements() { return statements_; }
 
     [[nodiscard]] pool::WorkerCounters& mutable_counters() { return counters_; }
 
@@ -145,6 +150,7 @@ private:
 
     net::EventLoop* loop_ = nullptr;  // lives on the thread's stack while it runs
     pool::SettingsTable settings_;
+    pool::StatementTable statements_;
     AuthCache auth_cache_;
     std::unique_ptr<pool::PoolSet> pools_;
     net::Deadline sweep_{*this};

@@ -1,0 +1,174 @@
+// The part of Backend that keeps its clients' named statements: shared by all, prepared where they
+// are missing.
+
+#include "base/check.hpp"
+#include "pool/backend.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::pool {
+
+using protocol::BackendMessage;
+using protocol::ExpectedReply;
+using protocol::FrontendMessage;
+using protocol::Noted;
+using protocol::ReplyAction;
+
+namespace {
+
+/// No backend ever has a statement of this name: to describe it fails.
+constexpr std::string_view kNoStatement{"weir:none\0", 10};
+
+/// A message without a body.
+template <BackendMessage type>
+constexpr std::array<std::byte, protocol::kHeaderBytes> kBare = {
+    std::byte{static_cast<unsigned char>(type)},
+    std::byte{0},
+    std::byte{0},
+    std::byte{0},
+    std::byte{4}};
+
+}  // namespace
+
+BackendStatements& Backend::statements() {
+    if (statements_ == nullptr) {
+        statements_ = std::make_unique<BackendStatements>();
+    }
+    return *statements_;
+}
+
+void Backend::ensure(const StatementPtr& statement, RequestBatch& batch) {
+    if (!statements().use(statement, epoch())) {
+        send_parse(
+            statement, {FrontendMessage::Parse, ReplyAction::Prepare, Noted::ByBackend}, batch);
+    }
+}
+
+void Backend::parse(const StatementPtr& statement, RequestBatch& batch) {
+    // In a failed transaction PostgreSQL takes no Parse but of what ends it: it must judge itself.
+    if (status_ != protocol::TransactionStatus::Failed && statements().use(statement, epoch())) {
+        answer({FrontendMessage::Parse, ReplyAction::Answer, Noted::ByClient});
+        return;
+    }
+    send_parse(statement, {FrontendMessage::Parse, ReplyAction::Forward, Noted::ByBoth}, batch);
+}
+
+void Backend::send_parse(const StatementPtr& statement,
+                         const ExpectedReply& expected,
+                         RequestBatch& batch) {
+    BackendStatements& mine = statements();
+    const std::size_t max = std::max<std::size_t>(1, env_.traits.prepared_statements);
+    if (mine.has(statement)) {
+        close_statement(statement, batch);  // prepared before the schema changed, say
+    } else if (const StatementPtr surplus = mine.surplus(max); surplus != nullptr) {
+        close_statement(surplus, batch);
+    }
+    will_send(expected);
+    mine.add(statement, epoch());
+    env_.pool_counters.backend_parses.add();
+    batch.add_header(FrontendMessage::Parse,
+                     statement->name_on_wire().size() + statement->definition.size());
+    batch.add(statement->name_on_wire());
+    batch.add(statement->definition);
+}
+
+std::uint64_t Backend::epoch() const {
+    return env_.schema_epoch.load(std::memory_order_relaxed);
+}
+
+void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
+    constexpr std::string_view kNoName{"", 1};
+    will_send({FrontendMessage::Parse, ReplyAction::Prepare, Noted::Nowhere});
+    env_.pool_counters.backend_parses.add();
+    batch.add_header(FrontendMessage::Parse, kNoName.size() + statement.definition.size());
+    batch.add(as_bytes(kNoName));
+    batch.add(statement.definition);
+}
+
+void Backend::close_statement(const StatementPtr& statement, RequestBatch& batch) {
+    will_send({FrontendMessage::Close, ReplyAction::Swallow, Noted::ByBackend});
+    statements().remove(statement);  // which keeps the name alive until it is answered
+    batch.add_header(FrontendMessage::Close, 1 + statement->name.size() + 1, 'S');
+    batch.add(statement->name_on_wire());
+}
+
+void Backend::answer(const ExpectedReply& request) {
+    will_send(request);
+    if (body_left_ == 0 && expected_.is_ours_next()) {
+        net::WriteBatch batch;
+        give_answers(batch);
+        deliver(batch);
+    }
+}
+
+void Backend::refuse(RequestBatch& batch) {
+    will_send({FrontendMessage::Describe, ReplyAction::Refuse, Noted::Nowhere});
+    batch.add_header(FrontendMessage::Describe, 1 + kNoStatement.size(), 'S');
+    batch.add(as_bytes(kNoStatement));
+}
+
+void Backend::refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch) {
+    ensure(taken, batch);
+    will_send({FrontendMessage::Parse, ReplyAction::Refuse, Noted::Nowhere});
+    batch.add_header(FrontendMessage::Parse, taken->name_on_wire().size() + definition.size());
+    batch.add(taken->name_on_wire());
+    batch.add(definition);
+}
+
+/// Adds the answers that are ours to give and whose turn has come.
+void Backend::give_answers(net::WriteBatch& batch) {
+    while (expected_.is_ours_next()) {
+        const FrontendMessage request = expected_.take_ours();
+        WEIR_ASSERT(request == FrontendMessage::Parse || request == FrontendMessage::Close);
+        batch.add(request == FrontendMessage::Parse
+                      ? ByteView{kBare<BackendMessage::ParseComplete>}
+                      : ByteView{kBare<BackendMessage::CloseComplete>});
+        if (batch.is_full()) {
+            deliver(batch);
+        }
+    }
+    settle_noted();
+}
+
+/// The backend has failed where it was to fail; unless that was for a reason of its own, the client
+/// hears ours.
+Backend::Treatment Backend::refused(SqlState sqlstate) {
+    if (sqlstate == sqlstate::kInvalidSqlStatementName ||
+        sqlstate == sqlstate::kDuplicatePreparedStatement) {
+        return Treatment::Replace;
+    }
+    if (holder_ != nullptr) {
+        protocol::NotedOutcome outcome;
+        outcome.dropped_refusals = 1;
+        holder_->on_noted(outcome);
+    }
+    settle_noted();
+    return Treatment::Forward;
+}
+
+void Backend::tell_refusal() {
+    if (holder_ != nullptr) {
+        holder_->on_refusal_due();
+    }
+    settle_noted();  // of what is skipped behind it
+}
+
+/// Tells those who keep lists of statements what has become of theirs.
+void Backend::settle_noted() {
+    if (!expected_.has_outcome()) {
+        return;
+    }
+    const protocol::NotedOutcome outcome = expected_.take_outcome();
+    if (outcome.done_by_backend > 0) {
+        statements().settle(outcome.done_by_backend);
+    }
+    if (outcome.dropped_by_backend > 0) {
+        statements().drop(outcome.dropped_by_backend);
+    }
+    if (holder_ != nullptr) {
+        holder_->on_noted(outcome);
+    }
+}
+
+}  // namespace weir::pool

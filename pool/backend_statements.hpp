@@ -1,0 +1,74 @@
+#pragma once
+
+#include "pool/statement.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <unordered_map>
+#include <vector>
+
+namespace weir::pool {
+
+/// Which statements one backend has prepared, most recently used first; kept in step with messages
+/// that are still on their way.
+///
+/// add() and remove() are told when the message is sent; what became of it is told, in the same
+/// order, by settle() and drop(). A Parse that did not happen is forgotten, a Close that did not
+/// happen brings its statement back.
+class BackendStatements {
+public:
+    struct Use {
+        StatementPtr statement;
+        std::uint64_t epoch = 0;  ///< of the schema it was prepared against
+    };
+
+    BackendStatements() = default;
+    /// @param uses what a backend that comes from another worker has, most recently used first
+    BackendStatements(StatementTable& table, const std::vector<Use>& uses);
+
+    /// @return whether the backend has it, prepared at `epoch` or later; it counts as used now
+    [[nodiscard]] bool use(const StatementPtr& statement, std::uint64_t epoch);
+
+    [[nodiscard]] bool has(const StatementPtr& statement) const {
+        return places_.contains(statement.get());
+    }
+
+    /// A Parse of it is being sent.
+    void add(const StatementPtr& statement, std::uint64_t epoch);
+    /// A Close of it is being sent.
+    void remove(const StatementPtr& statement);
+
+    /// @return the statement used least recently when there are `max` or more, else nullptr
+    [[nodiscard]] StatementPtr surplus(std::size_t max) const;
+
+    /// The oldest `count` messages have been answered with success.
+    void settle(std::uint32_t count);
+    /// The oldest `count` messages will not be carried out.
+    void drop(std::uint32_t count);
+    /// The backend has thrown away all it had (DISCARD ALL, DEALLOCATE ALL); what is on its way
+    /// behind that stays.
+    void forget_all();
+
+    [[nodiscard]] std::size_t size() const { return uses_.size(); }
+
+    /// @return all, most recently used first; only while nothing is on its way
+    [[nodiscard]] std::vector<Use> all() const;
+
+private:
+    struct Change {
+        enum class Kind : std::uint8_t { Added, Removed };
+        Kind kind;
+        Use use;  // keeps the statement's name alive until the message about it is answered
+    };
+
+    void insert(const Use& use);
+    void erase(const Statement* statement);
+
+    std::list<Use> uses_;
+    std::unordered_map<const Statement*, std::list<Use>::iterator> places_;
+    std::deque<Change> pending_;
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,231 @@
+// The part of ClientSession that carries named prepared statements from backend to backend.
+
+#include "protocol/frontend_views.hpp"
+#include "protocol/message_writer.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/worker.hpp"
+
+#include <utility>
+
+namespace weir::proxy {
+
+using protocol::ExpectedReply;
+using protocol::FrontendMessage;
+using protocol::Noted;
+using protocol::ReplyAction;
+using protocol::StatementReference;
+
+namespace {
+
+std::string quoted(std::string_view name) {
+    return "prepared statement \"" + std::string{name} + "\"";
+}
+
+/// An unnamed statement longer than this is not carried to another backend.
+constexpr std::size_t kUnnamedBytesMax = std::size_t{64} * 1024;
+
+protocol::ErrorFields error(SqlState sqlstate, std::string message) {
+    return {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};
+}
+
+}  // namespace
+
+/// @return whether named statements are ours to carry: not where the client has the backend to
+/// itself
+bool ClientSession::carries_statements() const {
+    return statements_ != nullptr ||
+           (!is_session_mode() && pool_->plan().settings.prepared_statements > 0);
+}
+
+ClientStatements& ClientSession::statements() {
+    if (statements_ == nullptr) {
+        statements_ = std::make_unique<ClientStatements>();
+    }
+    return *statements_;
+}
+
+/// A message about a named statement goes out in our words.
+/// @param rest begins with the message, as much of it as there is
+ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& header,
+                                                const StatementReference& reference,
+                                                ByteView rest) {
+    if (!outgoing_->has_room()) {
+        flush_to_backend(*outgoing_);
+    }
+    if (reference.kind == StatementReference::Kind::Unnamed) {
+        return begin_unnamed(header, rest);
+    }
+    if (reference.kind == StatementReference::Kind::TooLong) {
+        return refuse_named(error(sqlstate::kProgramLimitExceeded,
+                                  "the prepared statement or its name is too long"));
+    }
+    switch (static_cast<FrontendMessage>(header.type)) {
+        case FrontendMessage::Parse: return parse_named(reference, protocol::body_of(rest, header));
+        case FrontendMessage::Close: close_named(reference.name); break;
+        case FrontendMessage::Describe: return refer_to_named(header, reference, {});
+        default:
+            return refer_to_named(
+                header,
+                reference,
+                rest.subspan(protocol::kHeaderBytes, reference.portal.size() + 1));
+    }
+    return {Treatment::Forward, header.frame_bytes()};
+}
+
+ClientSession::Begun ClientSession::parse_named(const StatementReference& reference,
+                                                ByteView body) {
+    if (const auto parse = protocol::read_parse(body); !parse) {
+        return refuse_named(error(parse.error().sqlstate(), std::string{parse.error().what()}));
+    }
+    if (const pool::StatementPtr* taken = statements().find(reference.name); taken != nullptr) {
+        refusals_.push_back(error(sqlstate::kDuplicatePreparedStatement,
+                                  quoted(reference.name) + " already exists"));
+        backend_->refuse_parse(*taken, body.subspan(reference.name.size() + 1), *outgoing_);
+        return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
+    }
+    const pool::StatementPtr statement =
+        worker_.statements().intern(body.subspan(reference.name.size() + 1));
+    statements().add(reference.name, statement);
+    backend_->parse(statement, *outgoing_);
+    return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
+}
+
+/// Bind and Describe: the statement is made sure of, then named as the backend knows it.
+/// @param portal Bind's, with its terminator
+ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& header,
+                                                   const StatementReference& reference,
+                                                   ByteView portal) {
+    const pool::StatementPtr* known = statements().find(reference.name);
+    if (known == nullptr) {
+        return refuse_named(
+            error(sqlstate::kInvalidSqlStatementName, quoted(reference.name) + " does not exist"));
+    }
+    const pool::StatementPtr statement = *known;
+    backend_->ensure(statement, *outgoing_);
+    const auto type = static_cast<FrontendMessage>(header.type);
+    backend_->will_send(type);
+    const std::size_t body_bytes =
+        header.body_bytes() - (reference.name.size() + 1) + statement->name_on_wire().size();
+    if (type == FrontendMessage::Describe) {
+        outgoing_->add_header(type, body_bytes, 'S');
+    } else {
+        outgoing_->add_header(type, body_bytes);
+        outgoing_->add(portal);
+    }
+    outgoing_->add(statement->name_on_wire());
+    return {Treatment::Forward, reference.head_bytes};
+}
+
+/// The unnamed statement is passed through. It is remembered where its Bind does not follow at
+/// once: then the next Bind may come when the client has another backend.
+ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& header,
+                                                  ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    if (type == FrontendMessage::Parse) {
+        parse_unnamed(header, rest);
+        return {Treatment::Forward};
+    }
+    const pool::StatementPtr* known = statements_ == nullptr ? nullptr : statements_->find("");
+    if (type == FrontendMessage::Close) {
+        if (known != nullptr) {
+            statements_->remove("");
+        }
+        backend_->will_send(
+            {type, ReplyAction::Forward, known != nullptr ? Noted::ByClient : Noted::Nowhere});
+        return {Treatment::Forward};
+    }
+    if (!has_unnamed_in_batch_ && !backend_->has_holders_unnamed()) {
+        // Whatever unnamed statement the backend has is somebody else's.
+        if (known == nullptr) {
+            return refuse_named(error(sqlstate::kInvalidSqlStatementName,
+                                      "unnamed prepared statement does not exist"));
+        }
+        backend_->parse_unnamed(**known, *outgoing_);
+        has_unnamed_in_batch_ = true;
+    }
+    backend_->will_send(type);
+    return {Treatment::Forward};
+}
+
+void ClientSession::parse_unnamed(const protocol::FrameHeader& header, ByteView rest) {
+    has_unnamed_in_batch_ = true;
+    pool_->counters().backend_parses.add();
+    Noted noted = Noted::Nowhere;
+    const bool is_worth_keeping =
+        rest.size() >= header.frame_bytes() && header.body_bytes() <= kUnnamedBytesMax;
+    if (is_worth_keeping) {
+        const ByteView definition = protocol::body_of(rest, header).subspan(1);
+        statements().add("", worker_.statements().intern(definition));
+        noted = Noted::ByClient;
+    } else if (statements_ != nullptr && statements_->find("") != nullptr) {
+        statements_->remove("");
+        noted = Noted::ByClient;
+    }
+    backend_->will_send({FrontendMessage::Parse, ReplyAction::Forward, noted});
+}
+
+/// A Sync or a simple Query is being sent.
+void ClientSession::end_batch(FrontendMessage type) {
+    if (type != FrontendMessage::Sync && type != FrontendMessage::Query) {
+        return;
+    }
+    has_unnamed_in_batch_ = false;
+    if (type == FrontendMessage::Query) {
+        backend_->forget_unnamed();
+        if (statements_ != nullptr) {
+            statements_->forget_unnamed();
+        }
+    }
+}
+
+/// A Close is never sent: others use the statement too.
+void ClientSession::close_named(std::string_view name) {
+    const bool is_known = statements().find(name) != nullptr;
+    if (is_known) {
+        statements().remove(name);
+    }
+    backend_->answer(
+        {FrontendMessage::Close, ReplyAction::Answer, is_known ? Noted::ByClient : Noted::Nowhere});
+}
+
+ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {
+    refusals_.push_back(std::move(why));
+    backend_->refuse(*outgoing_);
+    return {Treatment::Drop};
+}
+
+/// What was on its way to a backend that is gone has not happened.
+void ClientSession::forget_pending_statements() {
+    if (statements_ != nullptr) {
+        statements_->drop_all();
+    }
+    refusals_.clear();
+}
+
+void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
+    refusals_.erase(refusals_.begin(),
+                    refusals_.begin() + static_cast<std::ptrdiff_t>(outcome.dropped_refusals));
+    if (statements_ != nullptr) {
+        statements_->settle(outcome.done_by_client);
+        statements_->drop(outcome.dropped_by_client,
+                          outcome.has_first_failed ? ClientStatements::Why::FirstFailed
+                                                   : ClientStatements::Why::Skipped);
+    }
+}
+
+void ClientSession::on_refusal_due() {
+    const protocol::ErrorFields why = std::move(refusals_.front());
+    refusals_.pop_front();
+    ByteWriter output;
+    protocol::write_error(output, why);
+    worker_.mutable_counters().errors.add(why.sqlstate);
+    send(output);
+}
+
+void ClientSession::on_statements_forgotten() {
+    if (statements_ != nullptr) {
+        statements_->forget_all();
+    }
+}
+
+}  // namespace weir::proxy

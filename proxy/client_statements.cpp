@@ -1,0 +1,72 @@
+#include "proxy/client_statements.hpp"
+
+#include "base/check.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+const pool::StatementPtr* ClientStatements::find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : &found->second;
+}
+
+void ClientStatements::add(std::string_view name, pool::StatementPtr statement) {
+    change(name, std::move(statement));
+}
+
+void ClientStatements::remove(std::string_view name) {
+    change(name, nullptr);
+}
+
+void ClientStatements::settle(std::uint32_t count) {
+    WEIR_CHECK(count <= pending_.size());
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void ClientStatements::drop(std::uint32_t count, Why why) {
+    WEIR_CHECK(count <= pending_.size());
+    if (count > 0 && why == Why::FirstFailed && pending_.front().name.empty()) {
+        // A Parse without a name throws the last one away before it looks at the text.
+        pending_.front().before = nullptr;
+    }
+    for (auto i = static_cast<std::ptrdiff_t>(count); i-- > 0;) {
+        const Change undone = pending_[static_cast<std::size_t>(i)];
+        const auto later =
+            std::find_if(pending_.begin() + static_cast<std::ptrdiff_t>(count),
+                         pending_.end(),
+                         [&](const Change& other) { return other.name == undone.name; });
+        if (later != pending_.end()) {
+            later->before = undone.before;  // that is what it would fall back to now
+        } else {
+            set(undone.name, undone.before);
+        }
+    }
+    settle(count);
+}
+
+void ClientStatements::forget_all() {
+    by_name_.clear();
+    for (Change& pending : pending_) {
+        const auto known = by_name_.find(pending.name);
+        pending.before = known == by_name_.end() ? nullptr : known->second;
+        set(pending.name, pending.after);
+    }
+}
+
+void ClientStatements::change(std::string_view name, pool::StatementPtr after) {
+    const pool::StatementPtr* before = find(name);
+    pending_.push_back({std::string{name}, before != nullptr ? *before : nullptr, after});
+    set(pending_.back().name, after);
+}
+
+void ClientStatements::set(const std::string& name, const pool::StatementPtr& statement) {
+    if (statement != nullptr) {
+        by_name_.insert_or_assign(name, statement);
+    } else {
+        by_name_.erase(name);
+    }
+}
+
+}  // namespace weir::proxy

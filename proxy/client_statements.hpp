@@ -1,0 +1,62 @@
+#pragma once
+
+#include "pool/statement.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace weir::proxy {
+
+/// One client's prepared statements by the names it gave them, kept in step with messages that are
+/// still on their way.
+///
+/// add() and remove() take effect at once, because what the client sends next relies on them; what
+/// became of the message is told, in the same order, by settle() and drop(). A Parse that failed or
+/// was skipped after an error leaves the name as it was before.
+class ClientStatements {
+public:
+    /// @return nullptr: the client has no such statement
+    [[nodiscard]] const pool::StatementPtr* find(std::string_view name) const;
+
+    void add(std::string_view name, pool::StatementPtr statement);
+    void remove(std::string_view name);
+
+    /// The oldest `count` changes have come true.
+    void settle(std::uint32_t count);
+    enum class Why : std::uint8_t {
+        Skipped,      ///< the backend has not looked at them
+        FirstFailed,  ///< the first of them failed, those behind it were skipped
+    };
+    /// The oldest `count` changes will not happen.
+    void drop(std::uint32_t count, Why why);
+
+    void drop_all() { drop(static_cast<std::uint32_t>(pending_.size()), Why::Skipped); }
+
+    /// All its statements are gone (DISCARD ALL, DEALLOCATE ALL); what is on its way behind that
+    /// stays.
+    void forget_all();
+
+    /// The unnamed statement is gone: a simple Query is on its way.
+    void forget_unnamed() { by_name_.erase(std::string{}); }
+
+    [[nodiscard]] std::size_t size() const { return by_name_.size(); }
+
+private:
+    struct Change {
+        std::string name;
+        pool::StatementPtr before;  ///< nullptr: there was none
+        pool::StatementPtr after;   ///< nullptr: removed
+    };
+
+    void change(std::string_view name, pool::StatementPtr after);
+    void set(const std::string& name, const pool::StatementPtr& statement);
+
+    std::map<std::string, pool::StatementPtr, std::less<>> by_name_;
+    std::deque<Change> pending_;
+};
+
+}  // namespace weir::proxy
