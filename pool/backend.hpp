@@ -161,14 +161,20 @@ public:
     void ensure(const StatementPtr& statement, RequestBatch& batch);
     /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.
     void parse(const StatementPtr& statement, RequestBatch& batch);
+
+    /// @return whether it hangs on an answer still to come if the backend will have this statement
+    [[nodiscard]] bool is_unsettled(ByteView definition) const {
+        return statements_ != nullptr && statements_->is_unsettled(definition);
+    }
+
+    /// A Sync or a simple Query of the holder is being sent.
+    void end_batch(protocol::FrontendMessage type);
+
     /// Puts the holder's unnamed statement back.
     void parse_unnamed(const Statement& statement, RequestBatch& batch);
 
     /// @return whether the unnamed statement here is known to be the holder's
     [[nodiscard]] bool has_holders_unnamed() const { return holder_has_unnamed_; }
-
-    /// A simple Query, which throws the unnamed statement away, is being sent.
-    void forget_unnamed() { holder_has_unnamed_ = false; }
 
     /// The client gets the answer to this request from us, once all before it is answered.
     void answer(const protocol::ExpectedReply& request);

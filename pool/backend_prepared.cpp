@@ -46,8 +46,12 @@ void Backend::ensure(const StatementPtr& statement, RequestBatch& batch) {
 }
 
 void Backend::parse(const StatementPtr& statement, RequestBatch& batch) {
-    // In a failed transaction PostgreSQL takes no Parse but of what ends it: it must judge itself.
-    if (status_ != protocol::TransactionStatus::Failed && statements().use(statement, epoch())) {
+    // In a failed transaction PostgreSQL takes no Parse but of what ends it: then, and while that
+    // is not known, it must judge itself.
+    const bool may_have_failed = status_ == protocol::TransactionStatus::Failed ||
+                                 expected_.has(FrontendMessage::Sync) ||
+                                 expected_.has(FrontendMessage::Query);
+    if (!may_have_failed && statements().use(statement, epoch())) {
         answer({FrontendMessage::Parse, ReplyAction::Answer, Noted::ByClient});
         return;
     }
@@ -60,7 +64,7 @@ void Backend::send_parse(const StatementPtr& statement,
     BackendStatements& mine = statements();
     const std::size_t max = std::max<std::size_t>(1, env_.traits.prepared_statements);
     if (mine.has(statement)) {
-        close_statement(statement, batch);  // prepared before the schema changed, say
+        close_statement(statement, batch);  // prepared before the schema changed, for example
     } else if (const StatementPtr surplus = mine.surplus(max); surplus != nullptr) {
         close_statement(surplus, batch);
     }
@@ -84,6 +88,15 @@ void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
     batch.add_header(FrontendMessage::Parse, kNoName.size() + statement.definition.size());
     batch.add(as_bytes(kNoName));
     batch.add(statement.definition);
+}
+
+void Backend::end_batch(FrontendMessage type) {
+    if (statements_ != nullptr) {
+        statements_->seal();
+    }
+    if (type == FrontendMessage::Query) {
+        holder_has_unnamed_ = false;  // PostgreSQL throws it away
+    }
 }
 
 void Backend::close_statement(const StatementPtr& statement, RequestBatch& batch) {

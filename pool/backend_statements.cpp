@@ -8,7 +8,8 @@ namespace weir::pool {
 
 BackendStatements::BackendStatements(StatementTable& table, const std::vector<Use>& uses) {
     for (auto use = uses.rbegin(); use != uses.rend(); ++use) {
-        insert({table.intern(use->statement->definition), use->epoch});
+        const StatementPtr statement = table.intern(use->statement->definition);
+        set(statement.get(), Use{statement, use->epoch});
     }
 }
 
@@ -22,42 +23,42 @@ bool BackendStatements::use(const StatementPtr& statement, std::uint64_t epoch) 
 }
 
 void BackendStatements::add(const StatementPtr& statement, std::uint64_t epoch) {
-    const Use use{statement, epoch};
-    insert(use);
-    pending_.push_back({Change::Kind::Added, use});
+    change(statement, Use{statement, epoch});
 }
 
 void BackendStatements::remove(const StatementPtr& statement) {
-    const auto place = places_.find(statement.get());
-    const Use use = place != places_.end() ? *place->second : Use{statement, 0};
-    erase(statement.get());
-    pending_.push_back({Change::Kind::Removed, use});
+    change(statement, std::nullopt);
 }
 
 StatementPtr BackendStatements::surplus(std::size_t max) const {
     return uses_.empty() || uses_.size() < max ? nullptr : uses_.back().statement;
 }
 
+bool BackendStatements::is_unsettled(ByteView definition) const {
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(sealed_);
+    return std::any_of(pending_.begin(), end, [&](const Change& change) {
+        return as_text(change.statement->definition) == as_text(definition);
+    });
+}
+
 void BackendStatements::settle(std::uint32_t count) {
     WEIR_CHECK(count <= pending_.size());
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+    sealed_ -= std::min<std::size_t>(sealed_, count);
 }
 
 void BackendStatements::drop(std::uint32_t count) {
     WEIR_CHECK(count <= pending_.size());
     for (auto i = static_cast<std::ptrdiff_t>(count); i-- > 0;) {
-        const Change change = pending_[static_cast<std::size_t>(i)];
-        const auto later = pending_.begin() + static_cast<std::ptrdiff_t>(count);
-        const bool is_overtaken = std::any_of(later, pending_.end(), [&](const Change& other) {
-            return other.use.statement == change.use.statement;
-        });
-        if (is_overtaken) {
-            continue;  // what is on its way behind it decides
-        }
-        if (change.kind == Change::Kind::Added) {
-            erase(change.use.statement.get());
+        const Change undone = pending_[static_cast<std::size_t>(i)];
+        const auto later =
+            std::find_if(pending_.begin() + static_cast<std::ptrdiff_t>(count),
+                         pending_.end(),
+                         [&](const Change& other) { return other.statement == undone.statement; });
+        if (later != pending_.end()) {
+            later->before = undone.before;  // that is what it would fall back to now
         } else {
-            insert(change.use);
+            set(undone.statement.get(), undone.before);
         }
     }
     settle(count);
@@ -66,12 +67,10 @@ void BackendStatements::drop(std::uint32_t count) {
 void BackendStatements::forget_all() {
     uses_.clear();
     places_.clear();
-    for (const Change& change : pending_) {
-        if (change.kind == Change::Kind::Added) {
-            insert(change.use);
-        } else {
-            erase(change.use.statement.get());
-        }
+    for (Change& change : pending_) {
+        const auto place = places_.find(change.statement.get());
+        change.before = place == places_.end() ? std::nullopt : std::optional<Use>{*place->second};
+        set(change.statement.get(), change.after);
     }
 }
 
@@ -80,17 +79,22 @@ std::vector<BackendStatements::Use> BackendStatements::all() const {
     return {uses_.begin(), uses_.end()};
 }
 
-void BackendStatements::insert(const Use& use) {
-    erase(use.statement.get());
-    uses_.push_front(use);
-    places_[use.statement.get()] = uses_.begin();
+void BackendStatements::change(const StatementPtr& statement, const std::optional<Use>& after) {
+    const auto place = places_.find(statement.get());
+    pending_.push_back({statement,
+                        place == places_.end() ? std::nullopt : std::optional<Use>{*place->second},
+                        after});
+    set(statement.get(), after);
 }
 
-void BackendStatements::erase(const Statement* statement) {
-    const auto place = places_.find(statement);
-    if (place != places_.end()) {
+void BackendStatements::set(const Statement* statement, const std::optional<Use>& use) {
+    if (const auto place = places_.find(statement); place != places_.end()) {
         uses_.erase(place->second);
         places_.erase(place);
+    }
+    if (use) {
+        uses_.push_front(*use);
+        places_[statement] = uses_.begin();
     }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -43,6 +44,13 @@ public:
     /// @return the statement used least recently when there are `max` or more, else nullptr
     [[nodiscard]] StatementPtr surplus(std::size_t max) const;
 
+    /// A Sync is being sent: what is on its way now may fail without what follows being skipped.
+    void seal() { sealed_ = pending_.size(); }
+
+    /// @return whether it hangs on an answer still to come if the backend will have this statement
+    /// when it reads what is sent next
+    [[nodiscard]] bool is_unsettled(ByteView definition) const;
+
     /// The oldest `count` messages have been answered with success.
     void settle(std::uint32_t count);
     /// The oldest `count` messages will not be carried out.
@@ -58,17 +66,18 @@ public:
 
 private:
     struct Change {
-        enum class Kind : std::uint8_t { Added, Removed };
-        Kind kind;
-        Use use;  // keeps the statement's name alive until the message about it is answered
+        StatementPtr statement;  // keeps its name alive until the message about it is answered
+        std::optional<Use> before;
+        std::optional<Use> after;
     };
 
-    void insert(const Use& use);
-    void erase(const Statement* statement);
+    void change(const StatementPtr& statement, const std::optional<Use>& after);
+    void set(const Statement* statement, const std::optional<Use>& use);
 
     std::list<Use> uses_;
     std::unordered_map<const Statement*, std::list<Use>::iterator> places_;
     std::deque<Change> pending_;
+    std::size_t sealed_ = 0;  // of pending_, from the front
 };
 
 }  // namespace weir::pool

@@ -217,6 +217,12 @@ ReplyVerdict ExpectedReplies::verdict_of_front() const {
     return ReplyVerdict::Forward;
 }
 
+bool ExpectedReplies::has(FrontendMessage request) const {
+    return std::any_of(queue_.begin() + static_cast<std::ptrdiff_t>(first_),
+                       queue_.end(),
+                       [&](const ExpectedReply& entry) { return entry.request == request; });
+}
+
 FrontendMessage ExpectedReplies::take_ours() {
     WEIR_ASSERT(is_ours_next());
     const FrontendMessage request = front().request;

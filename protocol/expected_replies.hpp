@@ -89,6 +89,10 @@ public:
     /// @return whether nothing at all is owed
     [[nodiscard]] bool empty() const { return first_ == queue_.size(); }
 
+    /// @return whether such a request is not answered yet
+    /// @cost O(size())
+    [[nodiscard]] bool has(FrontendMessage request) const;
+
     /// @return how many requests are not answered yet
     [[nodiscard]] std::size_t size() const { return queue_.size() - first_; }
 

@@ -173,6 +173,7 @@ void ClientSession::on_reply_end() {
     if (settings.mode == conf::PoolMode::Statement &&
         backend_->transaction_status() != TransactionStatus::Idle) {
         refuse_open_transaction();
+        go_on_settled();
         return;
     }
     if (backend_->is_at_rest() && body_left_ == 0) {
@@ -181,6 +182,7 @@ void ClientSession::on_reply_end() {
                settings.idle_in_transaction_timeout.count() > 0) {
         watch_transaction();
     }
+    go_on_settled();
 }
 
 /// Statement mode: the ReadyForQuery that told of an open transaction was kept back; the client
@@ -247,6 +249,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         send(output);
     }
     set_idle_deadline();
+    go_on_settled();
 }
 
 }  // namespace weir::proxy

@@ -44,6 +44,36 @@ ClientStatements& ClientSession::statements() {
     return *statements_;
 }
 
+/// @return whether an answer still to come decides what this message means: it is kept until then.
+/// (Within one batch nothing needs to wait: what hangs on a failed message is skipped with it.)
+bool ClientSession::must_settle_first(const protocol::FrameHeader& header,
+                                      const StatementReference& reference,
+                                      ByteView rest) const {
+    using Kind = StatementReference::Kind;
+    const auto type = static_cast<FrontendMessage>(header.type);
+    const bool is_about_unnamed =
+        reference.kind == Kind::Unnamed && type != FrontendMessage::Parse && !has_unnamed_in_batch_;
+    if (backend_ == nullptr || (reference.kind != Kind::Named && !is_about_unnamed)) {
+        return false;
+    }
+    if (backend_->owed().has(FrontendMessage::Query)) {
+        return true;  // it may throw statements away
+    }
+    if (statements_ == nullptr) {
+        return false;
+    }
+    if (statements_->is_unsettled(reference.name)) {
+        return true;
+    }
+    const pool::StatementPtr* known = statements_->find(reference.name);
+    if (known != nullptr && backend_->is_unsettled((*known)->definition)) {
+        return true;
+    }
+    return type == FrontendMessage::Parse &&
+           backend_->is_unsettled(
+               protocol::body_of(rest, header).subspan(reference.name.size() + 1));
+}
+
 /// A message about a named statement goes out in our words.
 /// @param rest begins with the message, as much of it as there is
 ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& header,
@@ -170,9 +200,11 @@ void ClientSession::end_batch(FrontendMessage type) {
         return;
     }
     has_unnamed_in_batch_ = false;
-    if (type == FrontendMessage::Query) {
-        backend_->forget_unnamed();
-        if (statements_ != nullptr) {
+    backend_->end_batch(type);
+    if (statements_ != nullptr) {
+        statements_->seal();
+        if (type == FrontendMessage::Query && statements_->find("") != nullptr) {
+            flush_to_backend(*outgoing_);  // it may view what is forgotten now
             statements_->forget_unnamed();
         }
     }
@@ -194,12 +226,20 @@ ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {
     return {Treatment::Drop};
 }
 
+/// A message that was kept until others are answered can be dealt with now.
+void ClientSession::go_on_settled() {
+    if (std::exchange(is_settling_, false)) {
+        resume_held();
+    }
+}
+
 /// What was on its way to a backend that is gone has not happened.
 void ClientSession::forget_pending_statements() {
     if (statements_ != nullptr) {
         statements_->drop_all();
     }
     refusals_.clear();
+    has_unnamed_in_batch_ = false;
 }
 
 void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {

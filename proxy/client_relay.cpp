@@ -52,7 +52,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
     if (state_ == ClientState::Closing || state_ == ClientState::Closed) {
         return bytes.size();
     }
-    if (state_ == ClientState::Waiting || state_ == ClientState::Preparing) {
+    if (state_ == ClientState::Waiting || state_ == ClientState::Preparing || is_settling_) {
         static_cast<void>(hold(bytes.subspan(used)));
     }
     pool_->counters().bytes_received.add(used);
@@ -85,6 +85,10 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (carries_statements()) {
         reference = protocol::read_statement_reference(header, rest);
         if (reference.kind == protocol::StatementReference::Kind::Incomplete) {
+            return {Treatment::Hold};
+        }
+        if (must_settle_first(header, reference, rest)) {
+            is_settling_ = true;
             return {Treatment::Hold};
         }
     }

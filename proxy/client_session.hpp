@@ -146,11 +146,15 @@ private:
                                        ByteView portal);
     [[nodiscard]] Begun begin_unnamed(const protocol::FrameHeader& header, ByteView rest);
     void parse_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool must_settle_first(const protocol::FrameHeader& header,
+                                         const protocol::StatementReference& reference,
+                                         ByteView rest) const;
     void close_named(std::string_view name);
     void end_batch(protocol::FrontendMessage type);
     [[nodiscard]] Begun refuse_named(protocol::ErrorFields why);
     [[nodiscard]] ClientStatements& statements();
     void forget_pending_statements();
+    void go_on_settled();
     void on_noted(const protocol::NotedOutcome& outcome) override;
     void on_refusal_due() override;
     void on_statements_forgotten() override;
@@ -196,6 +200,7 @@ private:
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
+    bool is_settling_ = false;           // a message is kept until what came before it is answered
     bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
     bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =

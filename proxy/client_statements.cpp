@@ -20,9 +20,16 @@ void ClientStatements::remove(std::string_view name) {
     change(name, nullptr);
 }
 
+bool ClientStatements::is_unsettled(std::string_view name) const {
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(sealed_);
+    return std::any_of(
+        pending_.begin(), end, [&](const Change& change) { return change.name == name; });
+}
+
 void ClientStatements::settle(std::uint32_t count) {
     WEIR_CHECK(count <= pending_.size());
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+    sealed_ -= std::min<std::size_t>(sealed_, count);
 }
 
 void ClientStatements::drop(std::uint32_t count, Why why) {
@@ -52,6 +59,16 @@ void ClientStatements::forget_all() {
         const auto known = by_name_.find(pending.name);
         pending.before = known == by_name_.end() ? nullptr : known->second;
         set(pending.name, pending.after);
+    }
+}
+
+void ClientStatements::forget_unnamed() {
+    by_name_.erase(std::string{});
+    for (Change& pending : pending_) {
+        if (pending.name.empty()) {
+            pending.before = nullptr;
+            pending.after = nullptr;
+        }
     }
 }
 

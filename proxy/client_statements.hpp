@@ -25,6 +25,13 @@ public:
     void add(std::string_view name, pool::StatementPtr statement);
     void remove(std::string_view name);
 
+    /// A Sync is being sent: what is on its way now may fail without what follows being skipped.
+    void seal() { sealed_ = pending_.size(); }
+
+    /// @return whether it hangs on an answer still to come what this name means in what is sent
+    /// next
+    [[nodiscard]] bool is_unsettled(std::string_view name) const;
+
     /// The oldest `count` changes have come true.
     void settle(std::uint32_t count);
     enum class Why : std::uint8_t {
@@ -41,7 +48,7 @@ public:
     void forget_all();
 
     /// The unnamed statement is gone: a simple Query is on its way.
-    void forget_unnamed() { by_name_.erase(std::string{}); }
+    void forget_unnamed();
 
     [[nodiscard]] std::size_t size() const { return by_name_.size(); }
 
@@ -57,6 +64,7 @@ private:
 
     std::map<std::string, pool::StatementPtr, std::less<>> by_name_;
     std::deque<Change> pending_;
+    std::size_t sealed_ = 0;  // of pending_, from the front
 };
 
 }  // namespace weir::proxy
