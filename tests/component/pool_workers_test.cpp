@@ -126,6 +126,7 @@ public:
     net::EventLoop loop;
     net::BackgroundThread background;
     BudgetRegistry budgets;
+    SchemaEpochs schema_epochs;
     test::ScriptedServer server;
     PoolPlan plan;
     std::atomic<std::uint64_t> last_id{0};
@@ -136,9 +137,17 @@ public:
 void Worker::run(std::promise<void>& up) {
     net::EventLoop loop;
     SettingsTable settings;
+    StatementTable statements;
     WorkerCounters counters;
-    PoolSet pools{
-        {loop, process_.background, settings, counters, process_.budgets, *this, number_}};
+    PoolSet pools{{loop,
+                   process_.background,
+                   settings,
+                   statements,
+                   counters,
+                   process_.budgets,
+                   process_.schema_epochs,
+                   *this,
+                   number_}};
     loop_ = &loop;
     pools_ = &pools;
     up.set_value();

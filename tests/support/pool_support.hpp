@@ -95,6 +95,12 @@ public:
         reported.append(lower_case_name).append("=").append(value).append(";");
     }
 
+    void on_noted(const protocol::NotedOutcome& /*outcome*/) override {}
+
+    void on_refusal_due() override {}
+
+    void on_statements_forgotten() override {}
+
     void on_reply_end() override {
         ++ends;
         if (releases_at_rest && backend->is_at_rest()) {
@@ -223,12 +229,15 @@ struct PoolRig {
     net::EventLoop loop;
     net::BackgroundThread background;
     pool::SettingsTable settings;
+    pool::StatementTable statements;
     pool::WorkerCounters counters;
     pool::BudgetRegistry budgets;
+    pool::SchemaEpochs schema_epochs;
     LonePeers peers;
     ScriptedServer server;
     pool::PoolPlan plan;
-    pool::PoolSet pools{{loop, background, settings, counters, budgets, peers, 0}};
+    pool::PoolSet pools{
+        {loop, background, settings, statements, counters, budgets, schema_epochs, peers, 0}};
     pool::Pool* pool = nullptr;
 };
 

@@ -192,7 +192,7 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[[rule]]\nmatch = {}\n",
                              "[listen]\nproxy_protocol = \"off\"\n",
                              "[auth]\nhba_file = \"\"\n",
-                             "[pool]\nprepared_statements = 200\n",
+                             "[pool]\nstate = \"carry\"\n",
                              "[pool]\nstate = \"carry\"\n",
                              "[pool.read]\nmax = 3\n",
                              "[user.app]\npriority = 1\n"}) {

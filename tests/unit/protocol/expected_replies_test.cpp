@@ -12,7 +12,7 @@ namespace {
 /// Plays a script of two-character steps: ">Q" the client's message was sent, "+P" one of ours was
 /// sent, "<Z" a message came from the backend. Spaces are skipped.
 ///
-/// @return one letter per message from the backend: F(orward), S(wallow) or U(nexpected)
+/// @return one letter per message from the backend: F(orward), S(wallow), R(eplace) or U(nexpected)
 std::string play(ExpectedReplies& owed, std::string_view script) {
     std::string verdicts;
     for (std::size_t i = 0; i + 1 < script.size();) {
@@ -25,7 +25,7 @@ std::string play(ExpectedReplies& owed, std::string_view script) {
             case '>': owed.sent(static_cast<FrontendMessage>(type)); break;
             case '+': owed.sent(static_cast<FrontendMessage>(type), ReplyAction::Swallow); break;
             default: {
-                constexpr std::string_view kLetters = "FSU";
+                constexpr std::string_view kLetters = "FSRU";
                 const ReplyVerdict verdict = owed.received(static_cast<BackendMessage>(type));
                 verdicts += kLetters[static_cast<std::size_t>(verdict)];
                 break;
@@ -161,6 +161,77 @@ TEST_SUITE("expected_replies") {
         ExpectedReplies owed;
         CHECK(play(owed, ">P >S <2 <1 <Z") == "UFF");
         CHECK(owed.empty());
+    }
+
+    TEST_CASE("prepared for what follows: success is swallowed, an error is the client's") {
+        ExpectedReplies owed;
+        owed.sent({FrontendMessage::Parse, ReplyAction::Prepare, Noted::ByBackend});
+        CHECK(play(owed, ">B >S <1 <2 <Z") == "SFF");
+        CHECK(owed.take_outcome().done_by_backend == 1);
+        owed.sent({FrontendMessage::Parse, ReplyAction::Prepare, Noted::ByBackend});
+        CHECK(play(owed, ">B >S <E <Z") == "FF");
+        const NotedOutcome outcome = owed.take_outcome();
+        CHECK(outcome.dropped_by_backend == 1);
+        CHECK(outcome.dropped_by_client == 0);
+        CHECK(!owed.has_outcome());
+    }
+
+    TEST_CASE("ours to answer: when everything before it is answered, unless that fails") {
+        ExpectedReplies owed;
+        owed.sent(FrontendMessage::Bind);
+        owed.sent({FrontendMessage::Close, ReplyAction::Answer, Noted::ByClient});
+        CHECK(!owed.is_ours_next());
+        CHECK(play(owed, "<2") == "F");
+        REQUIRE(owed.is_ours_next());
+        CHECK(owed.take_ours() == FrontendMessage::Close);
+        CHECK(owed.take_outcome().done_by_client == 1);
+        CHECK(owed.is_sync_owed());
+        owed.sent(FrontendMessage::Bind);
+        owed.sent({FrontendMessage::Close, ReplyAction::Answer, Noted::ByClient});
+        CHECK(play(owed, ">S <E") == "F");
+        CHECK(!owed.is_ours_next());
+        const NotedOutcome outcome = owed.take_outcome();
+        CHECK(outcome.dropped_by_client == 1);
+        CHECK(!outcome.has_first_failed);
+        CHECK(play(owed, "<Z") == "F");
+        CHECK(owed.empty());
+    }
+
+    TEST_CASE("sent to fail: its error is replaced, its success is a broken promise") {
+        ExpectedReplies owed;
+        const auto refuse = [&owed] {
+            owed.sent({FrontendMessage::Describe, ReplyAction::Refuse, Noted::Nowhere});
+        };
+        constexpr std::string_view kLetters = "FSRU";
+        const auto verdict = [&](char type) {
+            return kLetters[static_cast<std::size_t>(
+                owed.received(static_cast<BackendMessage>(type)))];
+        };
+        refuse();
+        refuse();
+        owed.sent(FrontendMessage::Sync);
+        CHECK(verdict('E') == 'R');
+        CHECK(owed.take_outcome().dropped_refusals == 1);
+        CHECK(verdict('Z') == 'F');
+        owed.sent(FrontendMessage::Bind);
+        refuse();
+        owed.sent(FrontendMessage::Sync);
+        CHECK(verdict('E') == 'F');
+        CHECK(owed.take_outcome().dropped_refusals == 1);
+        CHECK(verdict('Z') == 'F');
+        refuse();
+        CHECK(verdict('T') == 'U');
+    }
+
+    TEST_CASE("a noted Parse that fails is told from one that is skipped") {
+        ExpectedReplies owed;
+        owed.sent({FrontendMessage::Parse, ReplyAction::Forward, Noted::ByBoth});
+        owed.sent({FrontendMessage::Parse, ReplyAction::Forward, Noted::ByBoth});
+        CHECK(play(owed, ">S <E") == "F");
+        const NotedOutcome outcome = owed.take_outcome();
+        CHECK(outcome.dropped_by_client == 2);
+        CHECK(outcome.dropped_by_backend == 2);
+        CHECK(outcome.has_first_failed);
     }
 
     TEST_CASE("types that are no messages change nothing") {
