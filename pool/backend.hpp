@@ -273,7 +273,7 @@ private:
     void finish_prepare();
     void settle_noted();
     [[nodiscard]] Treatment refused(SqlState sqlstate);
-    void tell_refusal();
+    void tell_refusal(ByteView error);
     void give_answers(net::WriteBatch& batch);
     void send_parse(const StatementPtr& statement,
                     const protocol::ExpectedReply& expected,

@@ -160,9 +160,9 @@ Backend::Treatment Backend::refused(SqlState sqlstate) {
     return Treatment::Forward;
 }
 
-void Backend::tell_refusal() {
+void Backend::tell_refusal(ByteView error) {
     if (holder_ != nullptr) {
-        holder_->on_refusal_due();
+        holder_->on_refusal_due(error);
     }
     settle_noted();  // of what is skipped behind it
 }

@@ -131,7 +131,8 @@ std::size_t Backend::relay(ByteView bytes) {
             is_forwarding_ = treatment == Treatment::Forward && holder_ != nullptr;
             if (treatment == Treatment::Replace) {
                 deliver(batch);
-                tell_refusal();
+                tell_refusal(
+                    rest.subspan(protocol::kHeaderBytes, body_left_ - protocol::kHeaderBytes));
             }
         }
         const std::size_t part = std::min(body_left_, rest.size());

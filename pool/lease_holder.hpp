@@ -58,7 +58,8 @@ public:
     virtual void on_noted(const protocol::NotedOutcome& outcome) = 0;
     /// The backend has failed in place of a request that was refused (Backend::refuse()): time to
     /// say why.
-    virtual void on_refusal_due() = 0;
+    /// @param error the body of its ErrorResponse
+    virtual void on_refusal_due(ByteView error) = 0;
     /// The client has thrown away all its prepared statements.
     virtual void on_statements_forgotten() = 0;
     /// The backend takes more again, after Backend::is_full().

@@ -108,6 +108,17 @@ void write_error(ByteWriter& writer, const ErrorFields& fields) {
     write_error_fields(writer, BackendMessage::ErrorResponse, fields);
 }
 
+void write_error_reworded(ByteWriter& writer, ByteView body, std::string_view message) {
+    const MessageFrame frame{writer, BackendMessage::ErrorResponse};
+    ByteReader reader{body};
+    for (auto field = reader.u8(); field && *field != 0; field = reader.u8()) {
+        const auto value = reader.cstring();
+        write_field(
+            writer, static_cast<char>(*field), *field == 'M' ? message : value.value_or(""));
+    }
+    writer.u8(0);
+}
+
 void write_notice(ByteWriter& writer, const ErrorFields& fields) {
     write_error_fields(writer, BackendMessage::NoticeResponse, fields);
 }

@@ -1,5 +1,6 @@
 // The part of ClientSession that carries named prepared statements from backend to backend.
 
+#include "protocol/backend_views.hpp"
 #include "protocol/frontend_views.hpp"
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"
@@ -253,11 +254,16 @@ void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
     }
 }
 
-void ClientSession::on_refusal_due() {
+void ClientSession::on_refusal_due(ByteView error) {
     const protocol::ErrorFields why = std::move(refusals_.front());
     refusals_.pop_front();
     ByteWriter output;
-    protocol::write_error(output, why);
+    const auto theirs = protocol::read_error(error);
+    if (theirs && theirs->sqlstate == why.sqlstate) {
+        protocol::write_error_reworded(output, error, why.message);  // theirs but for the name
+    } else {
+        protocol::write_error(output, why);
+    }
     worker_.mutable_counters().errors.add(why.sqlstate);
     send(output);
 }

@@ -81,6 +81,9 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
         fatal(sqlstate::kProtocolViolation, "invalid message length");
         return {Treatment::Stop};
     }
+    if (!check_header(header)) {
+        return {Treatment::Stop};
+    }
     protocol::StatementReference reference;
     if (carries_statements()) {
         reference = protocol::read_statement_reference(header, rest);
@@ -125,21 +128,26 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     return begun;
 }
 
-ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader& header) {
+/// Refuses, and ends the session for, what no client may send.
+bool ClientSession::check_header(const protocol::FrameHeader& header) {
     if (!protocol::is_frontend_message(header.type) ||
         static_cast<FrontendMessage>(header.type) == FrontendMessage::Password) {
         fatal(sqlstate::kProtocolViolation,
               "invalid frontend message type " +
                   std::to_string(static_cast<unsigned char>(header.type)));
-        return Treatment::Stop;
+        return false;
     }
     if (header.body_bytes() > worker_.config().limits.max_message) {
         fatal(sqlstate::kProgramLimitExceeded,
               "message of " + std::to_string(header.body_bytes()) +
                   " bytes is larger than limits.max_message (" +
                   std::to_string(worker_.config().limits.max_message) + " bytes)");
-        return Treatment::Stop;
+        return false;
     }
+    return true;
+}
+
+ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader& header) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Terminate) {
         leave_backend(pool::Backend::Departure::Orderly);

@@ -121,6 +121,7 @@ private:
     [[nodiscard]] Begun begin_forwarding(const protocol::FrameHeader& header,
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
+    [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
     [[nodiscard]] Treatment want_backend(protocol::FrontendMessage type);
@@ -156,7 +157,7 @@ private:
     void forget_pending_statements();
     void go_on_settled();
     void on_noted(const protocol::NotedOutcome& outcome) override;
-    void on_refusal_due() override;
+    void on_refusal_due(ByteView error) override;
     void on_statements_forgotten() override;
 
     // pool::LeaseHolder (client_lease.cpp)

@@ -97,7 +97,7 @@ public:
 
     void on_noted(const protocol::NotedOutcome& /*outcome*/) override {}
 
-    void on_refusal_due() override {}
+    void on_refusal_due(ByteView /*error*/) override {}
 
     void on_statements_forgotten() override {}
 
