@@ -158,6 +158,14 @@ TEST_SUITE("error_reply") {
         CHECK(!parse_severity("FEHLER"));
     }
 
+    TEST_CASE("an error reworded keeps every other field and its order") {
+        const std::string body{"SERROR\0C26000\0Mold\0Fprepare.c\0R\0\0", 33};
+        ByteWriter writer;
+        write_error_reworded(writer, as_bytes(body), "new words");
+        const std::string expected{"SERROR\0C26000\0Mnew words\0Fprepare.c\0R\0\0", 39};
+        CHECK(as_text(writer.bytes().subspan(5)) == expected);
+    }
+
     TEST_CASE("error fields: taken from an Error") {
         const ErrorFields fields = make_error_fields(
             Severity::Fatal, Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "too late"});
