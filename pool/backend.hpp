@@ -10,6 +10,7 @@
 #include "pool/backend_login.hpp"
 #include "pool/backend_state.hpp"
 #include "pool/backend_statements.hpp"
+#include "pool/budget.hpp"
 #include "pool/counters.hpp"
 #include "pool/lease_holder.hpp"
 #include "pool/request_batch.hpp"
@@ -19,6 +20,7 @@
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,6 +65,7 @@ struct ParkedBackend {
     TimePoint opened_at;
     TimePoint retire_at;
     std::uint64_t generation = 0;
+    std::array<HeldPlace, 3> places;  ///< in the limits it counts for, until a pool adopts it
 };
 
 class Backend;

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +55,14 @@ private:
     std::array<std::atomic<std::int64_t>, kWorkersMax> waiting_since_{};
     Budget* next_ = nullptr;
 };
+
+/// A place that was taken and goes back by itself, unless who holds it release()s it to a pool that
+/// counts it.
+struct GivesBack {
+    void operator()(Budget* budget) const { budget->give_back(); }
+};
+
+using HeldPlace = std::unique_ptr<Budget, GivesBack>;
 
 /// All budgets of the process, found by name. Budgets live as long as the registry, so pointers to
 /// them stay valid; their number is that of the (database, user) pairs that ever logged in.

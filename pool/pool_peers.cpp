@@ -76,9 +76,11 @@ bool Pool::hand_to_older_waiter(Backend& backend) {
     return true;
 }
 
-/// The place in the budget goes along: the process as a whole has as many backends as before.
+/// The place in the budget goes along: the process as a whole has as many backends as before, or
+/// one less where no pool is left to adopt it.
 void Pool::park_for(Backend& backend, unsigned worker) {
     auto parked = std::make_shared<ParkedBackend>(backend.park());
+    parked->places = {HeldPlace{&budget_}, HeldPlace{&database_budget_}, HeldPlace{&user_budget_}};
     const auto found = backends_.find(&backend);
     std::unique_ptr<Backend> shell = std::move(found->second);
     backends_.erase(found);
@@ -88,6 +90,9 @@ void Pool::park_for(Backend& backend, unsigned worker) {
 }
 
 void Pool::adopt(ParkedBackend parked) {
+    for (HeldPlace& place : parked.places) {
+        static_cast<void>(place.release());  // ours to give back now
+    }
     auto backend = std::make_unique<Backend>(backend_environment(), std::move(parked));
     Backend& adopted = *backend;
     list(BackendState::Idle).push_front(adopted);

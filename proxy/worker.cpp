@@ -214,7 +214,10 @@ void Worker::post_to_pool(unsigned worker,
                           const pool::PoolKey& key,
                           std::function<void(pool::Pool&)> task) {
     shared_.workers[worker]->post([key, task = std::move(task)](Worker& target) {
-        if (target.config().find_database(key.database) != nullptr) {
+        // A database that is configured no longer is still served to the clients it has.
+        if (pool::Pool* known = target.pools_->find(key); known != nullptr) {
+            task(*known);
+        } else if (target.config().find_database(key.database) != nullptr) {
             task(target.pool_for(key, {}));
         }
     });

@@ -49,6 +49,27 @@ def test_database_that_is_added_is_served(start_weir: StartWeir) -> None:
     assert weir.value("SELECT current_database()", dbname="shop") == "other"
 
 
+def test_database_that_is_removed_goes_on_for_the_clients_it_has(start_weir: StartWeir) -> None:
+    weir = start_weir(
+        {
+            "listen": {"threads": 2},
+            "pool": {"max": 1, "acquire_timeout": "5s"},
+            "database": {"*": None, "app": {"cluster": "main"}, "other": {"cluster": "main"}},
+        }
+    )
+    clients = [weir.raw() for _ in range(4)]
+    for client in clients:
+        client.log_in(user="postgres", database="other")
+    weir.reload({"database": {"other": None}})
+    for _ in range(3):  # the only backend goes from worker to worker
+        for client in clients:
+            assert client.value("SELECT 1") == "1"
+    weir.reload({"database": {"other": {"cluster": "main"}}})
+    assert weir.value("SELECT 1", dbname="other") == 1
+    for client in clients:
+        client.quit()
+
+
 def test_database_that_is_removed_is_unknown_to_newcomers(start_weir: StartWeir) -> None:
     weir = start_weir({"database": {"*": None, "app": {"cluster": "main"}, "other": {"cluster": "main"}}})
     assert weir.value("SELECT 1", dbname="other") == 1

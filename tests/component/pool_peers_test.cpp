@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -51,12 +53,15 @@ struct Side {
     net::EventLoop loop;
     net::BackgroundThread background;
     SettingsTable settings;
+    StatementTable statements;
     WorkerCounters counters;
     BudgetRegistry budgets;
+    SchemaEpochs schema_epochs;
     OtherWorker other;
     test::ScriptedServer server{loop, folder.file("s")};
     PoolPlan plan = test::make_plan(server.endpoint());
-    PoolSet pools{{loop, background, settings, counters, budgets, other, 0}};
+    PoolSet pools{
+        {loop, background, settings, statements, counters, budgets, schema_epochs, other, 0}};
 };
 
 TEST_SUITE("pool_peers") {
@@ -95,6 +100,41 @@ TEST_SUITE("pool_peers") {
         REQUIRE(side.until([&] { return late.has_backend(); }));
         CHECK(Clock::now() - freed < milliseconds{900});  // not only at the look of every second
         CHECK(side.other.posted.empty());
+    }
+
+    TEST_CASE("pool: a connection no pool adopts on the other worker gives its place back") {
+        Side side;
+        Pool& pool = side.pools.find_or_add({"shop", "ann", ""}, side.plan);
+        const std::array<Budget*, 3> limits = {
+            &side.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14}),
+            &side.budgets.find_or_add("database:shop"),
+            &side.budgets.find_or_add("user:ann")};
+        const auto all_have = [&limits](unsigned open) {
+            return std::all_of(limits.begin(), limits.end(), [open](const Budget* limit) {
+                return limit->open() == open;
+            });
+        };
+        {
+            Borrower client{side.loop, pool};
+            client.acquire();
+            REQUIRE(side.until([&] { return client.has_backend(); }));
+            client.release();
+        }
+        pool.on_lend_request(OtherWorker::kNumber);
+        REQUIRE(side.other.posted.size() == 1);
+        CHECK(all_have(1));  // it goes along
+        SUBCASE("because its database is gone") {
+            side.other.posted.clear();
+            CHECK(all_have(0));
+            CHECK(side.until([&] { return side.server.open_count() == 0; }));
+        }
+        SUBCASE("unlike one that is adopted") {
+            side.other.posted.front()(pool);
+            side.other.posted.clear();
+            CHECK(all_have(1));
+            pool.close_idle();
+            CHECK(all_have(0));
+        }
     }
 }
 
