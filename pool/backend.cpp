@@ -201,7 +201,8 @@ void Backend::finish_login() {
 
 void Backend::lend_to(LeaseHolder& holder) {
     holder_has_unnamed_ = false;
-    WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty());
+    WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty() &&
+               !expected_.is_ambiguous());
     transition(BackendEvent::Lent);
     holder_ = &holder;
     ready_seen_ = false;
@@ -274,6 +275,11 @@ void Backend::abandon(Frame frame, Departure departure) {
 /// Takes the next step of cleaning once nothing is owed.
 void Backend::clean_on() {
     if (state_ != BackendState::Cleaning || !expected_.empty() || body_left_ > 0) {
+        return;
+    }
+    if (expected_.is_ambiguous()) {
+        end(/*failure=*/nullptr);  // an answer may follow that the next client would take for its
+                                   // own
         return;
     }
     if (status_ != TransactionStatus::Idle) {

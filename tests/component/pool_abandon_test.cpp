@@ -238,6 +238,18 @@ TEST_SUITE("pool_abandon") {
         CHECK(count_of(*scene.connection, "ROLLBACK") == 0);
     }
 
+    TEST_CASE("pool: a COPY that may have swallowed a Sync costs the connection") {
+        Departing scene;
+        scene.client.query("COPY FROM");
+        REQUIRE(scene.rig.until([&] {
+            return scene.client.backend->owed().copy() == protocol::ExpectedReplies::Copy::In;
+        }));
+        scene.client.send(FrontendMessage::Sync,
+                          test::said([](ByteWriter& w) { protocol::write_sync(w); }));
+        scene.leave();  // it breaks off while the Sync is on its way: is that one answered?
+        CHECK(scene.is_replaced());
+    }
+
     TEST_CASE("pool: leaving while half a reply has passed loses nothing of the next one's") {
         Departing scene;
         scene.client.query("SLOW");
