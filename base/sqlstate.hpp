@@ -57,6 +57,7 @@ inline constexpr SqlState kInvalidParameterValue{"22023"};
 inline constexpr SqlState kInvalidAuthorizationSpecification{"28000"};
 inline constexpr SqlState kInvalidSqlStatementName{"26000"};
 inline constexpr SqlState kInvalidPassword{"28P01"};
+inline constexpr SqlState kActiveTransaction{"25001"};
 inline constexpr SqlState kIdleInTransactionTimeout{"25P03"};
 inline constexpr SqlState kTransactionTimeout{"25P04"};
 inline constexpr SqlState kInvalidCatalogName{"3D000"};

@@ -274,6 +274,7 @@ private:
     void end_of_read();
     void forget_statements(protocol::ReplyVerdict verdict);
     void finish_prepare();
+    void finish_connect_query();
     void settle_noted();
     [[nodiscard]] Treatment refused(SqlState sqlstate);
     void tell_refusal(ByteView error);

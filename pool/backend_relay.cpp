@@ -115,6 +115,10 @@ std::size_t Backend::relay(ByteView bytes) {
     while (used < bytes.size() && state_ != BackendState::Closed) {
         const ByteView rest = bytes.subspan(used);
         if (body_left_ == 0) {
+            // What comes by itself before the settings have been told is for no client: it may not
+            // even be logged in yet.
+            const bool is_for_nobody =
+                wanted_ != nullptr && (settings_owed_ > 0 || expected_.empty());
             const Treatment treatment = begin_frame(rest);
             if (treatment == Treatment::Incomplete) {
                 break;
@@ -128,7 +132,8 @@ std::size_t Backend::relay(ByteView bytes) {
                 lose(sqlstate::kProtocolViolation, "server sent a message out of turn");
                 return bytes.size();
             }
-            is_forwarding_ = treatment == Treatment::Forward && holder_ != nullptr;
+            is_forwarding_ =
+                treatment == Treatment::Forward && holder_ != nullptr && !is_for_nobody;
             if (treatment == Treatment::Replace) {
                 deliver(batch);
                 tell_refusal(
@@ -173,8 +178,8 @@ void Backend::end_of_read() {
     if (state_ == BackendState::Closed) {
         return;
     }
-    if (settings_owed_ == 0 && wanted_ != nullptr) {
-        finish_prepare();
+    if (settings_owed_ == 0 && wanted_ != nullptr && body_left_ == 0) {
+        finish_prepare();  // at rest: the holder may give it back at once
     }
     if (holder_ != nullptr) {
         // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.
@@ -187,10 +192,7 @@ void Backend::end_of_read() {
     switch (state_) {
         case BackendState::Preparing:
             if (expected_.empty()) {
-                request_.reset();
-                deadline_.clear();
-                transition(BackendEvent::Prepared);
-                env_.owner.on_backend_idle(*this);
+                finish_connect_query();
             }
             return;
         case BackendState::Checking:
@@ -214,6 +216,23 @@ void Backend::end_of_read() {
         case BackendState::BeingCanceled:
         case BackendState::Closed: return;
     }
+}
+
+void Backend::finish_connect_query() {
+    if (status_ != TransactionStatus::Idle) {
+        const LoginFailure failure{{protocol::Severity::Fatal,
+                                    sqlstate::kActiveTransaction,
+                                    "connect_query failed: it leaves a transaction open",
+                                    {},
+                                    {}},
+                                   true};
+        end(&failure);
+        return;
+    }
+    request_.reset();
+    deadline_.clear();
+    transition(BackendEvent::Prepared);
+    env_.owner.on_backend_idle(*this);
 }
 
 /// Decides what happens to the frame that begins at `rest`; nothing has been done yet when it

@@ -49,7 +49,7 @@ void ClientSession::on_prepared() {
             }
             return;
         }
-        pool_->release(*std::exchange(backend_, nullptr));
+        return_prepared();
         send_welcome(parameters);
         return;
     }
@@ -59,8 +59,19 @@ void ClientSession::on_prepared() {
     }
 }
 
+/// Gives back a backend that no statement of this client has run on. It is not at rest while a
+/// message that came by itself is half way through.
+void ClientSession::return_prepared() {
+    pool::Backend& backend = *std::exchange(backend_, nullptr);
+    if (backend.is_at_rest()) {
+        pool_->release(backend);
+    } else {
+        pool_->abandon(backend, pool::Backend::Frame::Whole, pool::Backend::Departure::Orderly);
+    }
+}
+
 void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
-    pool_->release(*std::exchange(backend_, nullptr));
+    return_prepared();
     if (state_ == ClientState::Welcoming) {
         login_failed(reason.sqlstate, reason.message, "settings");
         return;

@@ -128,6 +128,7 @@ private:
     [[nodiscard]] Treatment skip(protocol::FrontendMessage type);
     void count(protocol::FrontendMessage type);
     void flush_to_backend(pool::RequestBatch& batch);
+    void return_prepared();
     void maybe_give_back();
     void give_back();
     void answer_refused(const protocol::ErrorFields& error);

@@ -238,6 +238,15 @@ TEST_SUITE("pool_login") {
         CHECK(client.refusals.empty());
     }
 
+    TEST_CASE("pool: a connect_query that leaves a transaction open is a failed login") {
+        PoolRig rig([](PoolPlan& plan) { plan.connect_query = "BEGIN"; });
+        Borrower client{rig.loop, *rig.pool};
+        client.acquire();
+        REQUIRE(rig.until([&] { return client.has_backend() || !client.refusals.empty(); }));
+        REQUIRE_FALSE(client.has_backend());
+        CHECK(client.refusals[0].fields.sqlstate == sqlstate::kActiveTransaction);
+    }
+
     TEST_CASE(
         "pool: a server that babbles in its answer to connect_query is not dialled on and on") {
         PoolRig rig([](PoolPlan& plan) {

@@ -106,6 +106,39 @@ TEST_SUITE("pool_settings") {
         CHECK(scene.client.prepare_failures.size() == 1);
     }
 
+    TEST_CASE("backend: a message that comes by itself behind the settings is for nobody") {
+        SettingsScene scene;
+        const std::string notification =
+            test::message(protocol::BackendMessage::NotificationResponse, std::string(2000, 'x'));
+        std::string behind;
+        bool is_split = false;
+        SUBCASE("whole") {
+            behind = notification;
+        }
+        SUBCASE("in two pieces") {
+            behind = notification.substr(0, 1000);
+            is_split = true;
+        }
+        scene.rig.server.on_request = [&](ServerConnection& connection, const Request& request) {
+            if (request.type == 'S') {
+                connection.say(test::ready() + behind);
+            } else {
+                connection.answer(request);
+            }
+        };
+        CHECK_FALSE(scene.client.backend->prepare(scene.german));
+        if (is_split) {
+            REQUIRE(scene.rig.until([&] { return scene.client.backend->has_partial_frame(); }));
+            CHECK(scene.client.prepared == 0);
+            scene.connection->say(notification.substr(1000));
+        }
+        REQUIRE(scene.rig.until([&] { return scene.client.prepared == 1; }));
+        CHECK(scene.client.replies.empty());
+        CHECK(scene.client.backend->is_at_rest());
+        scene.client.release();
+        CHECK(scene.rig.row().backends_idle == 1);
+    }
+
     TEST_CASE("backend: a parameter the client's own statement changes is reported to it") {
         SettingsScene scene;
         scene.rig.server.on_request = [](ServerConnection& connection, const Request& request) {
