@@ -262,6 +262,7 @@ private:
     std::size_t relay(ByteView bytes);
     [[nodiscard]] Treatment begin_frame(ByteView rest);
     void pass_on(ByteView part, net::WriteBatch& batch);
+    [[nodiscard]] bool has_failed_to_clean(protocol::ReplyVerdict verdict) const;
     [[nodiscard]] Treatment look_into(protocol::BackendMessage type,
                                       ByteView body,
                                       protocol::ReplyVerdict verdict);

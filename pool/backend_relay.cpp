@@ -265,6 +265,11 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
     }
+    if (type == BackendMessage::ErrorResponse && has_failed_to_clean(verdict)) {
+        log::warn("backend_not_cleaned", {{"backend", id_}, {"pid", process_id_}});
+        end(/*failure=*/nullptr);
+        return Treatment::Drop;
+    }
     holder_has_unnamed_ = holder_has_unnamed_ || is_unnamed;
     if (verdict != ReplyVerdict::Replace) {
         settle_noted();
@@ -276,6 +281,13 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
         return treatment;
     }
     return verdict == ReplyVerdict::Replace ? Treatment::Forward : Treatment::Drop;
+}
+
+/// @return whether the error received just now answers what was to make the session good for the
+/// next client
+bool Backend::has_failed_to_clean(ReplyVerdict verdict) const {
+    return state_ == BackendState::Cleaning && verdict == ReplyVerdict::Swallow &&
+           expected_.front().request == FrontendMessage::Query;
 }
 
 Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyVerdict verdict) {

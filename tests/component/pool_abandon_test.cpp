@@ -298,6 +298,31 @@ TEST_SUITE("pool_abandon") {
         CHECK(count_of(*scene.connection, "ROLLBACK") == (in_transaction ? 1 : 0));
         CHECK(scene.waiter.backend->applied() == scene.rig.settings.none());
     }
+
+    TEST_CASE("pool: a connection that could not be made clean is closed") {
+        Departing scene{[](PoolPlan& plan) {
+            one_connection(plan);
+            plan.settings.mode = conf::PoolMode::Session;
+        }};
+        std::string failing;
+        SUBCASE("by its reset_query") {
+            failing = "DISCARD ALL";
+        }
+        SUBCASE("by its rollback") {
+            failing = "ROLLBACK";
+            REQUIRE(scene.rig.ask(scene.client, "BEGIN"));
+        }
+        scene.rig.server.on_request = [&](ServerConnection& connection, const Request& request) {
+            if (request.type == 'Q' && request.text() == failing) {
+                connection.say(test::error(sqlstate::kQueryCanceled, "statement timeout") +
+                               test::ready(connection.status));
+            } else {
+                connection.answer(request);
+            }
+        };
+        scene.leave();
+        CHECK(scene.is_replaced());
+    }
 }
 
 }  // namespace
