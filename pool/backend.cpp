@@ -249,17 +249,8 @@ void Backend::abandon(Frame frame, Departure departure) {
     discarded_ = 0;
     is_reset_pending_ =
         env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
-    ByteWriter output;
-    const bool is_copying_in = expected_.copy() == protocol::ExpectedReplies::Copy::In;
-    if (is_copying_in) {
-        protocol::write_copy_fail(output, "client has left");
-        expected_.sent(FrontendMessage::CopyFail);
-    }
-    if (expected_.is_sync_owed()) {
-        protocol::write_sync(output);
-        expected_.sent(FrontendMessage::Sync, ReplyAction::Swallow);
-    }
-    stream_->write(output.bytes());
+    const bool is_copying_in = expected_.is_copy_in_open();
+    end_unfinished();
     const bool is_running = !expected_.empty() && !is_copying_in;
     const bool is_wanted =
         departure == Departure::Orderly && status_ == TransactionStatus::Idle && is_running;
@@ -270,6 +261,20 @@ void Backend::abandon(Frame frame, Departure departure) {
             *this);  // nobody waits for it, or it will be rolled back anyway
     }
     clean_on();
+}
+
+/// Ends in the client's place what the server waits for the end of.
+void Backend::end_unfinished() {
+    ByteWriter output;
+    if (expected_.is_copy_in_open()) {
+        protocol::write_copy_fail(output, "client has left");
+        expected_.sent(FrontendMessage::CopyFail);
+    }
+    if (expected_.is_sync_owed()) {
+        protocol::write_sync(output);
+        expected_.sent(FrontendMessage::Sync, ReplyAction::Swallow);
+    }
+    stream_->write(output.bytes());
 }
 
 /// Takes the next step of cleaning once nothing is owed.

@@ -288,6 +288,7 @@ private:
     [[nodiscard]] BackendStatements& statements();
 
     void ask(std::string_view sql);
+    void end_unfinished();
     void clean_on();
     void lose(SqlState sqlstate, std::string message);
     void end(const LoginFailure* failure);

@@ -270,6 +270,9 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
         end(/*failure=*/nullptr);
         return Treatment::Drop;
     }
+    if (type == BackendMessage::CopyInResponse && state_ == BackendState::Cleaning) {
+        end_unfinished();  // asked for by a client that has left before it could send a thing
+    }
     holder_has_unnamed_ = holder_has_unnamed_ || is_unnamed;
     if (verdict != ReplyVerdict::Replace) {
         settle_noted();

@@ -103,6 +103,9 @@ public:
 
     [[nodiscard]] Copy copy() const { return copy_; }
 
+    /// @return whether a COPY FROM STDIN waits for data whose end has not been sent yet
+    [[nodiscard]] bool is_copy_in_open() const { return copy_ == Copy::In && !copy_in_ended_; }
+
     /// @return whether messages of the extended protocol were sent since the last Sync: the backend
     /// waits for one
     [[nodiscard]] bool is_sync_owed() const { return unsynced_; }

@@ -170,6 +170,32 @@ TEST_SUITE("pool_abandon") {
         CHECK(scene.rig.server.cancelled.empty());
     }
 
+    TEST_CASE("pool: a COPY that begins after its client has left is made to fail") {
+        Departing scene;
+        scene.client.query("SLOW");
+        REQUIRE(scene.rig.until([&] { return scene.connection->is_running; }));
+        bool has_sent_all = false;
+        SUBCASE("without its data") {}
+        SUBCASE("unless its data is there") {
+            has_sent_all = true;
+            scene.rig.server.on_request = [](ServerConnection& connection, const Request& request) {
+                if (request.type != 'c') {  // which waits to be read
+                    connection.answer(request);
+                }
+            };
+            scene.client.send(FrontendMessage::CopyDone, std::string{"c\0\0\0\4", 5});
+        }
+        scene.leave(Departure::Orderly);
+        scene.connection->is_running = false;
+        scene.connection->say(test::copy_response(protocol::BackendMessage::CopyInResponse));
+        if (has_sent_all) {
+            REQUIRE(scene.rig.until([&] { return scene.connection->has_sent('c'); }));
+            scene.connection->say(test::completed("COPY 0") + test::ready());
+        }
+        CHECK(scene.is_inherited());
+        CHECK(scene.connection->has_sent('f') != has_sent_all);
+    }
+
     TEST_CASE("pool: a COPY of the extended protocol gets its Sync, too") {
         Departing scene;
         scene.rig.server.on_request = [](ServerConnection& connection, const Request& request) {
