@@ -223,7 +223,8 @@ constexpr std::array kSettings{
     Setting{.section = Section::Database,
             .key = "connect_query",
             .effect = Effect::Reload,
-            .doc = "SQL that each new server connection runs first.",
+            .doc = "SQL that each new server connection runs first, and again once its settings "
+                   "have been reset.",
             .field = field<&DatabaseSettings::connect_query>()},
 
     Setting{.section = Section::User,

@@ -302,9 +302,14 @@ void Backend::clean_on() {
         return;
     }
     if (std::exchange(is_reset_pending_, false)) {
-        applied_ = env_.traits.reset_query == "DISCARD ALL" ? env_.settings.none() : nullptr;
+        // Where it is not known what the reset has left, prepare() resets everything anew.
+        const bool is_known = env_.traits.reset_query == "DISCARD ALL";
+        applied_ = is_known ? env_.settings.none() : nullptr;
         env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
         ask(env_.traits.reset_query);
+        if (is_known && !env_.traits.connect_query.empty()) {
+            ask(env_.traits.connect_query);
+        }
         return;
     }
     deadline_.clear();

@@ -49,6 +49,7 @@ struct BackendTraits {
     enum class Mode : std::uint8_t { Session, Transaction, Statement };
     Mode mode = Mode::Transaction;
     std::string reset_query;
+    std::string connect_query;            ///< run again after all settings have been reset
     std::size_t prepared_statements = 0;  ///< remembered per backend
 };
 

@@ -71,7 +71,8 @@ bool Backend::prepare(const SettingsPtr& wanted) {
     ByteWriter output;
     wanted_ = wanted;
     prepare_error_.reset();
-    settings_owed_ = write_settings_change(output, applied_.get(), *wanted);
+    settings_owed_ =
+        write_settings_change(output, applied_.get(), *wanted, env_.traits.connect_query);
     if (settings_owed_ == 0) {
         applied_ = std::exchange(wanted_, nullptr);
         return true;

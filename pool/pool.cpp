@@ -25,8 +25,10 @@ std::uint64_t PoolPlan::generation() const {
     return std::hash<std::string>{}(text);
 }
 
-BackendTraits Pool::traits_of(const conf::PoolSettings& settings, const PoolKey& key) {
+BackendTraits Pool::traits_of(const PoolPlan& plan, const PoolKey& key) {
+    const conf::PoolSettings& settings = plan.settings;
     BackendTraits traits;
+    traits.connect_query = plan.connect_query;
     traits.reset_query = settings.reset_query;
     traits.prepared_statements = settings.prepared_statements;
     switch (settings.mode) {
@@ -46,7 +48,7 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       key_{std::move(key)},
       plan_{std::move(plan)},
       generation_{plan_.generation()},
-      traits_{traits_of(plan_.settings, key_)},
+      traits_{traits_of(plan_, key_)},
       budget_{env_.budgets.find_or_add("pool:" + key_.database + '\0' + key_.user + '\0' +
                                        plan_.replication)},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},

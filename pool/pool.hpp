@@ -164,8 +164,7 @@ public:
 private:
     static constexpr std::size_t kStates = 9;
 
-    [[nodiscard]] static BackendTraits traits_of(const conf::PoolSettings& settings,
-                                                 const PoolKey& key);
+    [[nodiscard]] static BackendTraits traits_of(const PoolPlan& plan, const PoolKey& key);
 
     void on_backend_idle(Backend& backend) override;
     void on_backend_ended(Backend& backend, const LoginFailure* failure) override;

@@ -26,7 +26,7 @@ void Pool::apply(PoolPlan plan) {
         failing_since_ = kNever;
     }
     plan_ = std::move(plan);
-    traits_ = traits_of(plan_.settings, key_);
+    traits_ = traits_of(plan_, key_);
     tend_idle(env_.loop.now());
     look_again();
     schedule();

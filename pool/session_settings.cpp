@@ -21,6 +21,9 @@ constexpr std::array<std::string_view, 6> kCarriedWhenReported = {"application_n
                                                                   "standard_conforming_strings",
                                                                   "timezone"};
 
+/// RESET ALL leaves out who the session acts as.
+constexpr std::string_view kResetAll = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+
 bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
@@ -105,7 +108,7 @@ std::string quoted_name(std::string_view name) {
 
 std::string reset_statement(const SettingsMap* applied, const SettingsMap& wanted) {
     if (applied == nullptr) {
-        return "RESET ALL";
+        return std::string{kResetAll};
     }
     std::string sql;
     for (const auto& [name, value] : *applied) {
@@ -203,10 +206,15 @@ std::string lower_case(std::string_view name) {
 
 int write_settings_change(ByteWriter& writer,
                           const SettingsMap* applied,
-                          const SettingsMap& wanted) {
+                          const SettingsMap& wanted,
+                          std::string_view connect_query) {
     int ready_count = 0;
     if (const std::string resets = reset_statement(applied, wanted); !resets.empty()) {
         protocol::write_query(writer, resets);
+        ++ready_count;
+    }
+    if (applied == nullptr && !connect_query.empty()) {
+        protocol::write_query(writer, connect_query);
         ++ready_count;
     }
     bool is_parsed = false;

@@ -68,13 +68,17 @@ struct StartupWishes {
 /// Appends the messages that turn a backend with `applied` into one with `wanted`, and what each is
 /// owed.
 ///
-/// First one simple Query with the RESETs (where any), then Parse, Bind and Execute of set_config()
+/// First one simple Query with the RESETs (where any), then `connect_query` where everything was
+/// reset, then Parse, Bind and Execute of set_config()
 /// per setting and a Sync: values travel as parameters, so nothing can be misquoted in any
 /// client_encoding.
 /// @param applied nullptr: unknown, so everything is reset first
-/// @return how many ReadyForQuery will come back (0..2)
+/// @param connect_query what the server session began with, which a reset of everything undoes; may
+/// be empty
+/// @return how many ReadyForQuery will come back (0..3)
 [[nodiscard]] int write_settings_change(ByteWriter& writer,
                                         const SettingsMap* applied,
-                                        const SettingsMap& wanted);
+                                        const SettingsMap& wanted,
+                                        std::string_view connect_query);
 
 }  // namespace weir::pool

@@ -325,6 +325,21 @@ TEST_SUITE("pool_abandon") {
         CHECK(scene.waiter.backend->applied() == scene.rig.settings.none());
     }
 
+    TEST_CASE("pool: what reset_query undoes of connect_query is done again") {
+        Departing scene{[](PoolPlan& plan) {
+            one_connection(plan);
+            plan.settings.mode = conf::PoolMode::Session;
+            plan.connect_query = "SET x = 1";
+        }};
+        CHECK(count_of(*scene.connection, "SET x = 1") == 1);
+        scene.client.release();
+        CHECK(scene.is_inherited());
+        const auto& requests = scene.connection->requests;
+        REQUIRE(requests.size() == 5);  // startup, connect_query, reset, connect_query, NEXT
+        CHECK(requests[2].text() == "DISCARD ALL");
+        CHECK(requests[3].text() == "SET x = 1");
+    }
+
     TEST_CASE("pool: a connection that could not be made clean is closed") {
         Departing scene{[](PoolPlan& plan) {
             one_connection(plan);

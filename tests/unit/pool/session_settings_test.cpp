@@ -18,6 +18,8 @@ namespace {
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
+const std::string kResetAll = "Q RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+
 /// What was written, a line per message: "Q RESET …", "P", "B name=value", "E", "S".
 std::vector<std::string> lines_of(ByteView bytes) {
     std::vector<std::string> lines;
@@ -40,9 +42,10 @@ std::vector<std::string> lines_of(ByteView bytes) {
 
 std::vector<std::string> change(const SettingsMap* applied,
                                 const SettingsMap& wanted,
-                                int ready_count) {
+                                int ready_count,
+                                std::string_view connect_query = {}) {
     ByteWriter writer;
-    CHECK(pool::write_settings_change(writer, applied, wanted) == ready_count);
+    CHECK(pool::write_settings_change(writer, applied, wanted, connect_query) == ready_count);
     return lines_of(writer.bytes());
 }
 
@@ -118,9 +121,17 @@ TEST_SUITE("session settings") {
     }
 
     TEST_CASE("settings change: resets everything when it is unknown what holds") {
-        CHECK(change(nullptr, {}, 1) == std::vector<std::string>{"Q RESET ALL"});
+        CHECK(change(nullptr, {}, 1) == std::vector<std::string>{kResetAll});
         CHECK(change(nullptr, {{"timezone", "UTC"}}, 2) ==
-              std::vector<std::string>{"Q RESET ALL", "P", "B timezone=UTC", "E", "S"});
+              std::vector<std::string>{kResetAll, "P", "B timezone=UTC", "E", "S"});
+    }
+
+    TEST_CASE("settings change: what connect_query did is done again when everything is reset") {
+        const SettingsMap applied{{"datestyle", "German"}};
+        CHECK(change(nullptr, {{"timezone", "UTC"}}, 3, "SET x = 1") ==
+              std::vector<std::string>{kResetAll, "Q SET x = 1", "P", "B timezone=UTC", "E", "S"});
+        CHECK(change(&applied, {}, 1, "SET x = 1") ==
+              std::vector<std::string>{"Q RESET \"datestyle\""});
     }
 
     TEST_CASE("settings change: names are quoted and values travel as parameters") {
