@@ -195,9 +195,12 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
     return {{protocol::Severity::Error, sqlstate::kTooManyConnections, text, {}, {}}, false};
 }
 
+/// Whoever would wait in vain is told at once; but a failure nobody has repeated for a while says
+/// nothing about the server now.
 bool Pool::has_been_failing(TimePoint now) const {
-    return last_failure_ && failing_since_ != kNever &&
-           now - failing_since_ >= plan_.settings.acquire_timeout;
+    const Duration timeout = plan_.settings.acquire_timeout;
+    return last_failure_ && failing_since_ != kNever && timeout > Duration::zero() &&
+           now - failing_since_ >= timeout && now < retry_at_ + kRetryWaitMax;
 }
 
 std::string Pool::failure_text() const {

@@ -155,6 +155,31 @@ TEST_SUITE("pool_login") {
         CHECK(client.refusals[1].fields.message.find("cached error") != std::string::npos);
     }
 
+    TEST_CASE("pool: a failure of long ago keeps nobody from trying again") {
+        milliseconds timeout{};
+        milliseconds pause{};
+        SUBCASE("where nobody has tried since") {
+            timeout = milliseconds{100};
+            pause = milliseconds{1500};
+        }
+        SUBCASE("where clients wait without end") {}
+        PoolRig rig([&](PoolPlan& plan) { plan.settings.acquire_timeout = timeout; });
+        refuse_logins(rig, sqlstate::kCannotConnectNow, "the database system is starting up");
+        {
+            Borrower early{rig.loop, *rig.pool};
+            early.acquire();
+            REQUIRE(rig.until([&] { return !rig.pool->failure_text().empty(); }));
+            REQUIRE(rig.until(
+                [&] { return timeout == milliseconds::zero() || !early.refusals.empty(); }));
+        }
+        test::turn_for(rig.loop, pause);
+        welcome_logins(rig);
+        Borrower late{rig.loop, *rig.pool};
+        late.acquire();
+        REQUIRE(rig.until([&] { return late.has_backend() || !late.refusals.empty(); }));
+        CHECK(late.has_backend());
+    }
+
     TEST_CASE("pool: a server that is starting up is asked again until it lets us in") {
         PoolRig rig;
         refuse_logins(rig, sqlstate::kCannotConnectNow, "the database system is starting up");
