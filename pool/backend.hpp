@@ -162,7 +162,16 @@ public:
 
     // Named statements: for the holder (backend_prepared.cpp).
     /// Adds to `batch` what it takes for the backend to have the statement.
-    void ensure(const StatementPtr& statement, RequestBatch& batch);
+    /// @param epoch of the schema when the client prepared it: what the backend has prepared before
+    /// that is of no use to it. (What both prepared before a change stays: PostgreSQL refuses to
+    /// run it if its result is of another type now, and so tells the client before it misreads
+    /// rows.)
+    void ensure(const StatementPtr& statement, std::uint64_t epoch, RequestBatch& batch);
+
+    [[nodiscard]] std::uint64_t schema_epoch() const {
+        return env_.schema_epoch.load(std::memory_order_relaxed);
+    }
+
     /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.
     void parse(const StatementPtr& statement, RequestBatch& batch);
 
@@ -284,7 +293,6 @@ private:
     void send_parse(const StatementPtr& statement,
                     const protocol::ExpectedReply& expected,
                     RequestBatch& batch);
-    [[nodiscard]] std::uint64_t epoch() const;
     void close_statement(const StatementPtr& statement, RequestBatch& batch);
     [[nodiscard]] BackendStatements& statements();
 

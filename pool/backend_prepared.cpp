@@ -38,8 +38,8 @@ BackendStatements& Backend::statements() {
     return *statements_;
 }
 
-void Backend::ensure(const StatementPtr& statement, RequestBatch& batch) {
-    if (!statements().use(statement, epoch())) {
+void Backend::ensure(const StatementPtr& statement, std::uint64_t epoch, RequestBatch& batch) {
+    if (!statements().use(statement, epoch)) {
         send_parse(
             statement, {FrontendMessage::Parse, ReplyAction::Prepare, Noted::ByBackend}, batch);
     }
@@ -51,7 +51,7 @@ void Backend::parse(const StatementPtr& statement, RequestBatch& batch) {
     const bool may_have_failed = status_ == protocol::TransactionStatus::Failed ||
                                  expected_.has(FrontendMessage::Sync) ||
                                  expected_.has(FrontendMessage::Query);
-    if (!may_have_failed && statements().use(statement, epoch())) {
+    if (!may_have_failed && statements().use(statement, schema_epoch())) {
         answer({FrontendMessage::Parse, ReplyAction::Answer, Noted::ByClient});
         return;
     }
@@ -69,16 +69,12 @@ void Backend::send_parse(const StatementPtr& statement,
         close_statement(surplus, batch);
     }
     will_send(expected);
-    mine.add(statement, epoch());
+    mine.add(statement, schema_epoch());
     env_.pool_counters.backend_parses.add();
     batch.add_header(FrontendMessage::Parse,
                      statement->name_on_wire().size() + statement->definition.size());
     batch.add(statement->name_on_wire());
     batch.add(statement->definition);
-}
-
-std::uint64_t Backend::epoch() const {
-    return env_.schema_epoch.load(std::memory_order_relaxed);
 }
 
 void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
@@ -122,7 +118,7 @@ void Backend::refuse(RequestBatch& batch) {
 }
 
 void Backend::refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch) {
-    ensure(taken, batch);
+    ensure(taken, 0, batch);
     will_send({FrontendMessage::Parse, ReplyAction::Refuse, Noted::Nowhere});
     batch.add_header(FrontendMessage::Parse, taken->name_on_wire().size() + definition.size());
     batch.add(taken->name_on_wire());

@@ -66,8 +66,8 @@ bool ClientSession::must_settle_first(const protocol::FrameHeader& header,
     if (statements_->is_unsettled(reference.name)) {
         return true;
     }
-    const pool::StatementPtr* known = statements_->find(reference.name);
-    if (known != nullptr && backend_->is_unsettled((*known)->definition)) {
+    const ClientStatement* known = statements_->find(reference.name);
+    if (known != nullptr && backend_->is_unsettled(known->statement->definition)) {
         return true;
     }
     return type == FrontendMessage::Parse &&
@@ -108,15 +108,16 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
     if (const auto parse = protocol::read_parse(body); !parse) {
         return refuse_named(error(parse.error().sqlstate(), std::string{parse.error().what()}));
     }
-    if (const pool::StatementPtr* taken = statements().find(reference.name); taken != nullptr) {
+    if (const ClientStatement* taken = statements().find(reference.name); taken != nullptr) {
         refusals_.push_back(error(sqlstate::kDuplicatePreparedStatement,
                                   quoted(reference.name) + " already exists"));
-        backend_->refuse_parse(*taken, body.subspan(reference.name.size() + 1), *outgoing_);
+        backend_->refuse_parse(
+            taken->statement, body.subspan(reference.name.size() + 1), *outgoing_);
         return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
     }
     const pool::StatementPtr statement =
         worker_.statements().intern(body.subspan(reference.name.size() + 1));
-    statements().add(reference.name, statement);
+    statements().add(reference.name, {statement, backend_->schema_epoch()});
     backend_->parse(statement, *outgoing_);
     return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
 }
@@ -126,13 +127,13 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
 ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& header,
                                                    const StatementReference& reference,
                                                    ByteView portal) {
-    const pool::StatementPtr* known = statements().find(reference.name);
+    const ClientStatement* known = statements().find(reference.name);
     if (known == nullptr) {
         return refuse_named(
             error(sqlstate::kInvalidSqlStatementName, quoted(reference.name) + " does not exist"));
     }
-    const pool::StatementPtr statement = *known;
-    backend_->ensure(statement, *outgoing_);
+    const pool::StatementPtr statement = known->statement;
+    backend_->ensure(statement, known->epoch, *outgoing_);
     const auto type = static_cast<FrontendMessage>(header.type);
     backend_->will_send(type);
     const std::size_t body_bytes =
@@ -156,7 +157,7 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
         parse_unnamed(header, rest);
         return {Treatment::Forward};
     }
-    const pool::StatementPtr* known = statements_ == nullptr ? nullptr : statements_->find("");
+    const ClientStatement* known = statements_ == nullptr ? nullptr : statements_->find("");
     if (type == FrontendMessage::Close) {
         if (known != nullptr) {
             statements_->remove("");
@@ -171,7 +172,7 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
             return refuse_named(error(sqlstate::kInvalidSqlStatementName,
                                       "unnamed prepared statement does not exist"));
         }
-        backend_->parse_unnamed(**known, *outgoing_);
+        backend_->parse_unnamed(*known->statement, *outgoing_);
         has_unnamed_in_batch_ = true;
     }
     backend_->will_send(type);
@@ -186,7 +187,7 @@ void ClientSession::parse_unnamed(const protocol::FrameHeader& header, ByteView 
         rest.size() >= header.frame_bytes() && header.body_bytes() <= kUnnamedBytesMax;
     if (is_worth_keeping) {
         const ByteView definition = protocol::body_of(rest, header).subspan(1);
-        statements().add("", worker_.statements().intern(definition));
+        statements().add("", {worker_.statements().intern(definition), 0});
         noted = Noted::ByClient;
     } else if (statements_ != nullptr && statements_->find("") != nullptr) {
         statements_->remove("");

@@ -3,21 +3,20 @@
 #include "base/check.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace weir::proxy {
 
-const pool::StatementPtr* ClientStatements::find(std::string_view name) const {
+const ClientStatement* ClientStatements::find(std::string_view name) const {
     const auto found = by_name_.find(name);
     return found == by_name_.end() ? nullptr : &found->second;
 }
 
-void ClientStatements::add(std::string_view name, pool::StatementPtr statement) {
-    change(name, std::move(statement));
+void ClientStatements::add(std::string_view name, const ClientStatement& statement) {
+    change(name, statement);
 }
 
 void ClientStatements::remove(std::string_view name) {
-    change(name, nullptr);
+    change(name, {});
 }
 
 bool ClientStatements::is_unsettled(std::string_view name) const {
@@ -36,7 +35,7 @@ void ClientStatements::drop(std::uint32_t count, Why why) {
     WEIR_CHECK(count <= pending_.size());
     if (count > 0 && why == Why::FirstFailed && pending_.front().name.empty()) {
         // A Parse without a name throws the last one away before it looks at the text.
-        pending_.front().before = nullptr;
+        pending_.front().before = {};
     }
     for (auto i = static_cast<std::ptrdiff_t>(count); i-- > 0;) {
         const Change undone = pending_[static_cast<std::size_t>(i)];
@@ -57,7 +56,7 @@ void ClientStatements::forget_all() {
     by_name_.clear();
     for (Change& pending : pending_) {
         const auto known = by_name_.find(pending.name);
-        pending.before = known == by_name_.end() ? nullptr : known->second;
+        pending.before = known == by_name_.end() ? ClientStatement{} : known->second;
         set(pending.name, pending.after);
     }
 }
@@ -66,20 +65,20 @@ void ClientStatements::forget_unnamed() {
     by_name_.erase(std::string{});
     for (Change& pending : pending_) {
         if (pending.name.empty()) {
-            pending.before = nullptr;
-            pending.after = nullptr;
+            pending.before = {};
+            pending.after = {};
         }
     }
 }
 
-void ClientStatements::change(std::string_view name, pool::StatementPtr after) {
-    const pool::StatementPtr* before = find(name);
-    pending_.push_back({std::string{name}, before != nullptr ? *before : nullptr, after});
+void ClientStatements::change(std::string_view name, const ClientStatement& after) {
+    const ClientStatement* before = find(name);
+    pending_.push_back({std::string{name}, before != nullptr ? *before : ClientStatement{}, after});
     set(pending_.back().name, after);
 }
 
-void ClientStatements::set(const std::string& name, const pool::StatementPtr& statement) {
-    if (statement != nullptr) {
+void ClientStatements::set(const std::string& name, const ClientStatement& statement) {
+    if (statement.statement != nullptr) {
         by_name_.insert_or_assign(name, statement);
     } else {
         by_name_.erase(name);

@@ -11,6 +11,12 @@
 
 namespace weir::proxy {
 
+/// What one of a client's names means.
+struct ClientStatement {
+    pool::StatementPtr statement;  ///< nullptr: nothing
+    std::uint64_t epoch = 0;       ///< of the schema when the client prepared it
+};
+
 /// One client's prepared statements by the names it gave them, kept in step with messages that are
 /// still on their way.
 ///
@@ -20,9 +26,9 @@ namespace weir::proxy {
 class ClientStatements {
 public:
     /// @return nullptr: the client has no such statement
-    [[nodiscard]] const pool::StatementPtr* find(std::string_view name) const;
+    [[nodiscard]] const ClientStatement* find(std::string_view name) const;
 
-    void add(std::string_view name, pool::StatementPtr statement);
+    void add(std::string_view name, const ClientStatement& statement);
     void remove(std::string_view name);
 
     /// A Sync is being sent: what is on its way now may fail without what follows being skipped.
@@ -55,14 +61,14 @@ public:
 private:
     struct Change {
         std::string name;
-        pool::StatementPtr before;  ///< nullptr: there was none
-        pool::StatementPtr after;   ///< nullptr: removed
+        ClientStatement before;
+        ClientStatement after;
     };
 
-    void change(std::string_view name, pool::StatementPtr after);
-    void set(const std::string& name, const pool::StatementPtr& statement);
+    void change(std::string_view name, const ClientStatement& after);
+    void set(const std::string& name, const ClientStatement& statement);
 
-    std::map<std::string, pool::StatementPtr, std::less<>> by_name_;
+    std::map<std::string, ClientStatement, std::less<>> by_name_;
     std::deque<Change> pending_;
     std::size_t sealed_ = 0;  // of pending_, from the front
 };

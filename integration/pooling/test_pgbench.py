@@ -41,7 +41,12 @@ def bench_tables(postgres: Postgres) -> Iterator[None]:
 # the thread that the first eight need in order to finish, with any pooler.
 @pytest.mark.parametrize(
     ("protocol", "mode", "clients"),
-    [("simple", "transaction", 64), ("extended", "transaction", 64), ("prepared", "session", 8)],
+    [
+        ("simple", "transaction", 64),
+        ("extended", "transaction", 64),
+        ("prepared", "transaction", 64),
+        ("prepared", "session", 8),
+    ],
 )
 def test_pgbench_over_a_pool_of_eight(
     start_weir: StartWeir, postgres: Postgres, bench_tables: None, protocol: str, mode: str, clients: int

@@ -14,8 +14,8 @@ struct Fixture {
     pool::StatementPtr two = table.intern(as_bytes("SELECT 2"));
 
     [[nodiscard]] pool::StatementPtr at(std::string_view name) const {
-        const pool::StatementPtr* found = client.find(name);
-        return found == nullptr ? nullptr : *found;
+        const ClientStatement* found = client.find(name);
+        return found == nullptr ? nullptr : found->statement;
     }
 };
 
@@ -23,7 +23,7 @@ struct Fixture {
 
 TEST_SUITE("client statements") {
     TEST_CASE_FIXTURE(Fixture, "a change holds from the moment it is sent") {
-        client.add("s", one);
+        client.add("s", {one});
         CHECK(at("s") == one);
         client.settle(1);
         client.remove("s");
@@ -33,18 +33,18 @@ TEST_SUITE("client statements") {
     }
 
     TEST_CASE_FIXTURE(Fixture, "what did not happen leaves the name as it was") {
-        client.add("s", one);
+        client.add("s", {one});
         client.settle(1);
         client.remove("s");
-        client.add("s", two);
-        client.add("t", two);
+        client.add("s", {two});
+        client.add("t", {two});
         client.drop(3, Why::FirstFailed);
         CHECK(at("s") == one);
         CHECK(at("t") == nullptr);
     }
 
     TEST_CASE_FIXTURE(Fixture, "a later change falls back to what is left of the earlier") {
-        client.add("s", one);
+        client.add("s", {one});
         client.remove("s");
         client.drop(1, Why::FirstFailed);
         CHECK(at("s") == nullptr);
@@ -53,30 +53,30 @@ TEST_SUITE("client statements") {
     }
 
     TEST_CASE_FIXTURE(Fixture, "a failed Parse without a name takes the last one with it") {
-        client.add("", one);
+        client.add("", {one});
         client.settle(1);
         SUBCASE("failed itself") {
-            client.add("", two);
+            client.add("", {two});
             client.drop(1, Why::FirstFailed);
             CHECK(at("") == nullptr);
         }
         SUBCASE("skipped after an error") {
-            client.add("", two);
+            client.add("", {two});
             client.drop(1, Why::Skipped);
             CHECK(at("") == one);
         }
         SUBCASE("something named failed in front of it") {
-            client.add("s", two);
-            client.add("", two);
+            client.add("s", {two});
+            client.add("", {two});
             client.drop(2, Why::FirstFailed);
             CHECK(at("") == one);
         }
     }
 
     TEST_CASE_FIXTURE(Fixture, "a simple Query ends the unnamed one, also where it is on its way") {
-        client.add("", one);
+        client.add("", {one});
         client.settle(1);
-        client.add("", two);
+        client.add("", {two});
         client.forget_unnamed();
         CHECK(at("") == nullptr);
         client.drop(1, Why::Skipped);
@@ -84,9 +84,9 @@ TEST_SUITE("client statements") {
     }
 
     TEST_CASE_FIXTURE(Fixture, "forgetting all keeps what is on its way") {
-        client.add("s", one);
+        client.add("s", {one});
         client.settle(1);
-        client.add("t", two);
+        client.add("t", {two});
         client.forget_all();
         CHECK(at("s") == nullptr);
         CHECK(at("t") == two);
@@ -95,10 +95,10 @@ TEST_SUITE("client statements") {
     }
 
     TEST_CASE_FIXTURE(Fixture, "only names touched before a Sync are unsettled") {
-        client.add("s", one);
+        client.add("s", {one});
         CHECK_FALSE(client.is_unsettled("s"));
         client.seal();
-        client.add("t", one);
+        client.add("t", {one});
         CHECK(client.is_unsettled("s"));
         CHECK_FALSE(client.is_unsettled("t"));
         client.settle(1);
