@@ -183,6 +183,12 @@ public:
     /// A Sync or a simple Query of the holder is being sent.
     void end_batch(protocol::FrontendMessage type);
 
+    /// Sends a statement in place of a DEALLOCATE of the holder's: the holder alone forgets what
+    /// others go on using, and hears what a DEALLOCATE would have answered.
+    void deallocate(RequestBatch& batch);
+    /// The same for a Parse, without a name, of a DEALLOCATE.
+    void parse_deallocate(RequestBatch& batch);
+
     /// Puts the holder's unnamed statement back.
     void parse_unnamed(const Statement& statement, RequestBatch& batch);
 

@@ -86,6 +86,29 @@ void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
     batch.add(statement.definition);
 }
 
+void Backend::deallocate(RequestBatch& batch) {
+    static constexpr std::string_view kSql{
+        "PREPARE \"weir:gone\" AS SELECT; DEALLOCATE \"weir:gone\"\0", 54};
+    will_send({FrontendMessage::Query, ReplyAction::Second, Noted::ByClient});
+    batch.add_header(FrontendMessage::Query, kSql.size());
+    batch.add(as_bytes(kSql));
+}
+
+void Backend::parse_deallocate(RequestBatch& batch) {
+    static constexpr std::string_view kGone{"weir:gone\0", 10};
+    static constexpr std::string_view kGoneAndNothing{"weir:gone\0\0\0\0", 13};
+    static constexpr std::string_view kDeallocateGone{"\0DEALLOCATE \"weir:gone\"\0\0\0", 26};
+    will_send({FrontendMessage::Close, ReplyAction::Swallow, Noted::Nowhere});
+    batch.add_header(FrontendMessage::Close, 1 + kGone.size(), 'S');
+    batch.add(as_bytes(kGone));
+    will_send({FrontendMessage::Parse, ReplyAction::Prepare, Noted::Nowhere});
+    batch.add_header(FrontendMessage::Parse, kGoneAndNothing.size());
+    batch.add(as_bytes(kGoneAndNothing));
+    will_send({FrontendMessage::Parse, ReplyAction::Forward, Noted::ByClient});
+    batch.add_header(FrontendMessage::Parse, kDeallocateGone.size());
+    batch.add(as_bytes(kDeallocateGone));
+}
+
 void Backend::end_batch(FrontendMessage type) {
     if (statements_ != nullptr) {
         statements_->seal();

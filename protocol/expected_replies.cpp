@@ -109,6 +109,10 @@ ReplyVerdict ExpectedReplies::finish_front() {
     copy_ = Copy::None;
     const ReplyVerdict verdict = verdict_of_front();
     const FrontendMessage request = front().request;
+    if (front().action == ReplyAction::Second) {
+        queue_[first_].action = ReplyAction::Forward;
+        return ReplyVerdict::Swallow;
+    }
     if (request == FrontendMessage::Describe || request == FrontendMessage::Execute) {
         pop_front();
     }
@@ -131,6 +135,11 @@ ReplyVerdict ExpectedReplies::on_error() {
     copy_ = Copy::None;
     syncs_ignored_by_copy_ = 0;
     ReplyVerdict verdict = verdict_of_front();
+    if (!empty() && front().request == FrontendMessage::Query) {
+        note(std::exchange(queue_[first_].noted, Noted::Nowhere),
+             &NotedOutcome::dropped_by_backend,
+             &NotedOutcome::dropped_by_client);
+    }
     if (empty() || !is_extended(front().request)) {
         return verdict;  // ReadyForQuery follows by itself
     }
@@ -211,6 +220,7 @@ ReplyVerdict ExpectedReplies::verdict_of_front() const {
         case ReplyAction::Forward: break;
         case ReplyAction::Swallow:
         case ReplyAction::Prepare: return ReplyVerdict::Swallow;
+        case ReplyAction::Second: break;
         case ReplyAction::Answer: break;  // notices and the like of what came before it
         case ReplyAction::Refuse: return ReplyVerdict::Unexpected;  // it was sure to fail
     }

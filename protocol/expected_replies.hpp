@@ -14,6 +14,7 @@ enum class ReplyAction : std::uint8_t {
     Swallow,  ///< we asked: the client must not see the answer
     Prepare,  ///< we asked for the sake of what the client sent next: it sees an error, not success
     Answer,   ///< the client asked, but it was not sent: ours to answer when its turn comes
+    Second,   ///< we put another command before the client's: it sees how the second one ended
     Refuse,   ///< sent so that it fails: the backend's error makes room for one of ours
 };
 

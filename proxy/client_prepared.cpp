@@ -4,6 +4,7 @@
 #include "protocol/frontend_views.hpp"
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"
+#include "proxy/deallocate.hpp"
 #include "proxy/worker.hpp"
 
 #include <utility>
@@ -43,6 +44,30 @@ ClientStatements& ClientSession::statements() {
         statements_ = std::make_unique<ClientStatements>();
     }
     return *statements_;
+}
+
+/// @return which statement a message is about; a simple Query is about the one it deallocates
+StatementReference ClientSession::reference_of(const protocol::FrameHeader& header, ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    if (type != FrontendMessage::Query) {
+        return protocol::read_statement_reference(header, rest);
+    }
+    StatementReference reference;
+    if (statements_ == nullptr || header.body_bytes() > kDeallocateBytesMax) {
+        return reference;
+    }
+    if (rest.size() < header.frame_bytes()) {
+        reference.kind = StatementReference::Kind::Incomplete;
+        return reference;
+    }
+    const auto query = protocol::read_query(protocol::body_of(rest, header));
+    auto name = query ? deallocated_name(query->sql) : std::nullopt;
+    if (name && (statements_->find(*name) != nullptr || statements_->is_unsettled(*name))) {
+        deallocated_ = std::move(*name);
+        reference.kind = StatementReference::Kind::Named;
+        reference.name = deallocated_;
+    }
+    return reference;
 }
 
 /// @return whether an answer still to come decides what this message means: it is kept until then.
@@ -93,6 +118,7 @@ ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& hea
     switch (static_cast<FrontendMessage>(header.type)) {
         case FrontendMessage::Parse: return parse_named(reference, protocol::body_of(rest, header));
         case FrontendMessage::Close: close_named(reference.name); break;
+        case FrontendMessage::Query: deallocate_named(reference.name); break;
         case FrontendMessage::Describe: return refer_to_named(header, reference, {});
         default:
             return refer_to_named(
@@ -154,6 +180,12 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
                                                   ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Parse) {
+        has_unnamed_in_batch_ = true;
+        if (const auto name = name_deallocated_by(header, rest); name) {
+            statements_->remove(*name);
+            backend_->parse_deallocate(*outgoing_);
+            return {Treatment::Forward, header.frame_bytes()};
+        }
         parse_unnamed(header, rest);
         return {Treatment::Forward};
     }
@@ -179,8 +211,19 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
     return {Treatment::Forward};
 }
 
+/// @return the statement that a Parse of a DEALLOCATE is about, where it is one prepared by message
+std::optional<std::string> ClientSession::name_deallocated_by(const protocol::FrameHeader& header,
+                                                              ByteView rest) const {
+    if (statements_ == nullptr || header.body_bytes() > kDeallocateBytesMax ||
+        rest.size() < header.frame_bytes()) {
+        return std::nullopt;
+    }
+    const auto parse = protocol::read_parse(protocol::body_of(rest, header));
+    auto name = parse ? deallocated_name(parse->sql) : std::nullopt;
+    return name && statements_->find(*name) != nullptr ? name : std::nullopt;
+}
+
 void ClientSession::parse_unnamed(const protocol::FrameHeader& header, ByteView rest) {
-    has_unnamed_in_batch_ = true;
     pool_->counters().backend_parses.add();
     Noted noted = Noted::Nowhere;
     const bool is_worth_keeping =
@@ -220,6 +263,13 @@ void ClientSession::close_named(std::string_view name) {
     }
     backend_->answer(
         {FrontendMessage::Close, ReplyAction::Answer, is_known ? Noted::ByClient : Noted::Nowhere});
+}
+
+/// DEALLOCATE in SQL of a statement that was prepared by message.
+void ClientSession::deallocate_named(std::string_view name) {
+    end_batch(FrontendMessage::Query);
+    statements().remove(name);
+    backend_->deallocate(*outgoing_);
 }
 
 ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {

@@ -86,7 +86,7 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     }
     protocol::StatementReference reference;
     if (carries_statements()) {
-        reference = protocol::read_statement_reference(header, rest);
+        reference = reference_of(header, rest);
         if (reference.kind == protocol::StatementReference::Kind::Incomplete) {
             return {Treatment::Hold};
         }

@@ -23,7 +23,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace weir::proxy {
 
@@ -152,6 +154,11 @@ private:
                                          const protocol::StatementReference& reference,
                                          ByteView rest) const;
     void close_named(std::string_view name);
+    void deallocate_named(std::string_view name);
+    [[nodiscard]] std::optional<std::string> name_deallocated_by(
+        const protocol::FrameHeader& header, ByteView rest) const;
+    [[nodiscard]] protocol::StatementReference reference_of(const protocol::FrameHeader& header,
+                                                            ByteView rest);
     void end_batch(protocol::FrontendMessage type);
     [[nodiscard]] Begun refuse_named(protocol::ErrorFields why);
     [[nodiscard]] ClientStatements& statements();
@@ -191,6 +198,7 @@ private:
     pool::RequestBatch* outgoing_ = nullptr;  // of the relay() on the stack
     pool::SettingsPtr settings_;
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
+    std::string deallocated_;                       // the name in the DEALLOCATE that is being read
     std::deque<protocol::ErrorFields> refusals_;    // errors that the backend fails in place of
     std::string user_;
     TimePoint connected_at_{};

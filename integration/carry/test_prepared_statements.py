@@ -259,7 +259,7 @@ def random_part(rng: random.Random) -> bytes:
 def random_write(rng: random.Random) -> bytes:
     """Bytes to send, which are owed one ReadyForQuery."""
     if rng.random() < 0.15:
-        sql = rng.choice(["DEALLOCATE ALL", "DISCARD ALL", "BEGIN", "COMMIT", "ROLLBACK", "SELECT 3", "SELECT 1/0"])
+        sql = rng.choice(["DEALLOCATE ALL", "DISCARD ALL", "DEALLOCATE a", "DEALLOCATE b", "BEGIN", "COMMIT", "ROLLBACK", "SELECT 3", "SELECT 1/0"])
         return wire.query(sql)
     return b"".join(random_part(rng) for _ in range(rng.randint(1, 6))) + wire.sync()
 
@@ -361,3 +361,36 @@ def test_random_batches_in_one_write_give_the_same_messages(
                     side.query("DEALLOCATE ALL")
             assert types(ask(other, wire.parse("SELECT 1", "n"), run("n"), wire.close("S", "n"))) == "12TDC3Z"
     assert "protocol_violation" not in weir.log
+
+
+def test_deallocate_in_sql_of_what_was_prepared_by_message(start_weir: StartWeir) -> None:
+    """As Rails and psycopg do it."""
+    weir = start_weir({"pool": {"max": 1}})
+    with weir.logged_in() as client, weir.logged_in() as other:
+        for who in (client, other):
+            ask(who, wire.parse("SELECT 1", "s"), wire.parse("SELECT 2", "Mixed"))
+        answer = client.query("DEALLOCATE s")
+        assert [(m.type, m.body) for m in answer] == [("C", b"DEALLOCATE\0"), ("Z", b"I")]
+        assert errors(ask(client, run("s"))) == ["26000"]
+        assert errors(client.query("DEALLOCATE s")) == ["26000"]
+        assert types(client.query('DEALLOCATE PREPARE "Mixed";')) == "CZ"
+        assert types(ask(other, run("s"), run("Mixed"))) == "2TDC2TDCZ"
+        assert len(names_on_server(client)) == 2
+        ask(client, wire.parse("SELECT 1", "s"))
+        client.query("BEGIN")
+        client.query("SELECT 1/0")
+        assert errors(client.query("DEALLOCATE s")) == ["25P02"]
+        client.query("ROLLBACK")
+        assert types(ask(client, run("s"))) == "2TDCZ"
+
+
+def test_psycopg_lets_go_of_what_it_used_least(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 2}})
+    connections = [weir.psycopg(prepare_threshold=0, autocommit=True) for _ in range(3)]
+    for connection in connections:
+        connection.prepared_max = 4
+    for turn in range(20):
+        for connection in connections:
+            assert connection.execute(f"SELECT {turn}").fetchone() == (turn,)
+    for connection in connections:
+        connection.close()
