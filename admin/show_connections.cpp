@@ -86,7 +86,7 @@ Row row_of(std::string_view type, const status::Connection& connection) {
             connection.remote_pid,
             std::string{},
             connection.application_name,
-            std::int64_t{0},
+            cell(connection.prepared_statements),
             cell(connection.id),
             std::int64_t{connection.worker}};
 }

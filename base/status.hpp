@@ -32,6 +32,7 @@ struct Connection {
     bool close_needed = false;
     bool replication = false;
     std::string application_name;
+    std::uint64_t prepared_statements = 0;  ///< carried by the client, kept on the backend
     int worker = 0;
 };
 

@@ -192,6 +192,11 @@ public:
     /// Puts the holder's unnamed statement back.
     void parse_unnamed(const Statement& statement, RequestBatch& batch);
 
+    /// @return how many named statements the backend has prepared
+    [[nodiscard]] std::size_t statement_count() const {
+        return statements_ == nullptr ? 0 : statements_->size();
+    }
+
     /// @return whether the unnamed statement here is known to be the holder's
     [[nodiscard]] bool has_holders_unnamed() const { return holder_has_unnamed_; }
 

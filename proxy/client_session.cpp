@@ -327,6 +327,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
     if (const auto name = settings_->find("application_name"); name != settings_->end()) {
         row.application_name = name->second;
     }
+    row.prepared_statements = statements_ == nullptr ? 0 : statements_->size();
     row.worker = static_cast<int>(worker_.index());
     return row;
 }

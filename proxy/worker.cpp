@@ -331,6 +331,7 @@ status::Connection Worker::describe(const pool::Pool& pool,
             row.application_name = name->second;
         }
     }
+    row.prepared_statements = backend.statement_count();
     row.worker = static_cast<int>(index_);
     return row;
 }

@@ -394,3 +394,18 @@ def test_psycopg_lets_go_of_what_it_used_least(start_weir: StartWeir) -> None:
             assert connection.execute(f"SELECT {turn}").fetchone() == (turn,)
     for connection in connections:
         connection.close()
+
+
+def test_show_clients_and_servers_count_statements(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1}})
+    with weir.logged_in() as client:
+        ask(client, wire.parse("SELECT 1", "a"), wire.parse("SELECT 1", "b"))
+        with weir.psycopg(dbname="weir", autocommit=True) as admin:
+            found = {}
+            for what in ("CLIENTS", "SERVERS"):
+                cursor = admin.execute(f"SHOW {what}")
+                assert cursor.description is not None
+                names = [column.name for column in cursor.description]
+                found[what] = [dict(zip(names, row)) for row in cursor]
+        assert [row["prepared_statements"] for row in found["CLIENTS"] if row["database"] == "app"] == [2]
+        assert [row["prepared_statements"] for row in found["SERVERS"]] == [1]
