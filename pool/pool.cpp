@@ -92,6 +92,7 @@ void Pool::acquire(LeaseHolder& holder) {
         failure.fields.message =
             "server login has been failing, cached error: " + failure.fields.message;
         refuse(holder, failure);
+        schedule();  // what has been dialled to see whether it still fails may be there to stay
         return;
     }
     if (is_first && !waiters_.empty()) {

@@ -180,6 +180,27 @@ TEST_SUITE("pool_login") {
         CHECK(late.has_backend());
     }
 
+    TEST_CASE("pool: a connection dialled for one who was refused at once is looked after") {
+        PoolRig rig([](PoolPlan& plan) {
+            plan.settings.acquire_timeout = milliseconds{50};
+            plan.settings.idle_timeout = milliseconds{50};
+        });
+        refuse_logins(rig, sqlstate::kCannotConnectNow, "the database system is starting up");
+        Borrower client{rig.loop, *rig.pool};
+        client.acquire();
+        REQUIRE(rig.until([&] { return !client.refusals.empty(); }));
+        const std::size_t tries = rig.server.connections.size();
+        welcome_logins(rig);
+        while (rig.server.connections.size() == tries) {
+            const std::size_t refusals = client.refusals.size();
+            client.acquire();  // refused at once, whether it is time to try again or not
+            REQUIRE(client.refusals.size() == refusals + 1);
+            test::turn_for(rig.loop, milliseconds{5});
+        }
+        REQUIRE(rig.until([&] { return rig.row().backends_idle == 1; }));
+        CHECK(rig.until([&] { return rig.server.open_count() == 0; }));
+    }
+
     TEST_CASE("pool: a server that is starting up is asked again until it lets us in") {
         PoolRig rig;
         refuse_logins(rig, sqlstate::kCannotConnectNow, "the database system is starting up");
