@@ -58,7 +58,7 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
       cancel_secret_{std::move(parked.cancel_secret)},
       parameters_{std::move(parked.parameters)},
       opened_at_{parked.opened_at},
-      idle_since_{env_.loop.now()},
+      idle_since_{parked.idle_since},
       retire_at_{parked.retire_at},
       generation_{parked.generation} {
     if (!parked.statements.empty()) {
@@ -367,6 +367,7 @@ ParkedBackend Backend::park() {
         parked.statements = statements_->all();
     }
     parked.opened_at = opened_at_;
+    parked.idle_since = idle_since_;
     parked.retire_at = retire_at_;
     parked.generation = generation_;
     return parked;

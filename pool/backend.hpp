@@ -64,6 +64,7 @@ struct ParkedBackend {
     bool is_applied_known = true;
     std::vector<BackendStatements::Use> statements;
     TimePoint opened_at;
+    TimePoint idle_since;
     TimePoint retire_at;
     std::uint64_t generation = 0;
     std::array<HeldPlace, 3> places;  ///< in the limits it counts for, until a pool adopts it

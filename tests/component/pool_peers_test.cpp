@@ -102,6 +102,26 @@ TEST_SUITE("pool_peers") {
         CHECK(side.other.posted.empty());
     }
 
+    TEST_CASE("pool: a connection that was idle for long is asked before another worker lends it") {
+        Side side;
+        side.plan.settings.check_after = milliseconds{20};
+        Pool& pool = side.pools.find_or_add({"shop", "ann", ""}, side.plan);
+        {
+            Borrower client{side.loop, pool};
+            client.acquire();
+            REQUIRE(side.until([&] { return client.has_backend(); }));
+            client.release();
+        }
+        test::turn_for(side.loop, milliseconds{40});
+        pool.on_lend_request(OtherWorker::kNumber);
+        REQUIRE(side.other.posted.size() == 1);
+        side.other.posted.front()(pool);
+        Borrower next{side.loop, pool};
+        next.acquire();
+        REQUIRE(side.until([&] { return next.has_backend(); }));
+        CHECK(side.server.connections.front()->has_asked(""));
+    }
+
     TEST_CASE("pool: a connection no pool adopts on the other worker gives its place back") {
         Side side;
         Pool& pool = side.pools.find_or_add({"shop", "ann", ""}, side.plan);
