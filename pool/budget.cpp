@@ -1,39 +1,33 @@
 #include "pool/budget.hpp"
 
-#include <functional>
-#include <memory>
+#include <algorithm>
 
 namespace weir::pool {
 
-BudgetRegistry::~BudgetRegistry() {
-    for (auto& bucket : buckets_) {
-        Budget* budget = bucket.load();
-        while (budget != nullptr) {
-            const std::unique_ptr<Budget> doomed{budget};
-            budget = budget->next_;
-        }
+BudgetPtr BudgetRegistry::find_or_add(std::string_view name) {
+    const std::lock_guard lock{mutex_};
+    if (const auto known = budgets_.find(name); known != budgets_.end()) {
+        return known->second;
     }
+    sweep();
+    auto fresh = std::make_shared<Budget>(std::string{name});
+    budgets_.emplace(fresh->name(), fresh);
+    return fresh;
 }
 
-Budget& BudgetRegistry::find_or_add(std::string_view name) {
-    std::atomic<Budget*>& bucket = buckets_[std::hash<std::string_view>{}(name) % kBuckets];
-    std::unique_ptr<Budget> fresh;
-    Budget* head = bucket.load();
-    for (;;) {
-        for (Budget* known = head; known != nullptr; known = known->next_) {
-            if (known->name_ == name) {
-                return *known;
-            }
-        }
-        if (fresh == nullptr) {
-            fresh = std::make_unique<Budget>(std::string{name});
-        }
-        fresh->next_ = head;
-        if (bucket.compare_exchange_strong(head, fresh.get())) {
-            return *fresh.release();
-        }
-        // Another thread was first: what it added is now in front, and may be ours.
+std::size_t BudgetRegistry::size() const {
+    const std::lock_guard lock{mutex_};
+    return budgets_.size();
+}
+
+void BudgetRegistry::sweep() {
+    if (budgets_.size() < sweep_at_) {
+        return;
     }
+    std::erase_if(budgets_, [](const auto& entry) {
+        return entry.second.use_count() == 1 && entry.second->open() == 0;
+    });
+    sweep_at_ = std::max(kSweepAtLeast, budgets_.size() * 2);
 }
 
 }  // namespace weir::pool

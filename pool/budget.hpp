@@ -2,8 +2,12 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,39 +53,39 @@ public:
     [[nodiscard]] const std::string& name() const { return name_; }
 
 private:
-    friend class BudgetRegistry;
     std::string name_;
     std::atomic<unsigned> open_{0};
     std::array<std::atomic<std::int64_t>, kWorkersMax> waiting_since_{};
-    Budget* next_ = nullptr;
 };
 
+using BudgetPtr = std::shared_ptr<Budget>;
+
 /// A place that was taken and goes back by itself, unless who holds it release()s it to a pool that
-/// counts it.
+/// counts it. A budget stays while a place of it is taken.
 struct GivesBack {
     void operator()(Budget* budget) const { budget->give_back(); }
 };
 
 using HeldPlace = std::unique_ptr<Budget, GivesBack>;
 
-/// All budgets of the process, found by name. Budgets live as long as the registry, so pointers to
-/// them stay valid; their number is that of the (database, user) pairs that ever logged in.
+/// All budgets of the process, found by name. One that nobody holds and that counts nothing is
+/// forgotten: clients can make up names where every database is let in.
 ///
-/// @thread any; look-ups and insertions take no lock
+/// @thread any; takes a lock, at logins and where a pool is made
 class BudgetRegistry {
 public:
-    BudgetRegistry() = default;
-    BudgetRegistry(const BudgetRegistry&) = delete;
-    BudgetRegistry& operator=(const BudgetRegistry&) = delete;
-    BudgetRegistry(BudgetRegistry&&) = delete;
-    BudgetRegistry& operator=(BudgetRegistry&&) = delete;
-    ~BudgetRegistry();
+    [[nodiscard]] BudgetPtr find_or_add(std::string_view name);
 
-    [[nodiscard]] Budget& find_or_add(std::string_view name);
+    /// @return how many are kept
+    [[nodiscard]] std::size_t size() const;
 
 private:
-    static constexpr std::size_t kBuckets = 1024;
-    std::array<std::atomic<Budget*>, kBuckets> buckets_{};
+    void sweep();
+
+    static constexpr std::size_t kSweepAtLeast = 64;
+    mutable std::mutex mutex_;
+    std::map<std::string, BudgetPtr, std::less<>> budgets_;
+    std::size_t sweep_at_ = kSweepAtLeast;
 };
 
 }  // namespace weir::pool

@@ -65,7 +65,7 @@ Backend::Environment Pool::backend_environment() {
             *this,
             traits_,
             env_.statements,
-            schema_epoch_};
+            *schema_epoch_};
 }
 
 Pool::~Pool() {
@@ -269,7 +269,7 @@ void Pool::on_defaults_changed() {
 }
 
 bool Pool::must_retire(const Backend& backend, TimePoint now) const {
-    const unsigned open = budget_.open();
+    const unsigned open = budget_->open();
     const unsigned max = plan_.settings.max;
     const bool is_surplus =
         max != 0 && (open > max + plan_.settings.reserve || (open > max && waiters_.empty()));

@@ -211,10 +211,10 @@ private:
     PoolPlan plan_;
     std::uint64_t generation_;
     BackendTraits traits_;
-    Budget& budget_;
-    Budget& database_budget_;
-    Budget& user_budget_;
-    SchemaEpoch& schema_epoch_;
+    BudgetPtr budget_;
+    BudgetPtr database_budget_;
+    BudgetPtr user_budget_;
+    SchemaEpochPtr schema_epoch_;
     Credentials credentials_;
     PoolCounters counters_;
     std::uint64_t clients_ = 0;

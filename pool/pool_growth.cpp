@@ -89,17 +89,17 @@ void Pool::grow() {
 }
 
 bool Pool::take_place(unsigned max) {
-    if (!budget_.try_take(max)) {
+    if (!budget_->try_take(max)) {
         return false;
     }
-    if (!database_budget_.try_take(plan_.limits.max_database_connections)) {
-        budget_.give_back();
+    if (!database_budget_->try_take(plan_.limits.max_database_connections)) {
+        budget_->give_back();
         static_cast<void>(env_.peers.make_room(*this));
         return false;
     }
-    if (!user_budget_.try_take(plan_.limits.max_user_connections)) {
-        database_budget_.give_back();
-        budget_.give_back();
+    if (!user_budget_->try_take(plan_.limits.max_user_connections)) {
+        database_budget_->give_back();
+        budget_->give_back();
         static_cast<void>(env_.peers.make_room(*this));
         return false;
     }
@@ -107,9 +107,9 @@ bool Pool::take_place(unsigned max) {
 }
 
 void Pool::give_place_back() {
-    user_budget_.give_back();
-    database_budget_.give_back();
-    budget_.give_back();
+    user_budget_->give_back();
+    database_budget_->give_back();
+    budget_->give_back();
     wake_oldest_peer();
 }
 
@@ -187,7 +187,7 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
     const auto seconds = std::chrono::duration<double>(waited).count();
     const std::string text = "query_wait_timeout: no server connection within " +
                              std::to_string(seconds).substr(0, 5) + " s (pool " + key_.database +
-                             "/" + key_.user + ": " + std::to_string(budget_.open()) + " of " +
+                             "/" + key_.user + ": " + std::to_string(budget_->open()) + " of " +
                              std::to_string(plan_.settings.max) + " open, " +
                              std::to_string(list(BackendState::Leased).size()) + " active, " +
                              std::to_string(waiters_.size()) + " waiting, longest wait " +

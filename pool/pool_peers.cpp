@@ -23,8 +23,8 @@ void Pool::announce() {
     if (has_peers()) {
         const LeaseHolder* first = waiters_.front();
         has_asked_ = has_asked_ && first != nullptr;
-        budget_.announce_waiter(env_.worker,
-                                first == nullptr ? 0 : nanoseconds(first->waiting_since));
+        budget_->announce_waiter(env_.worker,
+                                 first == nullptr ? 0 : nanoseconds(first->waiting_since));
     }
 }
 
@@ -49,7 +49,7 @@ void Pool::on_lend_request(unsigned borrower) {
         park_for(*backend, borrower);
         return;
     }
-    if (plan_.settings.max != 0 && budget_.open() >= plan_.settings.max) {
+    if (plan_.settings.max != 0 && budget_->open() >= plan_.settings.max) {
         return;
     }
     env_.peers.post_to_pool(borrower, key_, [](Pool& pool) { pool.look_again(); });
@@ -62,7 +62,7 @@ bool Pool::hand_to_older_waiter(Backend& backend) {
     std::int64_t oldest = waiters_.empty() ? 0 : nanoseconds(waiters_.front()->waiting_since);
     unsigned oldest_worker = env_.worker;
     for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
-        const std::int64_t since = worker == env_.worker ? 0 : budget_.waiting_since(worker);
+        const std::int64_t since = worker == env_.worker ? 0 : budget_->waiting_since(worker);
         if (since != 0 && (oldest == 0 || since < oldest)) {
             oldest = since;
             oldest_worker = worker;
@@ -71,7 +71,7 @@ bool Pool::hand_to_older_waiter(Backend& backend) {
     if (oldest_worker == env_.worker) {
         return false;
     }
-    budget_.announce_waiter(oldest_worker, 0);  // it announces again if this one is not enough
+    budget_->announce_waiter(oldest_worker, 0);  // it announces again if this one is not enough
     park_for(backend, oldest_worker);
     return true;
 }
@@ -80,7 +80,8 @@ bool Pool::hand_to_older_waiter(Backend& backend) {
 /// one less where no pool is left to adopt it.
 void Pool::park_for(Backend& backend, unsigned worker) {
     auto parked = std::make_shared<ParkedBackend>(backend.park());
-    parked->places = {HeldPlace{&budget_}, HeldPlace{&database_budget_}, HeldPlace{&user_budget_}};
+    parked->places = {
+        HeldPlace{budget_.get()}, HeldPlace{database_budget_.get()}, HeldPlace{user_budget_.get()}};
     const auto found = backends_.find(&backend);
     std::unique_ptr<Backend> shell = std::move(found->second);
     backends_.erase(found);
@@ -128,7 +129,7 @@ void Pool::wake_oldest_peer() {
         return;
     }
     for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
-        if (worker != env_.worker && budget_.waiting_since(worker) != 0) {
+        if (worker != env_.worker && budget_->waiting_since(worker) != 0) {
             env_.peers.post_to_pool(worker, key_, [](Pool& pool) { pool.look_again(); });
         }
     }
@@ -136,7 +137,7 @@ void Pool::wake_oldest_peer() {
 
 bool Pool::shares_limit_with(const Pool& other) const {
     return this != &other &&
-           (&database_budget_ == &other.database_budget_ || &user_budget_ == &other.user_budget_);
+           (database_budget_ == other.database_budget_ || user_budget_ == other.user_budget_);
 }
 
 bool Pool::close_one_idle() {

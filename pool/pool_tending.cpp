@@ -53,7 +53,7 @@ void Pool::tend_idle(TimePoint now) {
     const unsigned keep = is_in_use(now) ? plan_.settings.min : 0;
     list(BackendState::Idle).for_each([&](Backend& backend) {
         const bool is_stale = timeout > Duration::zero() && now - backend.idle_since() >= timeout &&
-                              budget_.open() > keep;
+                              budget_->open() > keep;
         if (is_stale || must_retire(backend, now)) {
             backend.close();
         }
@@ -111,7 +111,7 @@ void Pool::add_to(status::Pool& row, TimePoint now) const {
                 .count();
         row.longest_wait_us = std::max<std::int64_t>(row.longest_wait_us, waited);
     }
-    row.open = budget_.open();
+    row.open = budget_->open();
     row.assignments += counters_.assignments.value();
     row.transactions += counters_.transactions.value();
     row.statements += counters_.statements.value();

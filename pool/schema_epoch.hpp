@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -13,19 +16,31 @@ namespace weir::pool {
 /// result type").
 using SchemaEpoch = std::atomic<std::uint64_t>;
 
-/// The epochs of all databases. An epoch lives as long as the registry.
+using SchemaEpochPtr = std::shared_ptr<SchemaEpoch>;
+
+/// The epochs of all databases. One that no pool holds is forgotten.
 ///
 /// @thread any
 class SchemaEpochs {
 public:
-    [[nodiscard]] SchemaEpoch& find_or_add(const std::string& database) {
+    [[nodiscard]] SchemaEpochPtr find_or_add(const std::string& database) {
         const std::lock_guard<std::mutex> lock{mutex_};
-        return epochs_[database];
+        if (epochs_.size() >= sweep_at_ && !epochs_.contains(database)) {
+            std::erase_if(epochs_, [](const auto& entry) { return entry.second.use_count() == 1; });
+            sweep_at_ = std::max(kSweepAtLeast, epochs_.size() * 2);
+        }
+        SchemaEpochPtr& epoch = epochs_[database];
+        if (epoch == nullptr) {
+            epoch = std::make_shared<SchemaEpoch>(0);
+        }
+        return epoch;
     }
 
 private:
+    static constexpr std::size_t kSweepAtLeast = 64;
     std::mutex mutex_;
-    std::map<std::string, SchemaEpoch> epochs_;
+    std::map<std::string, SchemaEpochPtr> epochs_;
+    std::size_t sweep_at_ = kSweepAtLeast;
 };
 
 }  // namespace weir::pool

@@ -262,7 +262,7 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     const conf::UserSettings* user = config.find_user(user_);
     has_user_place_ = worker_.shared()
                           .budgets.find_or_add("client:" + user_)
-                          .try_take(user != nullptr ? user->max_clients : 0);
+                          ->try_take(user != nullptr ? user->max_clients : 0);
     if (!has_user_place_) {
         login_failed(sqlstate::kTooManyConnections,
                      "client connections exceeded (max_user_client_connections)",

@@ -184,7 +184,7 @@ void ClientSession::close() {
         pool_->client_left();
     }
     if (has_user_place_) {
-        worker_.shared().budgets.find_or_add("client:" + user_).give_back();
+        worker_.shared().budgets.find_or_add("client:" + user_)->give_back();
     }
     if (is_counted_) {
         worker_.shared().clients.fetch_sub(1);

@@ -95,7 +95,7 @@ TEST_SUITE("pool_lending") {
         CHECK(order.size() == 20);
         CHECK(most == 2);
         CHECK(rig.server.login_count() == 2);
-        CHECK(rig.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14}).open() == 2);
+        CHECK(rig.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14})->open() == 2);
     }
 
     TEST_CASE("pool: whoever comes while others wait does not overtake them") {
@@ -194,7 +194,7 @@ TEST_SUITE("pool_lending") {
         bob.release();
         REQUIRE(rig.until([&] { return third.has_backend(); }));
         REQUIRE(rig.until([&] { return rig.server.open_count() == 2; }));
-        CHECK(rig.budgets.find_or_add("database:shop").open() == 2);
+        CHECK(rig.budgets.find_or_add("database:shop")->open() == 2);
     }
 
     TEST_CASE("pool: dies quietly in the middle of everything, and closes what it has") {
@@ -215,7 +215,7 @@ TEST_SUITE("pool_lending") {
         }
         { const PoolSet doomed = std::move(rig.pools); }
         rig.loop.run_pending();
-        CHECK(rig.budgets.find_or_add("database:shop").open() == 0);
+        CHECK(rig.budgets.find_or_add("database:shop")->open() == 0);
     }
 }
 

@@ -69,17 +69,17 @@ TEST_SUITE("pool_peers") {
         Side side;
         side.plan.settings.max = 2;
         side.plan.replication = "true";
-        Budget& budget = side.budgets.find_or_add(std::string{"pool:shop\0ann\0true", 18});
-        Side::wait_on_other_worker(budget);
+        const BudgetPtr budget = side.budgets.find_or_add(std::string{"pool:shop\0ann\0true", 18});
+        Side::wait_on_other_worker(*budget);
         Pool& pool = side.pools.find_or_add({"shop", "ann", "true#5"}, side.plan);
         {
             Borrower client{side.loop, pool};
             client.acquire();
             REQUIRE(side.until([&] { return client.has_backend(); }));
             CHECK(side.other.posted.empty());
-            CHECK(budget.open() == 1);
+            CHECK(budget->open() == 1);
             client.release();
-            CHECK(side.until([&] { return budget.open() == 0; }));
+            CHECK(side.until([&] { return budget->open() == 0; }));
         }
         CHECK(side.other.posted.empty());
     }
@@ -125,12 +125,12 @@ TEST_SUITE("pool_peers") {
     TEST_CASE("pool: a connection no pool adopts on the other worker gives its place back") {
         Side side;
         Pool& pool = side.pools.find_or_add({"shop", "ann", ""}, side.plan);
-        const std::array<Budget*, 3> limits = {
-            &side.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14}),
-            &side.budgets.find_or_add("database:shop"),
-            &side.budgets.find_or_add("user:ann")};
+        const std::array<BudgetPtr, 3> limits = {
+            side.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14}),
+            side.budgets.find_or_add("database:shop"),
+            side.budgets.find_or_add("user:ann")};
         const auto all_have = [&limits](unsigned open) {
-            return std::all_of(limits.begin(), limits.end(), [open](const Budget* limit) {
+            return std::all_of(limits.begin(), limits.end(), [open](const BudgetPtr& limit) {
                 return limit->open() == open;
             });
         };

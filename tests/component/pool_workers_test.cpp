@@ -291,7 +291,7 @@ TEST_SUITE("pool_workers") {
         }));
         CHECK(most <= 2);
         CHECK(process.server.login_count() == 2);  // handed over, not closed and opened
-        CHECK(process.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14}).open() == 2);
+        CHECK(process.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14})->open() == 2);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 using weir::pool::Budget;
+using weir::pool::BudgetPtr;
 using weir::pool::BudgetRegistry;
 
 TEST_SUITE("budget") {
@@ -71,13 +72,13 @@ TEST_SUITE("budget") {
     TEST_CASE("budget registry: one name is one budget, also when threads ask at once") {
         BudgetRegistry registry;
         constexpr int kNames = 200;
-        std::vector<std::vector<Budget*>> seen(4, std::vector<Budget*>(kNames));
+        std::vector<std::vector<BudgetPtr>> seen(4, std::vector<BudgetPtr>(kNames));
         std::vector<std::thread> threads;
         threads.reserve(4);
-        for (std::vector<Budget*>& found : seen) {
+        for (std::vector<BudgetPtr>& found : seen) {
             threads.emplace_back([&registry, &found] {
                 for (std::size_t name = 0; name < kNames; ++name) {
-                    found[name] = &registry.find_or_add("pool " + std::to_string(name));
+                    found[name] = registry.find_or_add("pool " + std::to_string(name));
                 }
             });
         }
@@ -89,5 +90,18 @@ TEST_SUITE("budget") {
             CHECK(seen[0][name] == seen[3][name]);
             CHECK(seen[0][name]->name() == "pool " + std::to_string(name));
         }
+    }
+
+    TEST_CASE("budget registry: forgets names that nobody holds and that count nothing") {
+        BudgetRegistry registry;
+        const BudgetPtr held = registry.find_or_add("held");
+        CHECK(registry.find_or_add("taken")->try_take(1));
+        constexpr int kNames = 10000;
+        for (int name = 0; name < kNames; ++name) {
+            static_cast<void>(registry.find_or_add("database:" + std::to_string(name)));
+        }
+        CHECK(registry.size() < 200);
+        CHECK(registry.find_or_add("held") == held);
+        CHECK(registry.find_or_add("taken")->open() == 1);
     }
 }
