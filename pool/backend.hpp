@@ -283,6 +283,7 @@ private:
 
     std::size_t relay(ByteView bytes);
     [[nodiscard]] Treatment begin_frame(ByteView rest);
+    [[nodiscard]] Treatment take_reply(protocol::BackendMessage type, std::optional<ByteView> body);
     void pass_on(ByteView part, net::WriteBatch& batch);
     [[nodiscard]] bool has_failed_to_clean(protocol::ReplyVerdict verdict) const;
     [[nodiscard]] Treatment look_into(protocol::BackendMessage type,

@@ -78,7 +78,7 @@ void Backend::send_parse(const StatementPtr& statement,
 }
 
 void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
-    constexpr std::string_view kNoName{"", 1};
+    constexpr std::string_view kNoName{"\0", 1};
     will_send({FrontendMessage::Parse, ReplyAction::Prepare, Noted::Nowhere});
     env_.pool_counters.backend_parses.add();
     batch.add_header(FrontendMessage::Parse, kNoName.size() + statement.definition.size());

@@ -259,6 +259,13 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
         }
         return Treatment::Drop;
     }
+    return take_reply(
+        type, is_looked_into ? std::optional{protocol::body_of(rest, header)} : std::nullopt);
+}
+
+/// A message has come that may be owed.
+/// @param body where it is looked into
+Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteView> body) {
     const bool is_unnamed = type == BackendMessage::ParseComplete && !expected_.empty() &&
                             expected_.front().noted != protocol::Noted::ByBoth &&
                             expected_.front().noted != protocol::Noted::ByBackend;
@@ -278,9 +285,7 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
     if (verdict != ReplyVerdict::Replace) {
         settle_noted();
     }
-    const Treatment treatment = is_looked_into
-                                    ? look_into(type, protocol::body_of(rest, header), verdict)
-                                    : Treatment::Forward;
+    const Treatment treatment = body ? look_into(type, *body, verdict) : Treatment::Forward;
     if (treatment != Treatment::Forward || verdict == ReplyVerdict::Forward) {
         return treatment;
     }

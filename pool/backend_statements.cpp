@@ -7,10 +7,10 @@
 namespace weir::pool {
 
 BackendStatements::BackendStatements(StatementTable& table, const std::vector<Use>& uses) {
-    for (auto use = uses.rbegin(); use != uses.rend(); ++use) {
-        const StatementPtr statement = table.intern(use->statement->definition);
-        set(statement.get(), Use{statement, use->epoch});
-    }
+    std::for_each(uses.rbegin(), uses.rend(), [&](const Use& use) {
+        const StatementPtr statement = table.intern(use.statement->definition);
+        set(statement.get(), Use{statement, use.epoch});
+    });
 }
 
 bool BackendStatements::use(const StatementPtr& statement, std::uint64_t epoch) {

@@ -217,12 +217,12 @@ ReplyVerdict ExpectedReplies::verdict_of_front() const {
         return ReplyVerdict::Forward;
     }
     switch (front().action) {
-        case ReplyAction::Forward: break;
         case ReplyAction::Swallow:
         case ReplyAction::Prepare: return ReplyVerdict::Swallow;
-        case ReplyAction::Second: break;
-        case ReplyAction::Answer: break;  // notices and the like of what came before it
         case ReplyAction::Refuse: return ReplyVerdict::Unexpected;  // it was sure to fail
+        case ReplyAction::Forward:
+        case ReplyAction::Second:
+        case ReplyAction::Answer: break;  // Answer: notices and the like of what came before it
     }
     return ReplyVerdict::Forward;
 }

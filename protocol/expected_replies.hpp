@@ -23,7 +23,7 @@ enum class Noted : std::uint8_t { Nowhere = 0, ByBackend = 1, ByClient = 2, ByBo
 
 /// One thing a backend still owes: a frontend message that will be answered, in the order sent.
 struct ExpectedReply {
-    FrontendMessage request;
+    FrontendMessage request{};
     ReplyAction action = ReplyAction::Forward;
     Noted noted = Noted::Nowhere;
 };
@@ -67,7 +67,7 @@ public:
         sent(ExpectedReply{request, action, Noted::Nowhere});
     }
 
-    void sent(const ExpectedReply& request);
+    void sent(const ExpectedReply& entry);
 
     /// A message of this type has come back. Call once per message, in order.
     [[nodiscard]] ReplyVerdict received(BackendMessage reply);
