@@ -64,6 +64,9 @@ BackendLogin::Status BackendLogin::on_authentication(ByteView body, ByteWriter& 
     if (!view) {
         return refuse(view.error());
     }
+    if (awaits_keys_ || (scram_ && view->kind == AuthenticationKind::Sasl)) {
+        return refuse(sqlstate::kProtocolViolation, "unexpected message from server during login");
+    }
     switch (view->kind) {
         case AuthenticationKind::Ok:
             if (scram_ && !scram_->is_done()) {
@@ -150,10 +153,12 @@ BackendLogin::Status BackendLogin::on_sasl_continue(const protocol::Authenticati
     if (credentials_.keys) {
         return give_keys(*credentials_.keys, output);
     }
+    awaits_keys_ = true;
     return Status::NeedsKeys;
 }
 
 BackendLogin::Status BackendLogin::give_keys(const protocol::ScramKeys& keys, ByteWriter& output) {
+    awaits_keys_ = false;
     protocol::write_sasl_response(output, scram_->client_final(keys));
     return Status::Continue;
 }

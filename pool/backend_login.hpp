@@ -86,6 +86,7 @@ private:
     Credentials credentials_;
     std::vector<std::pair<std::string, std::string>> startup_parameters_;
     std::optional<protocol::ScramClient> scram_;
+    bool awaits_keys_ = false;  // give_keys() comes next: the server has nothing to say until then
     protocol::ScramClient::ServerFirst key_request_;
     bool is_authenticated_ = false;
     std::uint32_t process_id_ = 0;

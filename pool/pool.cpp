@@ -232,14 +232,21 @@ void Pool::serve() {
     announce();
 }
 
+/// What the server reports to a session without settings of its own; what some client has set there
+/// must never be told to others.
+void Pool::learn_defaults(const Backend& backend) {
+    if (defaults_.empty() && backend.generation() == generation_ && backend.applied() != nullptr &&
+        backend.applied()->empty()) {
+        defaults_ = backend.parameters();
+    }
+}
+
 void Pool::on_backend_idle(Backend& backend) {
     if (last_failure_ || defaults_.empty()) {
         last_failure_.reset();
         failing_since_ = kNever;
         retry_wait_ = Duration::zero();
-        if (defaults_.empty()) {
-            defaults_ = backend.parameters();
-        }
+        learn_defaults(backend);
     }
     if (must_retire(backend, env_.loop.now()) || (!key_.replication.empty() && waiters_.empty())) {
         backend.close();

@@ -193,6 +193,7 @@ private:
     void wake_oldest_peer();
     [[nodiscard]] bool has_peers() const;
     void dial();
+    void learn_defaults(const Backend& backend);
     [[nodiscard]] Backend::Environment backend_environment();
     void announce();
     void ask_peers();

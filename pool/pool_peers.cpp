@@ -98,9 +98,7 @@ void Pool::adopt(ParkedBackend parked) {
     Backend& adopted = *backend;
     list(BackendState::Idle).push_front(adopted);
     backends_.emplace(&adopted, std::move(backend));
-    if (defaults_.empty()) {
-        defaults_ = adopted.parameters();
-    }
+    learn_defaults(adopted);
     if (must_retire(adopted, env_.loop.now())) {
         adopted.close();
         return;

@@ -155,6 +155,31 @@ TEST_SUITE("backend login") {
         CHECK(feed(login, ok, output) == Status::Failed);
     }
 
+    TEST_CASE(
+        "backend login: a server that begins SCRAM again, or goes on before our keys, is refused") {
+        constexpr std::array<std::string_view, 1> kMechanisms = {protocol::kScramMechanism};
+        for (const bool is_again : {false, true}) {
+            CAPTURE(is_again);
+            BackendLogin login = make_login(with_secret("pencil"));
+            ByteWriter output;
+            login.start(output);
+            output.clear();
+            ByteWriter sasl;
+            protocol::write_authentication_sasl(sasl, kMechanisms);
+            REQUIRE(feed(login, sasl, output) == Status::Continue);
+            ByteReader initial{body_of_first(output)};
+            static_cast<void>(initial.cstring());
+            static_cast<void>(initial.u32());
+            const std::string first{as_text(initial.rest())};
+            const std::string nonce = first.substr(first.find("r=") + 2);
+            ByteWriter go_on;
+            protocol::write_authentication_sasl_continue(go_on,
+                                                         "r=" + nonce + "x,s=c2FsdA==,i=4096");
+            REQUIRE(feed(login, go_on, output) == Status::NeedsKeys);
+            CHECK(feed(login, is_again ? sasl : go_on, output) == Status::Failed);
+        }
+    }
+
     TEST_CASE("backend login: the server's own error is kept, and whether it may pass") {
         for (const auto& [sqlstate, is_final] : {std::pair{sqlstate::kInvalidCatalogName, true},
                                                  std::pair{sqlstate::kInvalidPassword, true},
