@@ -41,7 +41,7 @@ bool ends_copy_in(FrontendMessage request) {
 void ExpectedReplies::sent(const ExpectedReply& entry) {
     const FrontendMessage request = entry.request;
     if (ends_copy_in(request)) {
-        if (copy_ == Copy::In) {
+        if (copy_ == Copy::In && !copy_in_ended_) {
             copy_in_ended_ = true;
         } else if (!empty() && !skipping_) {
             queue_.push_back(

@@ -70,6 +70,12 @@ TEST_SUITE("expected_replies") {
         }
     }
 
+    TEST_CASE("copy: the ends of two in one query, sent before the second has begun") {
+        ExpectedReplies owed;
+        CHECK(play(owed, ">Q <G >d >c >d >c >S <C <G <C <Z <Z") == "FFFFFF");
+        CHECK(owed.empty());
+    }
+
     TEST_CASE("copy: in, out and both, in a simple query") {
         CHECK(play(">Q <G >d >d >c <C <Z") == "FFF");
         CHECK(play(">Q <G >d >f <E <Z") == "FFF");
