@@ -34,7 +34,7 @@ class Worker;
 /// One client connection from accept to close.
 ///
 /// Owned by its Worker, lives on that worker's loop. It holds a backend while a transaction (in
-/// session mode: the session) is under way, and next to no memory while idle. Ends by end(),
+/// session mode: the session) is under way, and next to no memory while idle. Ends by close(),
 /// fatal() or the client's leaving; the worker deletes it in a later turn.
 class ClientSession final : public ListNode<ClientSession>,
                             private net::StreamListener,
@@ -56,6 +56,8 @@ public:
     /// Tells the client the end (unless it is in the middle of a message) and closes.
     void fatal(SqlState sqlstate, std::string message);
     void fatal(const protocol::ErrorFields& fields);
+    /// Ends it at once, whatever it is still to be told.
+    void close();
     /// The configuration has changed.
     void refresh();
 
@@ -96,7 +98,6 @@ private:
     void send(const ByteWriter& writer);
     void leave_backend(pool::Backend::Departure departure);
     void close_when_sent();
-    void close();
     void set_idle_deadline();
     [[nodiscard]] std::size_t hold(ByteView bytes);
     void resume_held();

@@ -1,5 +1,6 @@
 #include "proxy/worker.hpp"
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "net/socket.hpp"
@@ -50,9 +51,7 @@ void Worker::run(std::promise<void>& started) {
     loop.run();
     while (ClientSession* session = sessions_.front()) {
         session->fatal(sqlstate::kAdminShutdown, "server shutting down");
-        if (session == sessions_.front()) {
-            remove(*session);  // its last words did not all fit: there is no more time for them
-        }
+        session->close();  // its last words may not all have fit: there is no more time for them
     }
     loop.run_pending();
     pools_.reset();
@@ -130,6 +129,8 @@ void Worker::add_client_here(net::Fd fd) {
 }
 
 void Worker::remove(ClientSession& session) {
+    WEIR_ASSERT(
+        session.ListNode<ClientSession>::is_linked());  // once only: from here on the loop owns it
     session.unlink_from_worker();
     load_.fetch_sub(1, std::memory_order_relaxed);
     loop_->defer_delete(std::unique_ptr<ClientSession>{&session});

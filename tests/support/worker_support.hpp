@@ -122,6 +122,14 @@ public:
         }
     }
 
+    /// Runs `task` on the worker's thread.
+    void post(std::function<void(proxy::Worker&)> task) {
+        shared_.workers.front()->post(std::move(task));
+    }
+
+    /// Lets its loop end; the worker itself is there until the fixture goes.
+    void stop() { shared_.workers.front()->stop(); }
+
 private:
     std::unique_ptr<proxy::Console> open(proxy::ConsoleClient client) override {
         return std::make_unique<ScriptedConsole>(script_, std::move(client));
