@@ -63,9 +63,8 @@ StatementReference ClientSession::reference_of(const protocol::FrameHeader& head
     const auto query = protocol::read_query(protocol::body_of(rest, header));
     auto name = query ? deallocated_name(query->sql) : std::nullopt;
     if (name && (statements_->find(*name) != nullptr || statements_->is_unsettled(*name))) {
-        deallocated_ = std::move(*name);
         reference.kind = StatementReference::Kind::Named;
-        reference.name = deallocated_;
+        reference.name = statements_->keep(std::move(*name));
     }
     return reference;
 }
@@ -135,7 +134,7 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
         return refuse_named(error(parse.error().sqlstate(), std::string{parse.error().what()}));
     }
     if (const ClientStatement* taken = statements().find(reference.name); taken != nullptr) {
-        refusals_.push_back(error(sqlstate::kDuplicatePreparedStatement,
+        statements().refuse(error(sqlstate::kDuplicatePreparedStatement,
                                   quoted(reference.name) + " already exists"));
         backend_->refuse_parse(
             taken->statement, body.subspan(reference.name.size() + 1), *outgoing_);
@@ -273,7 +272,7 @@ void ClientSession::deallocate_named(std::string_view name) {
 }
 
 ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {
-    refusals_.push_back(std::move(why));
+    statements().refuse(std::move(why));
     backend_->refuse(*outgoing_);
     return {Treatment::Drop};
 }
@@ -290,14 +289,12 @@ void ClientSession::forget_pending_statements() {
     if (statements_ != nullptr) {
         statements_->drop_all();
     }
-    refusals_.clear();
     has_unnamed_in_batch_ = false;
 }
 
 void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
-    refusals_.erase(refusals_.begin(),
-                    refusals_.begin() + static_cast<std::ptrdiff_t>(outcome.dropped_refusals));
     if (statements_ != nullptr) {
+        statements_->drop_refusals(outcome.dropped_refusals);
         statements_->settle(outcome.done_by_client);
         statements_->drop(outcome.dropped_by_client,
                           outcome.has_first_failed ? ClientStatements::Why::FirstFailed
@@ -306,8 +303,7 @@ void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
 }
 
 void ClientSession::on_refusal_due(ByteView error) {
-    const protocol::ErrorFields why = std::move(refusals_.front());
-    refusals_.pop_front();
+    const protocol::ErrorFields why = statements().take_refusal();
     ByteWriter output;
     const auto theirs = protocol::read_error(error);
     if (theirs && theirs->sqlstate == why.sqlstate) {

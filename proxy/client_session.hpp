@@ -21,11 +21,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::proxy {
 
@@ -200,7 +200,6 @@ private:
     pool::SettingsPtr settings_;
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
     std::string deallocated_;                       // the name in the DEALLOCATE that is being read
-    std::deque<protocol::ErrorFields> refusals_;    // errors that the backend fails in place of
     std::string user_;
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts

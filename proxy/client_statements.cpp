@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -50,6 +51,18 @@ void ClientStatements::drop(std::uint32_t count, Why why) {
         }
     }
     settle(count);
+}
+
+protocol::ErrorFields ClientStatements::take_refusal() {
+    WEIR_CHECK(!refusals_.empty());
+    protocol::ErrorFields why = std::move(refusals_.front());
+    refusals_.erase(refusals_.begin());
+    return why;
+}
+
+void ClientStatements::drop_refusals(std::uint32_t count) {
+    WEIR_CHECK(count <= refusals_.size());
+    refusals_.erase(refusals_.begin(), refusals_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 void ClientStatements::forget_all() {

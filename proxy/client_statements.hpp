@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pool/statement.hpp"
+#include "protocol/error_reply.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace weir::proxy {
 
@@ -47,7 +50,10 @@ public:
     /// The oldest `count` changes will not happen.
     void drop(std::uint32_t count, Why why);
 
-    void drop_all() { drop(static_cast<std::uint32_t>(pending_.size()), Why::Skipped); }
+    void drop_all() {
+        drop(static_cast<std::uint32_t>(pending_.size()), Why::Skipped);
+        refusals_.clear();
+    }
 
     /// All its statements are gone (DISCARD ALL, DEALLOCATE ALL); what is on its way behind that
     /// stays.
@@ -55,6 +61,22 @@ public:
 
     /// The unnamed statement is gone: a simple Query is on its way.
     void forget_unnamed();
+
+    /// The backend fails in place of a request of the client; this is what the client is to be
+    /// told.
+    void refuse(protocol::ErrorFields why) { refusals_.push_back(std::move(why)); }
+
+    /// @return what the oldest refusal is to be told as; only when there is one
+    [[nodiscard]] protocol::ErrorFields take_refusal();
+    /// The oldest `count` refusals were skipped after an error.
+    void drop_refusals(std::uint32_t count);
+
+    /// Keeps the name in the DEALLOCATE that is being read.
+    /// @valid until the next call
+    [[nodiscard]] std::string_view keep(std::string name) {
+        kept_ = std::move(name);
+        return kept_;
+    }
 
     [[nodiscard]] std::size_t size() const { return by_name_.size(); }
 
@@ -69,6 +91,8 @@ private:
     void set(const std::string& name, const ClientStatement& statement);
 
     std::map<std::string, ClientStatement, std::less<>> by_name_;
+    std::string kept_;
+    std::vector<protocol::ErrorFields> refusals_;
     std::deque<Change> pending_;
     std::size_t sealed_ = 0;  // of pending_, from the front
 };
