@@ -71,11 +71,13 @@ def test_clients_of_one_user_that_come_at_once_count_before_they_are_welcome(
 def test_silent_connections_do_not_take_every_descriptor(start_weir: StartWeir) -> None:
     """Beyond max_clients there are 256 places for those that have not said who they are, then none."""
     weir: Any = start_weir({"listen": {"max_clients": 20, "threads": 2}})
-    before = weir.open_descriptors()
+    with weir.logged_in():
+        before = weir.open_descriptors()
     silent = [weir.raw() for _ in range(400)]
     wait_until(lambda: "connections_turned_away" in weir.log, "the surplus is turned away")
-    assert weir.open_descriptors() - before <= 20 + 256
-    assert silent[-1].receive_to_end() == []
+    assert silent[-1].receive_to_end() == []  # so all have been looked at
+    own = 16  # what the process itself opens and closes meanwhile
+    assert weir.open_descriptors() - before <= 20 + 256 + own
     for client in silent:
         client.close()
     wait_until(lambda: can_log_in(weir), "there is room again")
