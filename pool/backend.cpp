@@ -393,7 +393,7 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
     }
     log::info("backend_too_slow",
               {{"backend", id_}, {"pid", process_id_}, {"state", name_of(state_)}});
-    end(/*failure=*/nullptr);
+    lose(sqlstate::kConnectionFailure, "server does not answer");
 }
 
 /// The connection is of no more use: tells the holder, if there is one, and ends.

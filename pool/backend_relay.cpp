@@ -25,6 +25,8 @@ namespace {
 /// A client that has left cannot take its results: a statement that has produced this much for
 /// nobody is cancelled.
 constexpr std::size_t kOrphanBytesMax = std::size_t{1} << 20U;
+/// Settings take a server next to no time: one that is not through by then has stopped.
+constexpr std::chrono::seconds kPrepareWithin{5};
 /// A command tag that resets the session: only frames of exactly these lengths are looked into.
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kReset = "RESET";
@@ -85,6 +87,7 @@ bool Backend::prepare(const SettingsPtr& wanted) {
         rest = rest.subspan(header.frame_bytes());
     }
     env_.counters.bytes_to_backends.add(output.size());
+    env_.loop.set_deadline(deadline_, env_.loop.now() + kPrepareWithin);
     stream_->write(output.bytes());
     return false;
 }
@@ -445,6 +448,7 @@ void Backend::forget_statements(ReplyVerdict verdict) {
 }
 
 void Backend::finish_prepare() {
+    deadline_.clear();
     const SettingsPtr wanted = std::exchange(wanted_, nullptr);
     LeaseHolder* holder = holder_;
     if (prepare_error_) {

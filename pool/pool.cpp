@@ -11,7 +11,6 @@ using status::PoolEvent;
 
 namespace {
 
-constexpr std::chrono::milliseconds kCheckWithin{3000};
 /// Answers to logins that are remembered per pool; clients with rarer settings ask a backend.
 constexpr std::size_t kWelcomesMax = 256;
 
@@ -54,6 +53,7 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
       schema_epoch_{env_.schema_epochs.find_or_add(key_.database)},
+      credentials_{plan_.credentials},
       last_client_at_{env_.loop.now()} {}
 
 Backend::Environment Pool::backend_environment() {
@@ -190,6 +190,11 @@ const std::string* Pool::default_of(std::string_view lower_case_name) const {
     return nullptr;
 }
 
+bool Pool::is_check_due(const Backend& idle, TimePoint now) const {
+    const Duration check_after = plan_.settings.check_after;
+    return check_after > Duration::zero() && now - idle.idle_since() > check_after;
+}
+
 /// @return whether the holder has a backend now
 bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
     const TimePoint now = env_.loop.now();
@@ -198,8 +203,7 @@ bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
             backend->close();
             continue;
         }
-        const Duration check_after = plan_.settings.check_after;
-        if (check_after > Duration::zero() && now - backend->idle_since() > check_after) {
+        if (is_check_due(*backend, now)) {
             backend->check(kCheckWithin);  // it comes back through on_backend_idle()
             return false;
         }

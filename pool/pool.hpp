@@ -10,6 +10,7 @@
 #include "pool/budget.hpp"
 #include "pool/canceller.hpp"
 #include "pool/counters.hpp"
+#include "pool/credentials.hpp"
 #include "pool/lease_holder.hpp"
 
 #include <array>
@@ -41,6 +42,7 @@ struct PoolPlan {
     Endpoint endpoint;
     std::string dbname;
     std::map<std::string, std::string> startup_settings;
+    Credentials credentials;  ///< as configured; empty where only a client's own proof will do
     std::string replication;  ///< startup parameter of that name; "" = an ordinary connection
     std::string connect_query;
     std::chrono::milliseconds connect_timeout{};
@@ -163,6 +165,8 @@ public:
 
 private:
     static constexpr std::size_t kStates = 9;
+    /// An idle backend that does not answer within this is no more.
+    static constexpr std::chrono::milliseconds kCheckWithin{3000};
 
     [[nodiscard]] static BackendTraits traits_of(const PoolPlan& plan, const PoolKey& key);
 
@@ -183,6 +187,7 @@ private:
 
     [[nodiscard]] std::size_t opening() const;
     [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now) const;
+    [[nodiscard]] bool is_check_due(const Backend& idle, TimePoint now) const;
     [[nodiscard]] bool lend_idle(LeaseHolder& holder, Duration waited);
     void serve();
     [[nodiscard]] bool hand_to_older_waiter(Backend& backend);

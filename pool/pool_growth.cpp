@@ -71,6 +71,11 @@ void Pool::grow() {
     const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
     while (opening() < at_once &&
            opening() + list(BackendState::Checking).size() < waiters_.size()) {
+        if (Backend* idle = list(BackendState::Idle).front();
+            idle != nullptr && is_check_due(*idle, now)) {
+            idle->check(kCheckWithin);  // one that is there may be as good as a new one
+            continue;
+        }
         unsigned max = plan_.settings.max;
         const bool may_use_reserve =
             now - waiters_.front()->waiting_since >= plan_.settings.reserve_after;

@@ -27,6 +27,7 @@ void Pool::apply(PoolPlan plan) {
     }
     plan_ = std::move(plan);
     traits_ = traits_of(plan_, key_);
+    learn(plan_.credentials);
     tend_idle(env_.loop.now());
     look_again();
     schedule();

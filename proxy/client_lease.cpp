@@ -107,7 +107,7 @@ void ClientSession::answer_refused(const protocol::ErrorFields& error) {
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
     send(output);
-    set_idle_deadline();
+    came_to_rest();
 }
 
 void ClientSession::maybe_give_back() {
@@ -126,27 +126,50 @@ void ClientSession::give_back() {
     transaction_at_ = now;
     if (is_session_mode()) {
         deadline_.clear();
-        if (worker_.is_draining()) {
-            fatal(sqlstate::kAdminShutdown, "server shutting down");
-        }
+        end_if_draining();
         return;
     }
     transition(ClientEvent::BackendGivenBack);
     stream_.resume(net::Pause::PeerIsFull);  // what the backend was too full for is dropped now
     pool_->release(*std::exchange(backend_, nullptr));
+    came_to_rest();
+}
+
+/// What has been asked for has been answered, by whomever: while the process drains that is the end.
+void ClientSession::came_to_rest() {
+    if (state_ == ClientState::Idle) {
+        end_if_draining();
+    }
+    if (state_ == ClientState::Idle || state_ == ClientState::Skipping) {
+        set_idle_deadline();
+    }
+}
+
+void ClientSession::end_if_draining() {
     if (worker_.is_draining()) {
         fatal(sqlstate::kAdminShutdown, "server shutting down");
-        return;
     }
-    set_idle_deadline();
 }
 
 /// Sets the deadline of the transaction under way: its own, and the one of a client that leaves it
-/// idle.
+/// idle. Idle is also who keeps the backend waiting for the rest of a message, or for a Sync.
 void ClientSession::watch_transaction() {
+    if (state_ != ClientState::Active) {
+        return;
+    }
     const conf::PoolSettings& settings = pool_->plan().settings;
+    if (settings.transaction_timeout <= Duration::zero() &&
+        settings.idle_in_transaction_timeout <= Duration::zero()) {
+        return;
+    }
+    if (backend_->is_at_rest() && body_left_ == 0) {
+        deadline_.clear();
+        return;
+    }
     TimePoint due = deadline_after(transaction_at_, settings.transaction_timeout);
-    if (backend_->owed().empty() && backend_->transaction_status() != TransactionStatus::Idle) {
+    const bool is_awaited =
+        body_left_ > 0 ? !backend_->is_full() : backend_->owed().empty() && !is_settling_;
+    if (is_awaited) {
         due = std::min(due,
                        deadline_after(worker_.loop().now(), settings.idle_in_transaction_timeout));
     }
@@ -159,6 +182,9 @@ void ClientSession::on_reply(const net::WriteBatch& batch) {
     pool_->counters().bytes_sent.add(batch.total());
     if (stream_.is_full()) {
         backend_->pause_replies();
+    }
+    if (backend_->owed().empty()) {
+        watch_transaction();  // from here on the transaction may be idle
     }
 }
 
@@ -180,8 +206,7 @@ void ClientSession::on_reply_end() {
         worker_.mutable_counters().statement_time.observe_us(
             microseconds(worker_.loop().now() - request_at_));
     }
-    const conf::PoolSettings& settings = pool_->plan().settings;
-    if (settings.mode == conf::PoolMode::Statement &&
+    if (!is_session_mode() && pool_->plan().settings.mode == conf::PoolMode::Statement &&
         backend_->transaction_status() != TransactionStatus::Idle) {
         refuse_open_transaction();
         go_on_settled();
@@ -189,8 +214,7 @@ void ClientSession::on_reply_end() {
     }
     if (backend_->is_at_rest() && body_left_ == 0) {
         give_back();
-    } else if (settings.transaction_timeout.count() > 0 ||
-               settings.idle_in_transaction_timeout.count() > 0) {
+    } else {
         watch_transaction();
     }
     go_on_settled();
@@ -220,6 +244,7 @@ void ClientSession::refuse_open_transaction() {
                                           : ClientEvent::RequestRefused);
     worker_.mutable_counters().errors.add(error.sqlstate);
     send(output);
+    came_to_rest();
 }
 
 void ClientSession::on_backend_drained() {
@@ -252,14 +277,15 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     is_forwarding_ = false;  // the rest of a message that was passing through is dropped
     ByteWriter output;
     const AfterReply after = write_loss(output, loss);
-    has_lost_transaction_ = output.empty() && loss.status != TransactionStatus::Idle;
+    has_lost_transaction_ = output.empty() && after == AfterReply::Ready &&
+                            loss.status != TransactionStatus::Idle;
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
     if (!output.empty()) {
         worker_.mutable_counters().errors.add(loss.reason.sqlstate);
         send(output);
     }
-    set_idle_deadline();
+    came_to_rest();
     go_on_settled();
 }
 

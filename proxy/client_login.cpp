@@ -277,17 +277,9 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
         key.replication = wishes.replication + "#" + std::to_string(id_);
     }
     pool_ = &worker_.pool_for(key, key.replication.empty() ? std::string{} : wishes.replication);
-    pool::Credentials credentials = login_->auth->learnt();
-    if (is_forced) {
-        credentials = {};
-        const conf::UserSettings* known = config.find_user(database.user);
-        credentials.secret = !database.password.empty() ? database.password
-                                                        : (known != nullptr ? known->secret : "");
-        if (database.user == wishes.user && credentials.secret.empty()) {
-            credentials = login_->auth->learnt();
-        }
+    if (key.user == wishes.user && (!is_forced || database.password.empty())) {
+        pool_->learn(login_->auth->learnt());
     }
-    pool_->learn(credentials);
     settings_ = worker_.settings().intern(wishes.settings);
     transition(ClientEvent::Authenticated);
     if (const auto* welcome =

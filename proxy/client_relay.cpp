@@ -57,6 +57,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
     }
     pool_->counters().bytes_received.add(used);
     maybe_give_back();
+    watch_transaction();
     return used;
 }
 
@@ -122,9 +123,6 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     } else {
         begun = begin_named(header, reference, rest);
     }
-    if (deadline_.is_set()) {
-        watch_transaction();
-    }
     return begun;
 }
 
@@ -167,6 +165,9 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
         }
     } else if (backend_->owed().empty()) {
         request_at_ = worker_.loop().now();
+        if (backend_->is_at_rest()) {
+            transaction_at_ = request_at_;  // session mode: it has been idle since the last one
+        }
     }
     return Treatment::Forward;
 }
@@ -179,7 +180,7 @@ ClientSession::Treatment ClientSession::skip(FrontendMessage type) {
     ByteWriter output;
     protocol::write_ready_for_query(output, TransactionStatus::Idle);
     send(output);
-    set_idle_deadline();
+    came_to_rest();
     return Treatment::Drop;
 }
 

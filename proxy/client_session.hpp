@@ -134,6 +134,8 @@ private:
     void return_prepared();
     void maybe_give_back();
     void give_back();
+    void came_to_rest();
+    void end_if_draining();
     void answer_refused(const protocol::ErrorFields& error);
     void refuse_open_transaction();
     void watch_transaction();

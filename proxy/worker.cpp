@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "net/socket.hpp"
+#include "protocol/password.hpp"
 #include "proxy/cancel_key.hpp"
 
 #include <algorithm>
@@ -18,6 +19,23 @@ constexpr std::chrono::seconds kSweepEvery{10};
 /// A cancel key's process id: six bits of worker, 25 random ones; positive, as PostgreSQL's are.
 constexpr unsigned kRandomPidBits = 25;
 constexpr std::uint32_t kRandomPidMask = (1U << kRandomPidBits) - 1;
+
+/// How to log in to PostgreSQL as `user` by what is configured alone. A SCRAM verifier is good for
+/// checking a client, not for a login.
+pool::Credentials configured_credentials(const conf::Config& config,
+                                         const conf::DatabaseSettings& database,
+                                         const std::string& user) {
+    pool::Credentials credentials;
+    if (user == database.user && !database.password.empty()) {
+        credentials.secret = database.password;
+        return credentials;
+    }
+    const conf::UserSettings* known = config.find_user(user);
+    if (known != nullptr && protocol::kind_of(known->secret) != protocol::SecretKind::Scram) {
+        credentials.secret = known->secret;
+    }
+    return credentials;
+}
 
 }  // namespace
 
@@ -66,7 +84,11 @@ void Worker::on_deadline(net::Deadline& /*deadline*/) {
 }
 
 void Worker::post(std::function<void(Worker&)> task) {
-    loop_->post([this, task = std::move(task)] { task(*this); });
+    loop_->post([this, task = std::move(task)] {
+        if (pools_ != nullptr) {  // else the end has come, and there is nothing left to do it with
+            task(*this);
+        }
+    });
 }
 
 void Worker::add_client(net::Fd fd) {
@@ -153,6 +175,7 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     plan.endpoint = cluster.servers.front();
     plan.dbname = database.dbname.empty() ? key.database : database.dbname;
     plan.startup_settings = database.set;
+    plan.credentials = configured_credentials(*config_, database, key.user);
     plan.replication = replication;
     plan.connect_query = replication.empty() ? database.connect_query : std::string{};
     plan.connect_timeout = cluster.connect_timeout;

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import StartWeir
 from support import scram
+from support.deadlines import wait_until
 from support.postgres import Postgres, Template
 from support.raw_client import ServerError
 
@@ -172,3 +173,27 @@ def test_password_that_changes_is_taken_over_by_reload(
     assert weir.value("SELECT 2", user="changing", password="second") == 2
     with pytest.raises(psycopg.OperationalError):
         weir.psycopg(user="changing", password="first")
+
+
+@pytest.mark.parametrize("where", ["database", "user"])
+def test_changed_password_serves_clients_that_are_logged_in(
+    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir, where: str
+) -> None:
+    postgres = own_postgres(hba=["host all app_role all scram-sha-256"])
+    postgres.execute("CREATE ROLE app_role LOGIN PASSWORD 'old'")
+
+    def known(password: str) -> dict[str, Any]:
+        if where == "user":
+            return {"user": {"app_role": {"password": password}}}
+        return {"database": {"*": {"user": "app_role", "password": password}}}
+
+    weir = start_weir_at(postgres.port, {"auth": {"method": "trust"}, **known("old")})
+    with weir.raw() as client:
+        client.log_in(user="app_role", database="app")
+        assert client.value("SELECT current_user") == "app_role"
+        postgres.execute("ALTER ROLE app_role PASSWORD 'new'")
+        weir.reload(known("new"))
+        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app_role'")
+        wait_until(lambda: postgres.backends("usename = 'app_role'") == 0)
+        client.query("SELECT 1")  # may still meet the end of the old connection
+        assert client.value("SELECT current_user") == "app_role"

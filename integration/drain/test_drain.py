@@ -199,3 +199,31 @@ def test_drain_closes_the_unix_socket_file(start_weir: StartWeir, tmp_path: obje
     weir.signal(signal.SIGTERM)
     assert weir.wait_exit(5) == 0
     assert not os.path.exists(path)
+
+
+def test_client_whose_request_was_refused_is_told_of_the_end(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "500ms"}})
+    with weir.logged_in() as holder, weir.logged_in() as refused, weir.logged_in() as skipping:
+        holder.query("BEGIN")
+        refused.send(wire.query("SELECT 1"))
+        skipping.send(wire.parse("SELECT 1"), wire.flush())
+        wait_until(lambda: weir.pool()["cl_waiting"] == 2)
+        weir.signal(signal.SIGTERM)
+        assert errors(refused.receive_to_end()) == ["53300", "57P01"]
+        assert skipping.receive().sqlstate == "53300"
+        skipping.send(wire.sync())
+        assert errors(skipping.receive_to_end()) == ["57P01"]
+        holder.query("COMMIT")
+    assert weir.wait_exit(5) == 0
+
+
+def test_client_whose_backend_is_lost_is_told_of_the_end(start_weir: StartWeir, postgres: Postgres) -> None:
+    weir = start_weir()
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        pid = client.backend_pid()
+        weir.signal(signal.SIGTERM)
+        stays_true(weir.is_running, 0.2)
+        postgres.execute(f"SELECT pg_terminate_backend({pid})")
+        assert errors(client.receive_to_end()) == ["57P01"]
+    assert weir.wait_exit(5) == 0

@@ -1,5 +1,7 @@
 """Every deadline ends what it should, says why, and nobody else notices."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -135,3 +137,68 @@ def test_timeouts_hold_in_session_mode_too(start_weir: StartWeir) -> None:
         client.query("BEGIN")
         ends_with(client, "25P03")
     assert weir.value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(wire.parse("SELECT 1") + wire.flush(), id="no Sync"),
+        pytest.param(wire.query("SELECT 1")[:7], id="half a Query"),
+        pytest.param(wire.parse("SELECT 1", "named") + wire.flush(), id="no Sync behind a named statement"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_idle_in_transaction_timeout_ends_who_stops_in_its_first_exchange(
+    start_weir: StartWeir, mode: str, first: bytes
+) -> None:
+    weir = start_weir({"pool": {"mode": mode, "max": 1, "idle_in_transaction_timeout": "300ms", "acquire_timeout": "10s"}})
+    with weir.logged_in() as client, weir.logged_in() as other:
+        client.send(first)
+        wait_until(lambda: weir.pool()["sv_active"] == 1)
+        other.send(wire.query("SELECT 1"))
+        assert errors([m for m in client.receive_to_end() if m.type == "E"]) == ["25P03"]
+        assert errors(other.receive_ready()) == []
+
+
+def test_transaction_timeout_ends_one_long_statement(start_weir: StartWeir, postgres: Postgres) -> None:
+    weir = start_weir({"pool": {"max": 1, "transaction_timeout": "400ms", "acquire_timeout": "10s"}})
+    with weir.logged_in() as client, weir.logged_in() as other:
+        client.send(wire.query("SELECT pg_sleep(600)"))
+        ends_with(client, "25P04")
+        assert other.value("SELECT 1") == "1"
+        assert postgres.backends("query LIKE '%pg_sleep(600)%' AND state = 'active'") == 0
+
+
+def test_idle_in_transaction_timeout_spares_who_sends_slowly(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"idle_in_transaction_timeout": "500ms"}})
+    with weir.logged_in() as client:
+        query = wire.query("SELECT length('" + "x" * 50 + "')")
+        for at in range(0, len(query), 10):
+            client.send(query[at : at + 10])
+            time.sleep(0.2)
+        assert errors(client.receive_ready()) == []
+
+
+def test_transaction_timeout_counts_no_idle_time_of_a_session(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"mode": "session", "transaction_timeout": "500ms"}})
+    with weir.logged_in() as client:
+        assert client.value("SELECT 1") == "1"
+        time.sleep(0.7)
+        assert errors(client.query("BEGIN")) == []
+        assert errors(client.query("COMMIT")) == []
+        time.sleep(0.7)
+        assert client.value("SELECT 1") == "1"
+
+
+def test_server_process_that_stops_while_it_is_given_settings_is_left(
+    start_weir: StartWeir, postgres: Postgres
+) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "30s"}})
+    with weir.logged_in(application_name="first") as first, weir.logged_in(application_name="second") as second:
+        stopped = first.backend_pid()
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            assert errors(second.query("SELECT 1")) == ["08006"]
+            assert second.backend_pid() != stopped
+        finally:
+            os.kill(stopped, signal.SIGCONT)

@@ -1,6 +1,7 @@
 """Session and statement mode, wildcard databases, settings of a database and of a user."""
 
 import threading
+from typing import Callable
 
 import pytest
 
@@ -270,3 +271,15 @@ def test_nobody_waits_while_another_thread_has_an_idle_backend(start_weir: Start
             assert client.value(f"SELECT {number}") == str(number)
     for client in clients:
         client.quit()
+
+
+def test_statement_mode_lets_a_replication_connection_have_its_transactions(
+    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir
+) -> None:
+    postgres = own_postgres(max_wal_senders="4", wal_level="replica")
+    weir = start_weir_at(postgres.port, {"pool": {"mode": "statement", "max": 1}})
+    with weir.raw() as client:
+        client.log_in(user="postgres", database="app", replication="database")
+        assert client.query("BEGIN")[-1].body == b"T"
+        assert client.value("SELECT 1") == "1"
+        assert client.query("COMMIT")[-1].body == b"I"

@@ -37,7 +37,7 @@ def find_binary() -> Optional[Path]:
     """WEIR_BINARY, or what the presets build."""
     named = os.environ.get("WEIR_BINARY")
     candidates = [Path(named)] if named else [ROOT / "build" / preset / "weir" for preset in ("dev", "release")]
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path.resolve() for path in candidates if path.is_file()), None)
 
 
 def has_sanitizer(binary: Path) -> bool:

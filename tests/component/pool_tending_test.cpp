@@ -60,6 +60,22 @@ TEST_SUITE("pool_tending") {
         CHECK(client.ends == 0);
     }
 
+    TEST_CASE("pool: asks as many idle connections as are waited for and opens none beside them") {
+        PoolRig rig([](PoolPlan& plan) {
+            check_soon(plan);
+            plan.settings.max = 4;
+        });
+        warm_up(rig, 2);
+        REQUIRE(idle_for(rig, milliseconds{320}));
+        Borrower first{rig.loop, *rig.pool};
+        Borrower second{rig.loop, *rig.pool};
+        first.acquire();
+        second.acquire();
+        CHECK(rig.row().backends_tested == 2);
+        REQUIRE(rig.until([&] { return first.has_backend() && second.has_backend(); }));
+        CHECK(rig.server.login_count() == 2);
+    }
+
     TEST_CASE("pool: replaces a connection that does not pass its check") {
         PoolRig rig(check_soon);
         Borrower client{rig.loop, *rig.pool};
