@@ -135,7 +135,8 @@ void ClientSession::give_back() {
     came_to_rest();
 }
 
-/// What has been asked for has been answered, by whomever: while the process drains that is the end.
+/// What has been asked for has been answered, by whomever: while the process drains that is the
+/// end.
 void ClientSession::came_to_rest() {
     if (state_ == ClientState::Idle) {
         end_if_draining();
@@ -277,8 +278,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     is_forwarding_ = false;  // the rest of a message that was passing through is dropped
     ByteWriter output;
     const AfterReply after = write_loss(output, loss);
-    has_lost_transaction_ = output.empty() && after == AfterReply::Ready &&
-                            loss.status != TransactionStatus::Idle;
+    has_lost_transaction_ =
+        output.empty() && after == AfterReply::Ready && loss.status != TransactionStatus::Idle;
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
     if (!output.empty()) {
