@@ -1,6 +1,6 @@
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -21,6 +21,16 @@ using ByteView = std::span<const std::byte>;
 
 [[nodiscard]] inline std::string_view as_text(ByteView bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// @param bytes at least four
+/// @return the big-endian number that `bytes` begins with
+[[nodiscard]] inline std::uint32_t load_u32(ByteView bytes) {
+    std::array<std::uint8_t, sizeof(std::uint32_t)>
+        raw;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+    std::memcpy(raw.data(), bytes.first<sizeof(std::uint32_t)>().data(), raw.size());
+    return std::uint32_t{raw[0]} << 24U | std::uint32_t{raw[1]} << 16U |
+           std::uint32_t{raw[2]} << 8U | std::uint32_t{raw[3]};
 }
 
 /// Reads big-endian fields out of bytes that came from the network. Every read is bounds-checked; a
@@ -49,11 +59,10 @@ public:
 
     /// @return the text up to (not with) the next zero byte, which is consumed too
     [[nodiscard]] std::optional<std::string_view> cstring() {
-        const auto end = std::find(rest_.begin(), rest_.end(), std::byte{0});
-        if (end == rest_.end()) {
+        const std::size_t length = as_text(rest_).find('\0');
+        if (length == std::string_view::npos) {
             return std::nullopt;
         }
-        const auto length = static_cast<std::size_t>(end - rest_.begin());
         const std::string_view text = as_text(rest_.first(length));
         rest_ = rest_.subspan(length + 1);
         return text;

@@ -33,6 +33,8 @@ endif()
 if(WEIR_FUZZ)
     target_compile_options(weir_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+# What is shipped is optimised as for Release, and can be debugged.
+target_compile_options(weir_flags INTERFACE $<$<CONFIG:RelWithDebInfo>:-O3>)
 if(WEIR_HARDENING)
     target_compile_options(weir_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
         -fcf-protection -D_GLIBCXX_ASSERTIONS)

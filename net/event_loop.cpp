@@ -26,10 +26,15 @@ EventLoop::EventLoop()
         UvBox<uv_check_t>{[this](uv_check_t* handle) { return uv_check_init(&loop_, handle); }};
     timer_ =
         UvBox<uv_timer_t>{[this](uv_timer_t* handle) { return uv_timer_init(&loop_, handle); }};
-    WEIR_CHECK(wake_.init_error() == 0 && check_.init_error() == 0 && timer_.init_error() == 0);
+    prepare_ = UvBox<uv_prepare_t>{
+        [this](uv_prepare_t* handle) { return uv_prepare_init(&loop_, handle); }};
+    WEIR_CHECK(wake_.init_error() == 0 && check_.init_error() == 0 && timer_.init_error() == 0 &&
+               prepare_.init_error() == 0);
     wake_.set_owner(this);
     check_.set_owner(this);
     timer_.set_owner(this);
+    prepare_.set_owner(this);
+    uv_prepare_start(prepare_.get(), &EventLoop::on_prepare_trampoline);
 }
 
 EventLoop::~EventLoop() {
@@ -38,6 +43,7 @@ EventLoop::~EventLoop() {
     wake_.close();
     check_.close();
     timer_.close();
+    prepare_.close();
     uv_run(&loop_, UV_RUN_DEFAULT);
     WEIR_CHECK(uv_loop_close(&loop_) == 0);  // somebody left a handle open
 }
@@ -118,6 +124,13 @@ void EventLoop::on_timer_trampoline(uv_timer_t* handle) noexcept {
     }
 }
 
+void EventLoop::on_prepare_trampoline(uv_prepare_t* handle) noexcept {
+    if (auto* self = static_cast<EventLoop*>(UvBox<uv_prepare_t>::owner_of(handle));
+        self != nullptr) {
+        self->is_now_stale_ = true;
+    }
+}
+
 void EventLoop::run_posted() {
     refresh_now();
     std::vector<Task> batch;
@@ -139,7 +152,7 @@ void EventLoop::delete_doomed() {
 
 void EventLoop::fire_deadlines() {
     armed_for_ = kNever;
-    refresh_now();
+    now_ = Clock::now();  // timers come at the end of a wait, before anything is known to be stale
     wheel_.advance(now_);
     arm_timer(wheel_.next_wake());
 }

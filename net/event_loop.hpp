@@ -49,12 +49,17 @@ public:
     /// Sets or moves a deadline of an object that lives on this loop; kNever clears it.
     void set_deadline(Deadline& deadline, TimePoint due);
 
-    /// @return the time at which the callback now running began: reading the clock once an event is
-    /// enough
+    /// @return the time at which the turn under way began to deal with events: reading the clock
+    /// for each of them would cost as much as dealing with it
     [[nodiscard]] TimePoint now() const { return now_; }
 
     /// For whatever begins a callback on this loop.
-    void refresh_now() { now_ = Clock::now(); }
+    void refresh_now() {
+        if (is_now_stale_) {
+            now_ = Clock::now();
+            is_now_stale_ = false;
+        }
+    }
 
     /// Where everything on this loop is received into. Valid until the next read on this loop.
     [[nodiscard]] std::span<std::byte> read_buffer() {
@@ -77,6 +82,7 @@ private:
     static void on_wake_trampoline(uv_async_t* handle) noexcept;
     static void on_check_trampoline(uv_check_t* handle) noexcept;
     static void on_timer_trampoline(uv_timer_t* handle) noexcept;
+    static void on_prepare_trampoline(uv_prepare_t* handle) noexcept;
     void run_posted();
     void delete_doomed();
     void drop_the_rest();
@@ -88,9 +94,11 @@ private:
     UvBox<uv_async_t> wake_;
     UvBox<uv_check_t> check_;
     UvBox<uv_timer_t> timer_;
+    UvBox<uv_prepare_t> prepare_;  // runs before each wait for events
     TimingWheel wheel_;
     TimePoint armed_for_ = kNever;
     TimePoint now_ = Clock::now();
+    bool is_now_stale_ = true;
     std::unique_ptr<std::byte[]> read_buffer_;
     std::vector<std::shared_ptr<void>> doomed_;
 

@@ -3,6 +3,8 @@
 #include "base/check.hpp"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +19,17 @@ namespace {
 /// More than this unread is not copied in front of the next read: the read is appended to it
 /// instead.
 constexpr std::size_t kCopyUnreadMax = EventLoop::kReadBufferBytes / 4;
+
+// glibc makes recv() and send() points where a thread can be cancelled, at two locked instructions
+// a call. No thread of ours is cancelled.
+ssize_t receive(int fd, std::span<std::byte> into) {
+    return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), MSG_DONTWAIT, nullptr, nullptr);
+}
+
+ssize_t send_now(int fd, const iovec& bytes) {
+    return ::syscall(
+        SYS_sendto, fd, bytes.iov_base, bytes.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
+}
 
 bool is_try_again(int error) {
     return error == EAGAIN || error == EINTR;
@@ -112,8 +125,7 @@ std::size_t Stream::send(const WriteBatch& batch) {
     const auto segments = batch.segments();
     ssize_t sent = 0;
     if (segments.size() == 1) {
-        sent = ::send(
-            fd_.get(), segments[0].iov_base, segments[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send_now(fd_.get(), segments[0]);
     } else {
         msghdr message{};
         message.msg_iov = const_cast<iovec*>(segments.data());
@@ -200,7 +212,7 @@ void Stream::on_readable() {
         const std::span<std::byte> buffer = loop_.read_buffer();
         const std::size_t front = unread_.size() <= kCopyUnreadMax ? unread_.size() : 0;
         const std::size_t room = buffer.size() - front;
-        const ssize_t got = ::recv(fd_.get(), buffer.data() + front, room, MSG_DONTWAIT);
+        const ssize_t got = receive(fd_.get(), buffer.subspan(front));
         if (got <= 0) {
             if (got == 0) {
                 fail_with(Error{ErrorCode::Closed, sqlstate::kConnectionFailure, "closed by peer"});

@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "protocol/frame_status.hpp"
+#include "protocol/limits.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +36,16 @@ struct FrameResult {
 /// @cost O(1), no allocation
 /// @thread any
 /// @source PostgreSQL 15 manual, "Frontend/Backend Protocol", section "Messaging Overview"
-[[nodiscard]] FrameResult read_header(ByteView bytes);
+[[nodiscard]] inline FrameResult read_header(ByteView bytes) {
+    if (bytes.size() < kHeaderBytes) {
+        return {};
+    }
+    const std::uint32_t length = load_u32(bytes.subspan(1));
+    if (length < sizeof(length) || length > kMaxMessageBytes) {
+        return {FrameStatus::Invalid, {}};
+    }
+    return {FrameStatus::Complete, {static_cast<char>(bytes.front()), length}};
+}
 
 /// @return the body of the frame at the start of `bytes`, which must hold all of it
 [[nodiscard]] ByteView body_of(ByteView bytes, const FrameHeader& header);
