@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,11 +25,9 @@ using ByteView = std::span<const std::byte>;
 /// @param bytes at least four
 /// @return the big-endian number that `bytes` begins with
 [[nodiscard]] inline std::uint32_t load_u32(ByteView bytes) {
-    std::array<std::uint8_t, sizeof(std::uint32_t)>
-        raw;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-    std::memcpy(raw.data(), bytes.first<sizeof(std::uint32_t)>().data(), raw.size());
-    return std::uint32_t{raw[0]} << 24U | std::uint32_t{raw[1]} << 16U |
-           std::uint32_t{raw[2]} << 8U | std::uint32_t{raw[3]};
+    const auto raw = bytes.first<sizeof(std::uint32_t)>();
+    const auto at = [&raw](std::size_t i) { return std::to_integer<std::uint32_t>(raw[i]); };
+    return at(0) << 24U | at(1) << 16U | at(2) << 8U | at(3);
 }
 
 /// Reads big-endian fields out of bytes that came from the network. Every read is bounds-checked; a

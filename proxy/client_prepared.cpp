@@ -11,7 +11,6 @@
 
 namespace weir::proxy {
 
-using protocol::ExpectedReply;
 using protocol::FrontendMessage;
 using protocol::Noted;
 using protocol::ReplyAction;
