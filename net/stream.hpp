@@ -36,9 +36,10 @@ protected:
 
 /// Why a stream is not read at the moment; several may hold at once.
 enum class Pause : std::uint8_t {
-    PeerIsFull = 1,  ///< who this stream's bytes go to has more unsent than the high mark
-    Waiting = 2,     ///< there is nobody to give the bytes to yet
-    Closing = 4,     ///< nothing it says matters any more
+    PeerIsFull = 1,    ///< who this stream's bytes go to has more unsent than the high mark
+    Waiting = 2,       ///< there is nobody to give the bytes to yet
+    Closing = 4,       ///< nothing it says matters any more
+    OutputIsFull = 8,  ///< it is to read what it has been told before it asks for more
 };
 
 /// What is left of a stream when it moves to another loop.
@@ -76,6 +77,10 @@ public:
     void resume(Pause reason);
 
     [[nodiscard]] bool is_paused() const { return paused_ != 0; }
+
+    [[nodiscard]] bool is_paused(Pause reason) const {
+        return (paused_ & static_cast<std::uint8_t>(reason)) != 0;
+    }
 
     /// Offers what is kept unread once more, because now there is somebody to take it.
     void offer_unread();

@@ -62,7 +62,8 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
       retire_at_{parked.retire_at},
       generation_{parked.generation} {
     if (!parked.statements.empty()) {
-        statements_ = std::make_unique<BackendStatements>(env_.statements, parked.statements);
+        statements_ =
+            std::make_unique<BackendStatements>(env_.statements, env_.settings, parked.statements);
     }
     stream_ = std::make_unique<net::Stream>(
         env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
@@ -206,6 +207,7 @@ void Backend::lend_to(LeaseHolder& holder) {
     transition(BackendEvent::Lent);
     holder_ = &holder;
     ready_seen_ = false;
+    is_progress_wanted_ = false;
     busy_since_ = env_.loop.now();
 }
 

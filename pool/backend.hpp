@@ -188,7 +188,9 @@ public:
     /// others go on using, and hears what a DEALLOCATE would have answered.
     void deallocate(RequestBatch& batch);
     /// The same for a Parse, without a name, of a DEALLOCATE.
-    void parse_deallocate(RequestBatch& batch);
+    /// @param action Forward: the client's own, two changes of its list are noted; Prepare: put
+    /// back where another client's has been
+    void parse_deallocate(protocol::ReplyAction action, RequestBatch& batch);
 
     /// Puts the holder's unnamed statement back.
     void parse_unnamed(const Statement& statement, RequestBatch& batch);
@@ -222,6 +224,9 @@ public:
     void set_applied(const SettingsPtr& applied) { applied_ = applied; }
 
     [[nodiscard]] const SettingsPtr& applied() const { return applied_; }
+
+    /// Asks for LeaseHolder::on_progress() after the next read.
+    void tell_progress() { is_progress_wanted_ = true; }
 
     /// @return whether nothing is owed, no transaction is open and no message is half way through
     [[nodiscard]] bool is_at_rest() const;
@@ -297,6 +302,8 @@ private:
     void deliver(net::WriteBatch& batch);
     void end_of_read();
     void forget_statements(protocol::ReplyVerdict verdict);
+    [[nodiscard]] static bool answers_for_statement(const protocol::ExpectedReply& expected);
+    void doubt_statements(ByteView body);
     void finish_prepare();
     void finish_connect_query();
     void settle_noted();
@@ -333,6 +340,8 @@ private:
     bool is_forwarding_ = false;
     bool has_partial_frame_ = false;
     bool ready_seen_ = false;  // and not told yet
+    bool is_progress_wanted_ = false;
+    bool has_parsed_ = false;  // a named statement, since the last time nothing was owed
     int settings_owed_ = 0;    // ReadyForQuery still to come from prepare()
     SettingsPtr wanted_;
     std::optional<protocol::ErrorFields> prepare_error_;

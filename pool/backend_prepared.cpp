@@ -2,7 +2,9 @@
 // are missing.
 
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "pool/backend.hpp"
+#include "protocol/backend_views.hpp"
 
 #include <algorithm>
 #include <array>
@@ -49,8 +51,7 @@ void Backend::parse(const StatementPtr& statement, RequestBatch& batch) {
     // In a failed transaction PostgreSQL takes no Parse but of what ends it: then, and while that
     // is not known, it must judge itself.
     const bool may_have_failed = status_ == protocol::TransactionStatus::Failed ||
-                                 expected_.has(FrontendMessage::Sync) ||
-                                 expected_.has(FrontendMessage::Query);
+                                 expected_.has_sync() || expected_.has_query();
     if (!may_have_failed && statements().use(statement, schema_epoch())) {
         answer({FrontendMessage::Parse, ReplyAction::Answer, Noted::ByClient});
         return;
@@ -69,6 +70,7 @@ void Backend::send_parse(const StatementPtr& statement,
         close_statement(surplus, batch);
     }
     will_send(expected);
+    has_parsed_ = true;
     mine.add(statement, schema_epoch());
     env_.pool_counters.backend_parses.add();
     batch.add_header(FrontendMessage::Parse,
@@ -94,17 +96,18 @@ void Backend::deallocate(RequestBatch& batch) {
     batch.add(as_bytes(kSql));
 }
 
-void Backend::parse_deallocate(RequestBatch& batch) {
+void Backend::parse_deallocate(ReplyAction action, RequestBatch& batch) {
+    const Noted noted = action == ReplyAction::Forward ? Noted::ByClient : Noted::Nowhere;
     static constexpr std::string_view kGone{"weir:gone\0", 10};
     static constexpr std::string_view kGoneAndNothing{"weir:gone\0\0\0\0", 13};
     static constexpr std::string_view kDeallocateGone{"\0DEALLOCATE \"weir:gone\"\0\0\0", 26};
     will_send({FrontendMessage::Close, ReplyAction::Swallow, Noted::Nowhere});
     batch.add_header(FrontendMessage::Close, 1 + kGone.size(), 'S');
     batch.add(as_bytes(kGone));
-    will_send({FrontendMessage::Parse, ReplyAction::Prepare, Noted::Nowhere});
+    will_send({FrontendMessage::Parse, ReplyAction::Prepare, noted});
     batch.add_header(FrontendMessage::Parse, kGoneAndNothing.size());
     batch.add(as_bytes(kGoneAndNothing));
-    will_send({FrontendMessage::Parse, ReplyAction::Forward, Noted::ByClient});
+    will_send({FrontendMessage::Parse, action, noted});
     batch.add_header(FrontendMessage::Parse, kDeallocateGone.size());
     batch.add(as_bytes(kDeallocateGone));
 }
@@ -184,6 +187,25 @@ void Backend::tell_refusal(ByteView error) {
         holder_->on_refusal_due(error);
     }
     settle_noted();  // of what is skipped behind it
+}
+
+/// @return whether an answer to this can say that a statement is not what we think
+bool Backend::answers_for_statement(const ExpectedReply& expected) {
+    return expected.action != ReplyAction::Refuse &&
+           (expected.request == FrontendMessage::Parse ||
+            expected.request == FrontendMessage::Bind ||
+            expected.request == FrontendMessage::Describe);
+}
+
+/// What we say the backend has it may have lost, to a client that called a statement by our name
+/// for it: then it serves nobody else.
+void Backend::doubt_statements(ByteView body) {
+    const auto view = protocol::read_error(body);
+    if (view && (view->sqlstate == sqlstate::kInvalidSqlStatementName ||
+                 view->sqlstate == sqlstate::kDuplicatePreparedStatement)) {
+        log::warn("backend_statements_lost", {{"backend", id_}, {"pid", process_id_}});
+        must_end_ = true;
+    }
 }
 
 /// Tells those who keep lists of statements what has become of theirs.

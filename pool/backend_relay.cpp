@@ -187,9 +187,12 @@ void Backend::end_of_read() {
     }
     if (holder_ != nullptr) {
         // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.
+        const bool is_progress_wanted = std::exchange(is_progress_wanted_, false);
         if (ready_seen_ && (body_left_ == 0 || !expected_.empty())) {
             ready_seen_ = false;
             holder_->on_reply_end();
+        } else if (is_progress_wanted) {
+            holder_->on_progress();
         }
         return;
     }
@@ -272,9 +275,14 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
     const bool is_unnamed = type == BackendMessage::ParseComplete && !expected_.empty() &&
                             expected_.front().noted != protocol::Noted::ByBoth &&
                             expected_.front().noted != protocol::Noted::ByBackend;
+    const bool is_about_statement = type == BackendMessage::ErrorResponse && !expected_.empty() &&
+                                    answers_for_statement(expected_.front());
     const ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
+    }
+    if (type == BackendMessage::ErrorResponse && !body && verdict == ReplyVerdict::Replace) {
+        return refused(sqlstate::kInternalError);  // an error of its own, too long to be ours
     }
     if (type == BackendMessage::ErrorResponse && has_failed_to_clean(verdict)) {
         log::warn("backend_not_cleaned", {{"backend", id_}, {"pid", process_id_}});
@@ -287,6 +295,9 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
     holder_has_unnamed_ = holder_has_unnamed_ || is_unnamed;
     if (verdict != ReplyVerdict::Replace) {
         settle_noted();
+    }
+    if (is_about_statement && body && verdict != ReplyVerdict::Replace) {
+        doubt_statements(*body);
     }
     const Treatment treatment = body ? look_into(type, *body, verdict) : Treatment::Forward;
     if (treatment != Treatment::Forward || verdict == ReplyVerdict::Forward) {
@@ -322,6 +333,7 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
         return Treatment::Broken;
     }
     status_ = *status;
+    has_parsed_ = has_parsed_ && !expected_.empty();
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
         has_changed_schema_ = false;
         env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
@@ -406,6 +418,9 @@ void Backend::on_parameter(ByteView body, ReplyVerdict verdict) {
     if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
         const std::string name = lower_case(parameter->name);
         if (is_carried_when_reported(name)) {
+            // What was prepared in the same batch may have been read under the new setting: it is
+            // for nobody else.
+            must_end_ = must_end_ || (has_parsed_ && name != kApplicationName);
             holder_->on_reported(name, parameter->value);
         }
     } else if (state_ == BackendState::Idle) {

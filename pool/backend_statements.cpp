@@ -6,9 +6,12 @@
 
 namespace weir::pool {
 
-BackendStatements::BackendStatements(StatementTable& table, const std::vector<Use>& uses) {
+BackendStatements::BackendStatements(StatementTable& table,
+                                     SettingsTable& settings,
+                                     const std::vector<Use>& uses) {
     std::for_each(uses.rbegin(), uses.rend(), [&](const Use& use) {
-        const StatementPtr statement = table.intern(use.statement->definition);
+        const StatementPtr statement =
+            table.intern(use.statement->definition, settings.intern(*use.statement->settings));
         set(statement.get(), Use{statement, use.epoch});
     });
 }

@@ -27,7 +27,7 @@ public:
 
     BackendStatements() = default;
     /// @param uses what a backend that comes from another worker has, most recently used first
-    BackendStatements(StatementTable& table, const std::vector<Use>& uses);
+    BackendStatements(StatementTable& table, SettingsTable& settings, const std::vector<Use>& uses);
 
     /// @return whether the backend has it, prepared at `epoch` or later; it counts as used now
     [[nodiscard]] bool use(const StatementPtr& statement, std::uint64_t epoch);

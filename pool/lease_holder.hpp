@@ -54,6 +54,8 @@ public:
     /// backend is at rest. In statement mode a ReadyForQuery that tells of an open transaction is
     /// not passed on: see transaction_status().
     virtual void on_reply_end() = 0;
+    /// More has been answered since Backend::tell_progress(), but no ReadyForQuery came.
+    virtual void on_progress() = 0;
     /// What has become of requests noted ByClient, oldest first.
     virtual void on_noted(const protocol::NotedOutcome& outcome) = 0;
     /// The backend has failed in place of a request that was refused (Backend::refuse()): time to

@@ -21,6 +21,9 @@ using SettingsMap = std::map<std::string, std::string, std::less<>>;
 /// nothing.
 using SettingsPtr = std::shared_ptr<const SettingsMap>;
 
+/// Who a session is, in the server's lists; it decides nothing.
+inline constexpr std::string_view kApplicationName = "application_name";
+
 /// Gives equal settings one address. One per worker; forgets maps nobody holds.
 ///
 /// @thread its worker's

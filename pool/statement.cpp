@@ -11,9 +11,14 @@ namespace {
 
 constexpr std::size_t kNameHashBytes = 16;
 
-std::string name_for(ByteView definition) {
+std::string name_for(ByteView definition, const SettingsMap& settings) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    const crypto::Sha256 hash = crypto::sha256(definition);
+    std::string text;
+    for (const auto& [name, value] : settings) {
+        text.append(name).append(1, '\0').append(value).append(1, '\0');
+    }
+    text.append(1, '\0').append(as_text(definition));
+    const crypto::Sha256 hash = crypto::sha256(as_bytes(text));
     std::string name{kStatementPrefix};
     for (std::size_t i = 0; i < kNameHashBytes; ++i) {
         const auto value = std::to_integer<unsigned>(hash[i]);
@@ -25,16 +30,18 @@ std::string name_for(ByteView definition) {
 
 }  // namespace
 
-StatementPtr StatementTable::intern(ByteView definition) {
+StatementPtr StatementTable::intern(ByteView definition, const SettingsPtr& settings) {
     auto& places = by_hash_[std::hash<std::string_view>{}(as_text(definition))];
     for (const std::weak_ptr<const Statement>& place : places) {
         StatementPtr known = place.lock();
-        if (known != nullptr && as_text(known->definition) == as_text(definition)) {
+        if (known != nullptr && known->settings == settings &&
+            as_text(known->definition) == as_text(definition)) {
             return known;
         }
     }
     auto statement = std::make_shared<Statement>();
-    statement->name = name_for(definition);
+    statement->name = name_for(definition, *settings);
+    statement->settings = settings;
     statement->definition.assign(definition.begin(), definition.end());
     places.push_back(statement);
     ++count_;

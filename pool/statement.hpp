@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "pool/session_settings.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -18,10 +19,12 @@ inline constexpr std::string_view kStatementPrefix = "weir_";
 
 /// A named prepared statement as all clients share it: what it says, and what it is called on every
 /// backend. Clients that prepare the same text with the same parameter types under whatever name
-/// mean the same Statement.
+/// mean the same Statement, if their sessions have the same settings: literals (dates, times),
+/// names without a schema and the text itself mean what the settings say when it is prepared.
 struct Statement {
     std::string name;                   ///< kStatementPrefix and 32 hexadecimal digits
     std::vector<std::byte> definition;  ///< a Parse's body behind the name: text, parameter types
+    SettingsPtr settings;               ///< of the sessions that mean it, as far as they matter
 
     /// @return the name as it stands in a message, with its terminator
     [[nodiscard]] ByteView name_on_wire() const {
@@ -34,13 +37,14 @@ using StatementPtr = std::shared_ptr<const Statement>;
 
 /// Gives equal definitions one Statement. One per worker; forgets what nobody holds.
 ///
-/// Names are cut from the definition's SHA-256, so every worker and every process calls a statement
-/// the same and no client can find two texts that share a name.
+/// Names are cut from the SHA-256 of definition and settings, so every worker and every process
+/// calls a statement the same and no client can find two texts that share a name.
 /// @thread its worker's; the Statements themselves may be read by any
 class StatementTable {
 public:
     /// @param definition a Parse's body behind the name
-    [[nodiscard]] StatementPtr intern(ByteView definition);
+    /// @param settings interned in this worker's table
+    [[nodiscard]] StatementPtr intern(ByteView definition, const SettingsPtr& settings);
 
     /// @return how many are remembered, with those that nobody holds any more
     [[nodiscard]] std::size_t size() const { return count_; }

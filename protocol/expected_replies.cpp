@@ -12,26 +12,6 @@ namespace {
 /// Once this many answered entries lie before the head, the rest moves down.
 constexpr std::size_t kCompactAfter = 1024;
 
-bool is_extended(FrontendMessage request) {
-    switch (request) {
-        case FrontendMessage::Bind:
-        case FrontendMessage::Close:
-        case FrontendMessage::Describe:
-        case FrontendMessage::Execute:
-        case FrontendMessage::Parse: return true;
-        case FrontendMessage::CopyData:
-        case FrontendMessage::CopyDone:
-        case FrontendMessage::CopyFail:
-        case FrontendMessage::Flush:
-        case FrontendMessage::FunctionCall:
-        case FrontendMessage::Password:
-        case FrontendMessage::Query:
-        case FrontendMessage::Sync:
-        case FrontendMessage::Terminate: return false;
-    }
-    return false;
-}
-
 bool ends_copy_in(FrontendMessage request) {
     return request == FrontendMessage::CopyDone || request == FrontendMessage::CopyFail;
 }
@@ -44,8 +24,7 @@ void ExpectedReplies::sent(const ExpectedReply& entry) {
         if (copy_ == Copy::In && !copy_in_ended_) {
             copy_in_ended_ = true;
         } else if (!empty() && !skipping_) {
-            queue_.push_back(
-                entry);  // may turn out to end a COPY whose start has not been answered yet
+            push_back(entry);  // may turn out to end a COPY whose start has not been answered yet
         }
         return;
     }
@@ -66,7 +45,7 @@ void ExpectedReplies::sent(const ExpectedReply& entry) {
     } else {
         return;  // never answered
     }
-    queue_.push_back(entry);
+    push_back(entry);
 }
 
 ReplyVerdict ExpectedReplies::received(BackendMessage reply) {
@@ -156,7 +135,7 @@ ReplyVerdict ExpectedReplies::on_error() {
             has_outcome_ = true;
         }
         note(front().noted, &NotedOutcome::dropped_by_backend, &NotedOutcome::dropped_by_client);
-        ++first_;
+        drop_front();
     }
     compact();
     skipping_ = empty();
@@ -198,6 +177,7 @@ void ExpectedReplies::drop_syncs_inside_copy() {
             copy_in_ended_ = true;
         } else if (entry->request == FrontendMessage::Sync) {
             ++syncs_ignored_by_copy_;
+            --syncs_;
             unsynced_ = true;
         } else {
             *kept++ = *entry;
@@ -227,12 +207,6 @@ ReplyVerdict ExpectedReplies::verdict_of_front() const {
     return ReplyVerdict::Forward;
 }
 
-bool ExpectedReplies::has(FrontendMessage request) const {
-    return std::any_of(queue_.begin() + static_cast<std::ptrdiff_t>(first_),
-                       queue_.end(),
-                       [&](const ExpectedReply& entry) { return entry.request == request; });
-}
-
 FrontendMessage ExpectedReplies::take_ours() {
     WEIR_ASSERT(is_ours_next());
     const FrontendMessage request = front().request;
@@ -259,11 +233,30 @@ void ExpectedReplies::pop_front() {
     if (front().noted != Noted::Nowhere) {
         note(front().noted, &NotedOutcome::done_by_backend, &NotedOutcome::done_by_client);
     }
-    ++first_;
+    drop_front();
     while (!empty() && ends_copy_in(front().request)) {
-        ++first_;  // there was no COPY for it to end
+        drop_front();  // there was no COPY for it to end
     }
     compact();
+}
+
+void ExpectedReplies::push_back(const ExpectedReply& entry) {
+    queue_.push_back(entry);
+    count(entry.request, 1);
+}
+
+void ExpectedReplies::drop_front() {
+    count(front().request, std::uint32_t{0} - 1);
+    ++first_;
+}
+
+/// @param by one more or, modulo 2^32, one less
+void ExpectedReplies::count(FrontendMessage request, std::uint32_t by) {
+    if (request == FrontendMessage::Query) {
+        queries_ += by;
+    } else if (request == FrontendMessage::Sync) {
+        syncs_ += by;
+    }
 }
 
 void ExpectedReplies::compact() {

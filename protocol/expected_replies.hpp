@@ -90,9 +90,11 @@ public:
     /// @return whether nothing at all is owed
     [[nodiscard]] bool empty() const { return first_ == queue_.size(); }
 
-    /// @return whether such a request is not answered yet
-    /// @cost O(size())
-    [[nodiscard]] bool has(FrontendMessage request) const;
+    /// @return whether a simple Query is not answered yet
+    [[nodiscard]] bool has_query() const { return queries_ > 0; }
+
+    /// @return whether a Sync is not answered yet
+    [[nodiscard]] bool has_sync() const { return syncs_ > 0; }
 
     /// @return how many requests are not answered yet
     [[nodiscard]] std::size_t size() const { return queue_.size() - first_; }
@@ -133,11 +135,16 @@ private:
     void note(Noted noted,
               std::uint32_t NotedOutcome::*backend,
               std::uint32_t NotedOutcome::*client);
+    void push_back(const ExpectedReply& entry);
+    void drop_front();
+    void count(FrontendMessage request, std::uint32_t by);
     void compact();
 
     std::vector<ExpectedReply>
         queue_;  // a FIFO with a moving head: pushing and popping are the hot path
     std::size_t first_ = 0;
+    std::uint32_t queries_ = 0;  // of the queue
+    std::uint32_t syncs_ = 0;    // of the queue
     NotedOutcome outcome_;
     std::uint32_t syncs_ignored_by_copy_ =
         0;  // sent while the COPY was under way, so never answered

@@ -67,6 +67,26 @@ bool is_backend_message(char type) {
     return !backend_name(static_cast<BackendMessage>(type)).empty();
 }
 
+bool is_extended(FrontendMessage type) {
+    switch (type) {
+        case FrontendMessage::Bind:
+        case FrontendMessage::Close:
+        case FrontendMessage::Describe:
+        case FrontendMessage::Execute:
+        case FrontendMessage::Parse: return true;
+        case FrontendMessage::CopyData:
+        case FrontendMessage::CopyDone:
+        case FrontendMessage::CopyFail:
+        case FrontendMessage::Flush:
+        case FrontendMessage::FunctionCall:
+        case FrontendMessage::Password:
+        case FrontendMessage::Query:
+        case FrontendMessage::Sync:
+        case FrontendMessage::Terminate: return false;
+    }
+    return false;
+}
+
 std::string_view name_of(FrontendMessage type) {
     return frontend_name(type);
 }

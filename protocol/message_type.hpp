@@ -60,6 +60,9 @@ enum class BackendMessage : char {
 /// @return whether a backend may send this type byte
 [[nodiscard]] bool is_backend_message(char type);
 
+/// @return whether it belongs to the extended protocol, where a Sync ends what one error undoes
+[[nodiscard]] bool is_extended(FrontendMessage type);
+
 /// @return the manual's name, e.g. "ParameterStatus"
 [[nodiscard]] std::string_view name_of(FrontendMessage type);
 [[nodiscard]] std::string_view name_of(BackendMessage type);

@@ -65,6 +65,10 @@ StatementReference read_statement_reference(const FrameHeader& header, ByteView 
         }
         return just(is_whole ? Kind::None : Kind::Incomplete);
     }
+    if (reference.kind == Kind::Unnamed && type == FrontendMessage::Parse && !is_whole &&
+        header.body_bytes() <= kMaxUnnamedBytes) {
+        return just(Kind::Incomplete);
+    }
     if (reference.kind != Kind::Named) {
         return reference;
     }

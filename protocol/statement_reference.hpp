@@ -28,6 +28,10 @@ struct StatementReference {
 /// A Parse with a name may be this long; it is kept whole for as long as a client uses it.
 inline constexpr std::size_t kMaxDefinitionBytes = std::size_t{16} << 20U;
 
+/// A Parse without a name is kept, and so waited for, up to this length; what is longer passes
+/// through as it comes.
+inline constexpr std::size_t kMaxUnnamedBytes = std::size_t{64} * 1024;
+
 /// Reads as much of the message at the start of `rest` as it takes to say which statement it is
 /// about. A Bind's parameters need not be there; the others are Incomplete until they are whole.
 ///

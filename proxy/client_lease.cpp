@@ -153,9 +153,10 @@ void ClientSession::end_if_draining() {
 }
 
 /// Sets the deadline of the transaction under way: its own, and the one of a client that leaves it
-/// idle. Idle is also who keeps the backend waiting for the rest of a message, or for a Sync.
+/// idle. Idle is also who keeps the backend waiting for the rest of a message, for a Flush or for a
+/// Sync.
 void ClientSession::watch_transaction() {
-    if (state_ != ClientState::Active) {
+    if (state_ != ClientState::Active || !pool_->key().replication.empty()) {
         return;
     }
     const conf::PoolSettings& settings = pool_->plan().settings;
@@ -168,8 +169,8 @@ void ClientSession::watch_transaction() {
         return;
     }
     TimePoint due = deadline_after(transaction_at_, settings.transaction_timeout);
-    const bool is_awaited =
-        body_left_ > 0 ? !backend_->is_full() : backend_->owed().empty() && !is_settling_;
+    const bool has_all = backend_->owed().empty() || is_flush_missing_;  // that it can get now
+    const bool is_awaited = body_left_ > 0 ? !backend_->is_full() : has_all && !is_settling_;
     if (is_awaited) {
         due = std::min(due,
                        deadline_after(worker_.loop().now(), settings.idle_in_transaction_timeout));
@@ -250,6 +251,11 @@ void ClientSession::refuse_open_transaction() {
 
 void ClientSession::on_backend_drained() {
     stream_.resume(net::Pause::PeerIsFull);
+    watch_transaction();
+}
+
+void ClientSession::on_progress() {
+    go_on_settled();
 }
 
 void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {

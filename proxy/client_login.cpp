@@ -17,7 +17,6 @@ using protocol::StartupKind;
 namespace {
 
 constexpr std::string_view kPgbouncerDatabase = "pgbouncer";
-constexpr std::string_view kApplicationName = "application_name";
 /// PostgreSQL cuts names at NAMEDATALEN - 1.
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kShortSecretBytes = 4;
@@ -294,11 +293,11 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
 /// The settings whose spelling only PostgreSQL knows. An ordinary application_name is reported as
 /// it is given, and there are too many of them to ask each time.
 pool::SettingsPtr ClientSession::welcome_settings() const {
-    const auto name = settings_->find(kApplicationName);
+    const auto name = settings_->find(pool::kApplicationName);
     if (name == settings_->end() || !is_plain_name(name->second)) {
         return settings_;
     }
-    return worker_.settings().without(settings_, kApplicationName);
+    return worker_.settings().without(settings_, pool::kApplicationName);
 }
 
 void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
@@ -307,11 +306,11 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
     pool_->client_came();
     ByteWriter output;
     protocol::write_authentication_ok(output);
-    const auto name = settings_->find(kApplicationName);
+    const auto name = settings_->find(pool::kApplicationName);
     const bool has_own_name = name != settings_->end() && is_plain_name(name->second);
     for (const auto& [key, value] : parameters) {
         protocol::write_parameter_status(
-            output, key, has_own_name && key == kApplicationName ? name->second : value);
+            output, key, has_own_name && key == pool::kApplicationName ? name->second : value);
     }
     protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);

@@ -18,12 +18,14 @@ using protocol::StatementReference;
 
 namespace {
 
-std::string quoted(std::string_view name) {
-    return "prepared statement \"" + std::string{name} + "\"";
-}
+/// What a client's named statements may add up to.
+constexpr std::size_t kStatementBytesMax = std::size_t{32} << 20U;
+/// Of a name that is told back in an error.
+constexpr std::size_t kNameToldMax = 1024;
 
-/// An unnamed statement longer than this is not carried to another backend.
-constexpr std::size_t kUnnamedBytesMax = std::size_t{64} * 1024;
+std::string quoted(std::string_view name) {
+    return "prepared statement \"" + std::string{name.substr(0, kNameToldMax)} + "\"";
+}
 
 protocol::ErrorFields error(SqlState sqlstate, std::string message) {
     return {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};
@@ -80,7 +82,10 @@ bool ClientSession::must_settle_first(const protocol::FrameHeader& header,
     if (backend_ == nullptr || (reference.kind != Kind::Named && !is_about_unnamed)) {
         return false;
     }
-    if (backend_->owed().has(FrontendMessage::Query)) {
+    if (backend_->owed().is_copy_in_open()) {
+        return false;  // nothing but the data of the COPY belongs here: PostgreSQL says so
+    }
+    if (backend_->owed().has_query()) {
         return true;  // it may throw statements away
     }
     if (statements_ == nullptr) {
@@ -139,11 +144,22 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
             taken->statement, body.subspan(reference.name.size() + 1), *outgoing_);
         return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
     }
+    if (statements().bytes() + body.size() > kStatementBytesMax) {
+        return refuse_named(error(sqlstate::kProgramLimitExceeded,
+                                  "the prepared statements of this session are longer than " +
+                                      std::to_string(kStatementBytesMax) + " bytes in all"));
+    }
     const pool::StatementPtr statement =
-        worker_.statements().intern(body.subspan(reference.name.size() + 1));
+        worker_.statements().intern(body.subspan(reference.name.size() + 1), reading_settings());
     statements().add(reference.name, {statement, backend_->schema_epoch()});
     backend_->parse(statement, *outgoing_);
     return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
+}
+
+/// PostgreSQL reads literals by the settings of the session that prepares them, so only clients
+/// with the same settings may share a statement.
+const pool::SettingsPtr& ClientSession::reading_settings() {
+    return statements().reading_settings(settings_, worker_.settings());
 }
 
 /// Bind and Describe: the statement is made sure of, then named as the backend knows it.
@@ -156,7 +172,11 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
         return refuse_named(
             error(sqlstate::kInvalidSqlStatementName, quoted(reference.name) + " does not exist"));
     }
-    const pool::StatementPtr statement = known->statement;
+    pool::StatementPtr statement = known->statement;
+    if (const pool::SettingsPtr& settings = reading_settings(); statement->settings != settings) {
+        statement = worker_.statements().intern(statement->definition, settings);
+        statements().reread(reference.name, statement);
+    }
     backend_->ensure(statement, known->epoch, *outgoing_);
     const auto type = static_cast<FrontendMessage>(header.type);
     backend_->will_send(type);
@@ -180,8 +200,13 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
     if (type == FrontendMessage::Parse) {
         has_unnamed_in_batch_ = true;
         if (const auto name = name_deallocated_by(header, rest); name) {
-            statements_->remove(*name);
-            backend_->parse_deallocate(*outgoing_);
+            const ByteView definition = protocol::body_of(rest, header).subspan(1);
+            statements().add(
+                "",
+                {.statement = worker_.statements().intern(definition, worker_.settings().none()),
+                 .is_deallocate = true});
+            statements().remove(*name);
+            backend_->parse_deallocate(ReplyAction::Forward, *outgoing_);
             return {Treatment::Forward, header.frame_bytes()};
         }
         parse_unnamed(header, rest);
@@ -202,7 +227,11 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
             return refuse_named(error(sqlstate::kInvalidSqlStatementName,
                                       "unnamed prepared statement does not exist"));
         }
-        backend_->parse_unnamed(*known->statement, *outgoing_);
+        if (known->is_deallocate) {
+            backend_->parse_deallocate(ReplyAction::Prepare, *outgoing_);
+        } else {
+            backend_->parse_unnamed(*known->statement, *outgoing_);
+        }
         has_unnamed_in_batch_ = true;
     }
     backend_->will_send(type);
@@ -225,10 +254,11 @@ void ClientSession::parse_unnamed(const protocol::FrameHeader& header, ByteView 
     pool_->counters().backend_parses.add();
     Noted noted = Noted::Nowhere;
     const bool is_worth_keeping =
-        rest.size() >= header.frame_bytes() && header.body_bytes() <= kUnnamedBytesMax;
+        rest.size() >= header.frame_bytes() && header.body_bytes() <= protocol::kMaxUnnamedBytes;
     if (is_worth_keeping) {
         const ByteView definition = protocol::body_of(rest, header).subspan(1);
-        statements().add("", {worker_.statements().intern(definition), 0});
+        statements().add("",
+                         {worker_.statements().intern(definition, worker_.settings().none()), 0});
         noted = Noted::ByClient;
     } else if (statements_ != nullptr && statements_->find("") != nullptr) {
         statements_->remove("");

@@ -17,6 +17,14 @@ namespace weir::proxy {
 using protocol::FrontendMessage;
 using protocol::TransactionStatus;
 
+namespace {
+
+/// A client may be owed this many answers before it is read no further. What is answered here is
+/// never sent to the backend, so no full socket would stop it.
+constexpr std::size_t kOwedMax = 4096;
+
+}  // namespace
+
 std::size_t ClientSession::relay(ByteView bytes) {
     pool::RequestBatch batch;
     std::size_t used = 0;
@@ -25,6 +33,10 @@ std::size_t ClientSession::relay(ByteView bytes) {
     while (used < bytes.size() && state_ != ClientState::Closing && state_ != ClientState::Closed) {
         const ByteView rest = bytes.subspan(used);
         if (body_left_ == 0) {
+            if (stream_.is_full()) {
+                stream_.pause(net::Pause::OutputIsFull);  // it is answered once it reads
+                break;
+            }
             const Begun begun = begin_frame(rest);
             if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
                 break;
@@ -87,13 +99,15 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     }
     protocol::StatementReference reference;
     if (carries_statements()) {
+        if (backend_ != nullptr && backend_->owed().size() >= kOwedMax) {
+            return wait_for_answers();
+        }
         reference = reference_of(header, rest);
         if (reference.kind == protocol::StatementReference::Kind::Incomplete) {
             return {Treatment::Hold};
         }
         if (must_settle_first(header, reference, rest)) {
-            is_settling_ = true;
-            return {Treatment::Hold};
+            return wait_for_answers();
         }
     }
     Begun begun{treatment_of(header)};
@@ -107,6 +121,19 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     return begun;
 }
 
+/// The message is kept until the backend has answered more of what came before it.
+ClientSession::Begun ClientSession::wait_for_answers() {
+    is_settling_ = true;
+    backend_->tell_progress();
+    if (std::exchange(is_flush_missing_, false)) {  // or it may keep its answers to itself
+        if (!outgoing_->has_room()) {
+            flush_to_backend(*outgoing_);
+        }
+        outgoing_->add_header(FrontendMessage::Flush, 0);
+    }
+    return {Treatment::Hold};
+}
+
 /// A message that the backend is to hear: as it is, or in our words.
 ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader& header,
                                                      const protocol::StatementReference& reference,
@@ -114,9 +141,12 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     const auto type = static_cast<FrontendMessage>(header.type);
     Begun begun{Treatment::Forward};
     count(type);
+    is_flush_missing_ = protocol::is_extended(type);
     if (reference.kind == protocol::StatementReference::Kind::None ||
-        backend_->owed().copy() == protocol::ExpectedReplies::Copy::In) {
-        end_batch(type);
+        backend_->owed().is_copy_in_open()) {
+        if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
+            end_batch(type);
+        }
         backend_->will_send(type);
     } else if (backend_->owed().is_skipping()) {
         return {Treatment::Drop};  // the backend would not look at it either
@@ -298,7 +328,8 @@ std::size_t ClientSession::feed_console(ByteView bytes) {
         static_cast<void>(hold(bytes.subspan(used)));
         worker_.loop().set_deadline(deadline_, console_->deadline());
     } else if (stream_.is_full()) {
-        stream_.pause(net::Pause::PeerIsFull);  // what it asks meanwhile is answered once it reads
+        stream_.pause(
+            net::Pause::OutputIsFull);  // what it asks meanwhile is answered once it reads
     }
     return state_ == ClientState::Console ? used : bytes.size();
 }

@@ -105,10 +105,10 @@ void ClientSession::on_drained() {
     if (backend_ != nullptr) {
         backend_->resume_replies();
     }
-    if (state_ == ClientState::Console) {
-        stream_.resume(net::Pause::PeerIsFull);
-        if (!console_->busy()) {
-            resume_held();
+    if (stream_.is_paused(net::Pause::OutputIsFull)) {
+        stream_.resume(net::Pause::OutputIsFull);
+        if (console_ == nullptr || !console_->busy()) {
+            stream_.offer_unread();
         }
     }
 }

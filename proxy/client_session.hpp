@@ -124,6 +124,7 @@ private:
     [[nodiscard]] Begun begin_forwarding(const protocol::FrameHeader& header,
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
+    [[nodiscard]] Begun wait_for_answers();
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
@@ -165,6 +166,7 @@ private:
     void end_batch(protocol::FrontendMessage type);
     [[nodiscard]] Begun refuse_named(protocol::ErrorFields why);
     [[nodiscard]] ClientStatements& statements();
+    [[nodiscard]] const pool::SettingsPtr& reading_settings();
     void forget_pending_statements();
     void go_on_settled();
     void on_noted(const protocol::NotedOutcome& outcome) override;
@@ -179,6 +181,7 @@ private:
     void on_reply(const net::WriteBatch& batch) override;
     void on_reported(std::string_view lower_case_name, std::string_view value) override;
     void on_reply_end() override;
+    void on_progress() override;
     void on_backend_drained() override;
     void on_backend_lost(const pool::BackendLoss& loss) override;
 
@@ -201,7 +204,6 @@ private:
     pool::RequestBatch* outgoing_ = nullptr;  // of the relay() on the stack
     pool::SettingsPtr settings_;
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
-    std::string deallocated_;                       // the name in the DEALLOCATE that is being read
     std::string user_;
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
@@ -212,7 +214,8 @@ private:
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
-    bool is_settling_ = false;           // a message is kept until what came before it is answered
+    bool is_flush_missing_ = false;  // behind what it has sent: the backend may keep its answers
+    bool is_settling_ = false;       // a message is kept until what came before it is answered
     bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
     bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =

@@ -56,7 +56,7 @@ void ClientStatements::drop(std::uint32_t count, Why why) {
 protocol::ErrorFields ClientStatements::take_refusal() {
     WEIR_CHECK(!refusals_.empty());
     protocol::ErrorFields why = std::move(refusals_.front());
-    refusals_.erase(refusals_.begin());
+    refusals_.pop_front();
     return why;
 }
 
@@ -65,8 +65,25 @@ void ClientStatements::drop_refusals(std::uint32_t count) {
     refusals_.erase(refusals_.begin(), refusals_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
+void ClientStatements::reread(std::string_view name, const pool::StatementPtr& statement) {
+    by_name_.find(name)->second.statement = statement;
+}
+
+const pool::SettingsPtr& ClientStatements::reading_settings(const pool::SettingsPtr& settings,
+                                                            pool::SettingsTable& table) {
+    if (settings_ != settings) {
+        settings_ = settings;
+        reading_settings_ = table.without(settings, pool::kApplicationName);
+    }
+    return reading_settings_;
+}
+
 void ClientStatements::forget_all() {
-    by_name_.clear();
+    std::erase_if(by_name_, [](const auto& entry) { return !entry.first.empty(); });
+    bytes_ = 0;
+    if (const ClientStatement* unnamed = find(""); unnamed != nullptr) {
+        bytes_ = unnamed->statement->definition.size();
+    }
     for (Change& pending : pending_) {
         const auto known = by_name_.find(pending.name);
         pending.before = known == by_name_.end() ? ClientStatement{} : known->second;
@@ -75,7 +92,7 @@ void ClientStatements::forget_all() {
 }
 
 void ClientStatements::forget_unnamed() {
-    by_name_.erase(std::string{});
+    set("", {});
     for (Change& pending : pending_) {
         if (pending.name.empty()) {
             pending.before = {};
@@ -91,10 +108,13 @@ void ClientStatements::change(std::string_view name, const ClientStatement& afte
 }
 
 void ClientStatements::set(const std::string& name, const ClientStatement& statement) {
+    if (const auto known = by_name_.find(name); known != by_name_.end()) {
+        bytes_ -= known->second.statement->definition.size();
+        by_name_.erase(known);
+    }
     if (statement.statement != nullptr) {
-        by_name_.insert_or_assign(name, statement);
-    } else {
-        by_name_.erase(name);
+        bytes_ += statement.statement->definition.size();
+        by_name_.emplace(name, statement);
     }
 }
 

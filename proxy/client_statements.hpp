@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pool/session_settings.hpp"
 #include "pool/statement.hpp"
 #include "protocol/error_reply.hpp"
 
@@ -10,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace weir::proxy {
 
@@ -18,6 +18,7 @@ namespace weir::proxy {
 struct ClientStatement {
     pool::StatementPtr statement;  ///< nullptr: nothing
     std::uint64_t epoch = 0;       ///< of the schema when the client prepared it
+    bool is_deallocate = false;    ///< a Parse of a DEALLOCATE, which is never sent as it is
 };
 
 /// One client's prepared statements by the names it gave them, kept in step with messages that are
@@ -78,7 +79,18 @@ public:
         return kept_;
     }
 
+    /// The client's settings have changed since it prepared this: the same text, read by those of
+    /// now.
+    void reread(std::string_view name, const pool::StatementPtr& statement);
+
+    /// @return the part of a session's settings that decides how a statement's text is read
+    [[nodiscard]] const pool::SettingsPtr& reading_settings(const pool::SettingsPtr& settings,
+                                                            pool::SettingsTable& table);
+
     [[nodiscard]] std::size_t size() const { return by_name_.size(); }
+
+    /// @return how long all of them are together
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
 private:
     struct Change {
@@ -92,7 +104,10 @@ private:
 
     std::map<std::string, ClientStatement, std::less<>> by_name_;
     std::string kept_;
-    std::vector<protocol::ErrorFields> refusals_;
+    pool::SettingsPtr settings_;          // of the session, when last asked
+    pool::SettingsPtr reading_settings_;  // the part of them that matters
+    std::size_t bytes_ = 0;
+    std::deque<protocol::ErrorFields> refusals_;
     std::deque<Change> pending_;
     std::size_t sealed_ = 0;  // of pending_, from the front
 };

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from typing import Callable
 
 import pytest
 
@@ -202,3 +203,19 @@ def test_server_process_that_stops_while_it_is_given_settings_is_left(
             assert second.backend_pid() != stopped
         finally:
             os.kill(stopped, signal.SIGCONT)
+
+
+def test_timeouts_of_transactions_leave_replication_alone(
+    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir
+) -> None:
+    postgres = own_postgres(max_wal_senders="4", wal_level="replica")
+    limits = {"transaction_timeout": "300ms", "idle_in_transaction_timeout": "300ms"}
+    weir = start_weir_at(postgres.port, {"pool": limits})
+    with weir.raw() as client:
+        client.log_in(user="postgres", database="app", replication="database")
+        assert errors(client.query("IDENTIFY_SYSTEM")) == []
+        client.send(wire.query("START_REPLICATION PHYSICAL 0/1000000"))
+        assert client.receive_until("W", "E")[-1].type == "W"
+        time.sleep(0.8)
+        client.send(wire.copy_done())
+        assert client.receive_until("Z", "E")[-1].type == "Z"

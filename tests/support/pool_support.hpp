@@ -97,6 +97,8 @@ public:
 
     void on_noted(const protocol::NotedOutcome& /*outcome*/) override {}
 
+    void on_progress() override {}
+
     void on_refusal_due(ByteView /*error*/) override {}
 
     void on_statements_forgotten() override {}

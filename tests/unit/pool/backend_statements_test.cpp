@@ -11,11 +11,12 @@ namespace weir::pool {
 namespace {
 
 struct Fixture {
+    SettingsTable settings;
     StatementTable table;
     BackendStatements backend;
-    StatementPtr a = table.intern(as_bytes("a"));
-    StatementPtr b = table.intern(as_bytes("b"));
-    StatementPtr c = table.intern(as_bytes("c"));
+    StatementPtr a = table.intern(as_bytes("a"), settings.none());
+    StatementPtr b = table.intern(as_bytes("b"), settings.none());
+    StatementPtr c = table.intern(as_bytes("c"), settings.none());
 };
 
 }  // namespace
@@ -98,10 +99,10 @@ TEST_SUITE("backend statements") {
         backend.settle(3);
         CHECK(backend.use(a, 0));
         StatementTable table_there;
-        const BackendStatements there{table_there, backend.all()};
+        const BackendStatements there{table_there, settings, backend.all()};
         CHECK(there.size() == 3);
-        CHECK(there.surplus(3) == table_there.intern(as_bytes("b")));
-        CHECK(there.has(table_there.intern(as_bytes("a"))));
+        CHECK(there.surplus(3) == table_there.intern(as_bytes("b"), settings.none()));
+        CHECK(there.has(table_there.intern(as_bytes("a"), settings.none())));
     }
 
     TEST_CASE("any order of messages and outcomes leaves what a server would have") {

@@ -59,9 +59,15 @@ TEST_CASE("a Parse, a Describe and a Close are understood when they are whole") 
     }
 }
 
-TEST_CASE("an unnamed Parse need not be whole") {
+TEST_CASE("an unnamed Parse is waited for where it is worth keeping") {
     ByteWriter parse;
     write_parse(parse, "", "SELECT 1", {});
+    for (std::size_t size = kHeaderBytes; size < parse.size(); ++size) {
+        CHECK(read(parse.bytes().first(size)).kind == Kind::Incomplete);
+    }
+    CHECK(read(parse.bytes()).kind == Kind::Unnamed);
+    parse.clear();
+    write_parse(parse, "", std::string(protocol::kMaxUnnamedBytes, 'x'), {});
     CHECK(read(parse.bytes().first(kHeaderBytes)).kind == Kind::Incomplete);
     CHECK(read(parse.bytes().first(kHeaderBytes + 1)).kind == Kind::Unnamed);
 }

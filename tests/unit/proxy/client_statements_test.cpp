@@ -8,10 +8,11 @@ namespace {
 using Why = ClientStatements::Why;
 
 struct Fixture {
+    pool::SettingsTable settings;
     pool::StatementTable table;
     ClientStatements client;
-    pool::StatementPtr one = table.intern(as_bytes("SELECT 1"));
-    pool::StatementPtr two = table.intern(as_bytes("SELECT 2"));
+    pool::StatementPtr one = table.intern(as_bytes("SELECT 1"), settings.none());
+    pool::StatementPtr two = table.intern(as_bytes("SELECT 2"), settings.none());
 
     [[nodiscard]] pool::StatementPtr at(std::string_view name) const {
         const ClientStatement* found = client.find(name);
