@@ -60,17 +60,13 @@ StatementReference read_statement_reference(const FrameHeader& header, ByteView 
     const bool is_whole = there.size() == header.frame_bytes();
     StatementReference reference = read_names(type, ByteReader{there.subspan(kHeaderBytes)});
     if (reference.kind == Kind::Incomplete) {
-        if (there.size() > kMaxHeadBytes) {
-            return just(Kind::TooLong);
-        }
-        return just(is_whole ? Kind::None : Kind::Incomplete);
-    }
-    if (reference.kind == Kind::Unnamed && type == FrontendMessage::Parse && !is_whole &&
-        header.body_bytes() <= kMaxUnnamedBytes) {
-        return just(Kind::Incomplete);
+        const Kind kind = is_whole ? Kind::None : Kind::Incomplete;
+        return just(there.size() > kMaxHeadBytes ? Kind::TooLong : kind);
     }
     if (reference.kind != Kind::Named) {
-        return reference;
+        const bool is_awaited = reference.kind == Kind::Unnamed && type == FrontendMessage::Parse &&
+                                !is_whole && header.body_bytes() <= kMaxUnnamedBytes;
+        return is_awaited ? just(Kind::Incomplete) : reference;
     }
     const std::size_t max = type == FrontendMessage::Parse  ? kMaxDefinitionBytes
                             : type == FrontendMessage::Bind ? kMaxMessageBytes - kMaxHeadBytes

@@ -30,13 +30,9 @@ std::size_t ClientSession::relay(ByteView bytes) {
     std::size_t used = 0;
     is_relaying_ = true;
     outgoing_ = &batch;
-    while (used < bytes.size() && state_ != ClientState::Closing && state_ != ClientState::Closed) {
+    while (used < bytes.size() && !is_ending()) {
         const ByteView rest = bytes.subspan(used);
         if (body_left_ == 0) {
-            if (stream_.is_full()) {
-                stream_.pause(net::Pause::OutputIsFull);  // it is answered once it reads
-                break;
-            }
             const Begun begun = begin_frame(rest);
             if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
                 break;
@@ -61,7 +57,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
     outgoing_ = nullptr;
     is_relaying_ = false;
     worker_.mutable_counters().bytes_from_clients.add(used);
-    if (state_ == ClientState::Closing || state_ == ClientState::Closed) {
+    if (is_ending()) {
         return bytes.size();
     }
     if (state_ == ClientState::Waiting || state_ == ClientState::Preparing || is_settling_) {
@@ -86,6 +82,10 @@ void ClientSession::flush_to_backend(pool::RequestBatch& batch) {
 /// Decides what happens to the message that begins at `rest`; Hold: come back with more bytes or
 /// with a backend.
 ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
+    if (stream_.is_full()) {
+        stream_.pause(net::Pause::OutputIsFull);  // it is answered once it reads
+        return {Treatment::Hold};
+    }
     const auto [status, header] = protocol::read_header(rest);
     if (status == protocol::FrameStatus::NeedMore) {
         return {Treatment::Hold};

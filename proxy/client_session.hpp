@@ -187,6 +187,10 @@ private:
 
     [[nodiscard]] bool is_session_mode() const;
 
+    [[nodiscard]] bool is_ending() const {
+        return state_ == ClientState::Closing || state_ == ClientState::Closed;
+    }
+
     [[nodiscard]] bool has_lease() const { return backend_ != nullptr; }
 
     /// @return what a callback from elsewhere asks whether we still exist
