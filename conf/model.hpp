@@ -31,6 +31,9 @@ enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256 };
 /// folder.
 using Address = Endpoint;
 
+/// Who says where a client comes from.
+enum class ProxyProtocol : std::uint8_t { Off, V2 };
+
 struct ListenSettings {
     std::vector<Address> addresses;
     unsigned threads = 0;  ///< "auto" is already resolved to the cores this process may use
@@ -40,6 +43,8 @@ struct ListenSettings {
     int backlog = 0;
     unsigned unix_socket_mode = 0;
     milliseconds tcp_keepalive{};
+    ProxyProtocol proxy_protocol = ProxyProtocol::Off;
+    bool application_name_add_host = false;
 
     bool operator==(const ListenSettings&) const = default;
 };

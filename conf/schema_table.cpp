@@ -25,6 +25,7 @@ constexpr std::uint64_t kMaxMessage = 0x7fffffff;
 constexpr std::array<std::string_view, 5> kProfiles{
     "development", "test", "staging", "production", "high-load"};
 constexpr std::array<std::string_view, 3> kPoolModes{"session", "transaction", "statement"};
+constexpr std::array<std::string_view, 2> kProxyProtocols{"off", "v2"};
 constexpr std::array<std::string_view, 4> kAuthMethods{"trust", "password", "md5", "scram-sha-256"};
 constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> kLogFormats{"text", "json"};
@@ -147,6 +148,24 @@ constexpr std::array kSettings{
             .default_text = "300s",
             .doc = "A connection that was silent for this long is probed by the kernel.",
             .field = field<&ListenSettings::tcp_keepalive>()},
+    Setting{.section = Section::Listen,
+            .key = "proxy_protocol",
+            .kind = Kind::Choice,
+            .default_text = "off",
+            .choices = kProxyProtocols,
+            .doc = "With v2, every TCP connection begins with a PROXY protocol header, version 2, "
+                   "and the client's address is the one in it; a connection without one is "
+                   "refused. Whoever can reach the port can then claim any address: let only the "
+                   "load balancer reach it.",
+            .field = field<&ListenSettings::proxy_protocol>()},
+    Setting{.section = Section::Listen,
+            .key = "application_name_add_host",
+            .kind = Kind::Boolean,
+            .default_text = "false",
+            .effect = Effect::Reload,
+            .doc = "Adds the client's address and port to the application_name it begins with: "
+                   "\"app - 192.0.2.7:50000\". What it sets later stays as it is.",
+            .field = field<&ListenSettings::application_name_add_host>()},
 
     Setting{.section = Section::Auth,
             .key = "method",

@@ -80,7 +80,7 @@ SocketName name_of(const SocketAddress& address) {
         ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
         return {text.data(), ntohs(v6->sin6_port)};
     }
-    return {"unix", 0};
+    return {std::string{kUnixName}, 0};
 }
 
 SocketName peer_name(int fd) {

@@ -29,6 +29,9 @@ struct SocketAddress {
 /// unix socket
 [[nodiscard]] std::optional<SocketAddress> numeric_address(const Endpoint& endpoint);
 
+/// The address of every unix socket.
+inline constexpr std::string_view kUnixName = "unix";
+
 /// What one end of a connection is called, numeric.
 struct SocketName {
     std::string address;  ///< "127.0.0.1", "::1" or "unix"

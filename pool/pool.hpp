@@ -124,6 +124,10 @@ public:
     /// How to log in, learnt from a client that proved itself.
     void learn(const Credentials& credentials);
 
+    /// What the client of a replication pool, which has but one, asked for in its startup packet:
+    /// its connection is opened with that.
+    void begin_with(const SettingsPtr& settings) { startup_settings_ = settings; }
+
     /// @return what a new client is told about the server's settings; nullptr while no backend has
     /// told us
     [[nodiscard]] const ReportedParameters* welcome_for(const SettingsPtr& settings) const;
@@ -222,6 +226,7 @@ private:
     BudgetPtr user_budget_;
     SchemaEpochPtr schema_epoch_;
     Credentials credentials_;
+    SettingsPtr startup_settings_;  // nullptr where clients share
     PoolCounters counters_;
     std::uint64_t clients_ = 0;
     TimePoint last_client_at_{};

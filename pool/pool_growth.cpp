@@ -124,7 +124,13 @@ void Pool::dial() {
     request.user = key_.user;
     request.database = plan_.dbname;
     request.credentials = credentials_;
-    request.parameters.assign(plan_.startup_settings.begin(), plan_.startup_settings.end());
+    SettingsMap settings{plan_.startup_settings.begin(), plan_.startup_settings.end()};
+    if (startup_settings_ != nullptr) {
+        for (const auto& [name, value] : *startup_settings_) {
+            settings.insert_or_assign(name, value);
+        }
+    }
+    request.parameters.assign(settings.begin(), settings.end());
     if (!plan_.replication.empty()) {
         request.parameters.emplace_back("replication", plan_.replication);
     }

@@ -29,10 +29,11 @@ void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     if (state_ == ClientState::Waiting) {
         transition(ClientEvent::BackendLent);
     }
-    if (!pool_->key().replication.empty()) {
+    const bool is_replicating = !pool_->key().replication.empty();
+    if (is_replicating) {
         backend_->set_applied(settings_);  // went into its startup message
     }
-    const bool is_welcoming = state_ == ClientState::Welcoming;
+    const bool is_welcoming = state_ == ClientState::Welcoming && !is_replicating;
     if (backend_->prepare(is_welcoming ? welcome_settings() : settings_)) {
         on_prepared();
     }

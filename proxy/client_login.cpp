@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/message_writer.hpp"
+#include "protocol/proxy_header.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/worker.hpp"
 
@@ -35,6 +36,12 @@ bool is_plain_name(std::string_view name) {
 
 std::size_t ClientSession::read_startup(ByteView bytes) {
     std::size_t used = 0;
+    if (login_->awaits_proxy_header) {
+        used = read_proxy_header(bytes);
+        if (used == 0 || state_ != ClientState::Startup) {
+            return used;
+        }
+    }
     while (state_ == ClientState::Startup && used < bytes.size()) {
         const auto result = protocol::read_startup(bytes.subspan(used));
         if (result.status == protocol::FrameStatus::NeedMore) {
@@ -57,6 +64,44 @@ std::size_t ClientSession::read_startup(ByteView bytes) {
         is_relaying_ = false;
     }
     return go_on(bytes, used);
+}
+
+std::size_t ClientSession::read_proxy_header(ByteView bytes) {
+    auto result = protocol::read_proxy_header(bytes);
+    switch (result.status) {
+        case protocol::FrameStatus::NeedMore: return 0;
+        case protocol::FrameStatus::Invalid:
+            login_failed(sqlstate::kProtocolViolation,
+                         "expected a PROXY protocol header, version 2 (listen.proxy_protocol)",
+                         "proxy_header");
+            return bytes.size();
+        case protocol::FrameStatus::Complete: break;
+    }
+    login_->awaits_proxy_header = false;
+    if (result.header.has_address) {
+        proxied_name_ = std::make_unique<net::SocketName>(
+            net::SocketName{std::move(result.header.address), result.header.port});
+    }
+    return result.header.size;
+}
+
+net::SocketName ClientSession::client_name() const {
+    return proxied_name_ != nullptr ? *proxied_name_ : net::peer_name(stream_.fd());
+}
+
+/// The name is cut rather than the host: PostgreSQL would cut at the end.
+void ClientSession::add_host_to_name() {
+    const net::SocketName host = client_name();
+    std::string text = " - " + host.address;
+    if (host.address != net::kUnixName) {
+        const bool is_v6 = host.address.find(':') != std::string::npos;
+        text = (is_v6 ? " - [" + host.address + "]" : text) + ":" + std::to_string(host.port);
+    }
+    std::string& name = login_->wishes.settings[std::string{pool::kApplicationName}];
+    if (name.empty()) {
+        name = "app";
+    }
+    name = name.substr(0, kNameBytesMax - text.size()) + text;
 }
 
 /// A step of the login has used the first `used` bytes: what came behind them is for the next step.
@@ -114,6 +159,9 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
     }
     login_->wishes = std::move(*wishes);
     user_ = login_->wishes.user;
+    if (worker_.config().listen.application_name_add_host) {
+        add_host_to_name();
+    }
     const conf::Config& config = worker_.config();
     const bool is_console = login_->wishes.database == config.admin.database ||
                             login_->wishes.database == kPgbouncerDatabase;
@@ -280,6 +328,9 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
         pool_->learn(login_->auth->learnt());
     }
     settings_ = worker_.settings().intern(wishes.settings);
+    if (!key.replication.empty()) {
+        pool_->begin_with(settings_);
+    }
     transition(ClientEvent::Authenticated);
     if (const auto* welcome =
             key.replication.empty() ? pool_->welcome_for(welcome_settings()) : nullptr;

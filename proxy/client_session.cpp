@@ -34,6 +34,8 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
       connected_at_{worker.loop().now()} {
     const conf::Config& config = worker_.config();
     stream_.set_high_mark(static_cast<std::size_t>(config.limits.client_buffer));
+    login_->awaits_proxy_header = config.listen.proxy_protocol == conf::ProxyProtocol::V2 &&
+                                  net::local_name(stream_.fd()).address != net::kUnixName;
     worker_.loop().set_deadline(deadline_,
                                 deadline_after(connected_at_, config.listen.client_login_timeout));
 }
@@ -309,7 +311,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
         state_ == ClientState::Hashing) {
         row.state = "login";
     }
-    const net::SocketName peer = net::peer_name(stream_.fd());
+    const net::SocketName peer = client_name();
     const net::SocketName local = net::local_name(stream_.fd());
     row.address = peer.address;
     row.port = peer.port;

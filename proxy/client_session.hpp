@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/intrusive_list.hpp"
 #include "base/status.hpp"
+#include "net/socket.hpp"
 #include "net/stream.hpp"
 #include "net/timing_wheel.hpp"
 #include "pool/backend.hpp"
@@ -87,6 +88,7 @@ private:
         std::unique_ptr<ClientAuth> auth;
         pool::StartupWishes wishes;
         int encryption_requests = 0;
+        bool awaits_proxy_header = false;
     };
 
     // Life (client_session.cpp)
@@ -104,6 +106,9 @@ private:
 
     // Login (client_login.cpp)
     [[nodiscard]] std::size_t read_startup(ByteView bytes);
+    [[nodiscard]] std::size_t read_proxy_header(ByteView bytes);
+    [[nodiscard]] net::SocketName client_name() const;
+    void add_host_to_name();
     [[nodiscard]] std::size_t go_on(ByteView bytes, std::size_t used);
     void on_startup(const protocol::StartupPacket& packet);
     void on_cancel_request(const protocol::StartupPacket& packet);
@@ -201,6 +206,7 @@ private:
     net::Stream stream_;
     net::Deadline deadline_{*this};
     std::unique_ptr<Login> login_;
+    std::unique_ptr<net::SocketName> proxied_name_;  // the client's, as a balancer tells it
     std::unique_ptr<Console> console_;
     std::shared_ptr<char> alive_;  // made when first asked for
     pool::Pool* pool_ = nullptr;

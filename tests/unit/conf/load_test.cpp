@@ -169,7 +169,8 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
     CHECK(only_text(load_with_base("[listen]\nthreds = 2\n")) ==
           "weir.toml:7:1: listen.threds: unknown key, did you mean \"threads\"? accepted here: "
           "addresses, threads, max_clients, "
-          "client_login_timeout, client_idle_timeout, backlog, unix_socket_mode, tcp_keepalive");
+          "client_login_timeout, client_idle_timeout, backlog, unix_socket_mode, tcp_keepalive, "
+          "proxy_protocol, application_name_add_host");
     CHECK(only_text(load_with_base("[auth]\n  zzz = 2\n")) ==
           "weir.toml:7:3: auth.zzz: unknown key; accepted here: method, users_file");
     CHECK(only_text(load_with_base("[lisen]\nthreads = 2\n")) ==
@@ -190,7 +191,7 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[cache]\nenabled = false\n",
                              "[ledger]\npath = \"\"\n",
                              "[[rule]]\nmatch = {}\n",
-                             "[listen]\nproxy_protocol = \"off\"\n",
+                             "[listen]\nreuse_port = true\n",
                              "[auth]\nhba_file = \"\"\n",
                              "[pool]\nstate = \"carry\"\n",
                              "[pool]\nstate = \"carry\"\n",
