@@ -221,6 +221,7 @@ void Server::apply(const conf::LoadResult& loaded) {
     next->listen.addresses =
         config_->listen.addresses;  // what a restart is needed for stays as it runs
     next->listen.threads = config_->listen.threads;
+    next->listen.proxy_protocol = config_->listen.proxy_protocol;
     next->http = config_->http;
     next->admin = config_->admin;
     next->watch = config_->watch;

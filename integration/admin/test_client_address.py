@@ -114,3 +114,9 @@ def test_host_in_the_name_is_the_proxied_one(start_weir: StartWeir) -> None:
     weir = start_weir({"listen": {"application_name_add_host": True, "proxy_protocol": "v2"}})
     with log_in(weir.raw(), proxied("2001:db8::7", 50001), application_name="shop") as client:
         assert client.value("SHOW application_name") == "shop - [2001:db8::7]:50001"
+
+
+def test_header_is_not_asked_for_by_a_reload_which_does_not_reach_the_balancer(start_weir: StartWeir) -> None:
+    weir = start_weir()
+    assert "needs_restart" in weir.reload({"listen": {"proxy_protocol": "v2"}})
+    assert weir.value("SELECT 1") == 1
