@@ -45,6 +45,30 @@ StatementReference read_names(FrontendMessage type, ByteReader body) {
     return reference;
 }
 
+/// @param reference names a statement; is that all right, and is enough of the message there?
+StatementReference check_named(const FrameHeader& header,
+                               const StatementReference& reference,
+                               bool is_whole) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    const std::size_t max = type == FrontendMessage::Parse  ? kMaxDefinitionBytes
+                            : type == FrontendMessage::Bind ? kMaxMessageBytes - kMaxHeadBytes
+                                                            : kMaxHeadBytes;
+    if (header.body_bytes() > max || reference.head_bytes > kMaxHeadBytes) {
+        return just(Kind::TooLong);
+    }
+    if (type == FrontendMessage::Bind) {
+        return reference;
+    }
+    if (!is_whole) {
+        return just(Kind::Incomplete);
+    }
+    const bool has_rest = reference.head_bytes != header.frame_bytes();
+    if (type != FrontendMessage::Parse && has_rest) {
+        return {};  // malformed: PostgreSQL refuses it before it looks at the name
+    }
+    return reference;
+}
+
 }  // namespace
 
 StatementReference read_statement_reference(const FrameHeader& header, ByteView rest) {
@@ -68,23 +92,7 @@ StatementReference read_statement_reference(const FrameHeader& header, ByteView 
                                 !is_whole && header.body_bytes() <= kMaxUnnamedBytes;
         return is_awaited ? just(Kind::Incomplete) : reference;
     }
-    const std::size_t max = type == FrontendMessage::Parse  ? kMaxDefinitionBytes
-                            : type == FrontendMessage::Bind ? kMaxMessageBytes - kMaxHeadBytes
-                                                            : kMaxHeadBytes;
-    if (header.body_bytes() > max || reference.head_bytes > kMaxHeadBytes) {
-        return just(Kind::TooLong);
-    }
-    if (type == FrontendMessage::Bind) {
-        return reference;
-    }
-    if (!is_whole) {
-        return just(Kind::Incomplete);
-    }
-    const bool has_rest = reference.head_bytes != header.frame_bytes();
-    if (type != FrontendMessage::Parse && has_rest) {
-        return {};  // malformed: PostgreSQL refuses it before it looks at the name
-    }
-    return reference;
+    return check_named(header, reference, is_whole);
 }
 
 }  // namespace weir::protocol
