@@ -25,8 +25,8 @@ def add_options(parser):
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--protocol", choices=["simple", "extended", "prepared"], default="simple",
-                        help="how pgbench sends; prepared works on direct and haproxy only, the"
-                             " pools are in transaction mode")
+                        help="how pgbench sends; the pools are in transaction mode, where"
+                             " PgBouncer carries prepared statements from 1.21 on: Debian's cannot")
     parser.add_argument("--script", choices=["select", "tpcb"], default="select")
     parser.add_argument("--scale", type=int, default=10, help="of pgbench's tables")
     parser.add_argument("--assert-cpu-ratio", type=float, metavar="R",
