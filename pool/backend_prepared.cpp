@@ -200,6 +200,9 @@ bool Backend::answers_for_statement(const ExpectedReply& expected) {
 /// What we say the backend has it may have lost, to a client that called a statement by our name
 /// for it: then it serves nobody else.
 void Backend::doubt_statements(ByteView body) {
+    if (statements_ == nullptr || must_end_) {
+        return;  // the names here are its client's own
+    }
     const auto view = protocol::read_error(body);
     if (view && (view->sqlstate == sqlstate::kInvalidSqlStatementName ||
                  view->sqlstate == sqlstate::kDuplicatePreparedStatement)) {

@@ -268,3 +268,19 @@ def test_pause_between_execute_and_sync_counts_as_idle(start_weir: StartWeir) ->
         wait_until(lambda: weir.pool()["sv_active"] == 1)
         assert other.value("SELECT 1") == "1"
         assert errors([message for message in client.receive_to_end() if message.type == "E"]) == ["25P03"]
+
+
+@pytest.mark.parametrize("pool", [{"mode": "session"}, {"prepared_statements": 0}])
+def test_unknown_name_costs_no_connection_where_names_are_passed_through(
+    start_weir: StartWeir, pool: dict[str, object]
+) -> None:
+    weir = start_weir({"pool": {"max": 1, **pool}})
+    pids = set()
+    for _ in range(2):
+        with weir.logged_in() as client:
+            assert errors(ask(client, run("nope"))) == ["26000"]
+            assert errors(ask(client, wire.parse("SELECT 1", "twice"), wire.parse("SELECT 1", "twice"))) == ["42P05"]
+            ask(client, wire.close("S", "twice"))
+            pids.add(client.backend_pid())
+            client.quit()
+    assert len(pids) == 1
