@@ -1,7 +1,9 @@
 #include "conf/field.hpp"
 #include "conf/schema.hpp"
+#include "conf/schema_parts.hpp"
 
 #include <array>
+#include <vector>
 
 namespace weir::conf {
 
@@ -9,26 +11,17 @@ namespace {
 
 using detail::field;
 
-constexpr std::uint64_t kKiB = 1024;
-constexpr std::uint64_t kMiB = 1024 * kKiB;
-
 // Bounds that keep numbers within their types and within what one process can serve.
 constexpr std::uint64_t kMaxThreads = 64;
 constexpr std::uint64_t kMaxClients = 1'000'000;
 constexpr std::uint64_t kMaxConnections = 100'000;
 constexpr std::uint64_t kMaxBacklog = 65'535;
 constexpr std::uint64_t kMaxConnecting = 1'000;
-constexpr std::uint64_t kMaxPreparedStatements = 100'000;
-/// A message's length is a signed 32-bit number (PostgreSQL manual, "Message Formats").
-constexpr std::uint64_t kMaxMessage = 0x7fffffff;
 
 constexpr std::array<std::string_view, 5> kProfiles{
     "development", "test", "staging", "production", "high-load"};
-constexpr std::array<std::string_view, 3> kPoolModes{"session", "transaction", "statement"};
 constexpr std::array<std::string_view, 2> kProxyProtocols{"off", "v2"};
 constexpr std::array<std::string_view, 4> kAuthMethods{"trust", "password", "md5", "scram-sha-256"};
-constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};
-constexpr std::array<std::string_view, 2> kLogFormats{"text", "json"};
 
 constexpr std::array kSections{
     SectionInfo{Section::Top, "", false, false, "Keys that stand before the first section."},
@@ -263,211 +256,19 @@ constexpr std::array kSettings{
             .effect = Effect::Reload,
             .doc = "Clients of this user connected at once; 0 = no limit of its own.",
             .field = field<&UserSettings::max_clients>()},
-
-    Setting{.section = Section::Pool,
-            .key = "mode",
-            .kind = Kind::Choice,
-            .default_text = "transaction",
-            .choices = kPoolModes,
-            .effect = Effect::Reload,
-            .doc = "For how long a client keeps a server connection: until it leaves, to the end "
-                   "of its transaction, "
-                   "or of its statement (then transactions are refused).",
-            .field = field<&PoolSettings::mode>(),
-            .override_field = field<&PoolOverrides::mode>()},
-    Setting{.section = Section::Pool,
-            .key = "min",
-            .kind = Kind::Integer,
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Server connections kept open once the pool is in use.",
-            .field = field<&PoolSettings::min>(),
-            .override_field = field<&PoolOverrides::min>()},
-    Setting{.section = Section::Pool,
-            .key = "max",
-            .kind = Kind::Integer,
-            .low = 1,
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Server connections per (database, user), all threads together.",
-            .field = field<&PoolSettings::max>(),
-            .override_field = field<&PoolOverrides::max>()},
-    Setting{.section = Section::Pool,
-            .key = "idle_timeout",
-            .kind = Kind::Duration,
-            .effect = Effect::Reload,
-            .doc = "A server connection above min that nobody used for this long is closed.",
-            .field = field<&PoolSettings::idle_timeout>(),
-            .override_field = field<&PoolOverrides::idle_timeout>()},
-    Setting{.section = Section::Pool,
-            .key = "max_lifetime",
-            .kind = Kind::Duration,
-            .default_text = "1h",
-            .effect = Effect::Reload,
-            .doc = "A server connection this old is replaced when it is next free.",
-            .field = field<&PoolSettings::max_lifetime>(),
-            .override_field = field<&PoolOverrides::max_lifetime>()},
-    Setting{.section = Section::Pool,
-            .key = "acquire_timeout",
-            .kind = Kind::Duration,
-            .default_text = "10s",
-            .effect = Effect::Reload,
-            .doc = "A client waits this long for a server connection, then gets an error.",
-            .field = field<&PoolSettings::acquire_timeout>(),
-            .override_field = field<&PoolOverrides::acquire_timeout>()},
-    Setting{.section = Section::Pool,
-            .key = "reserve",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Connections on top of max for when somebody waits too long.",
-            .field = field<&PoolSettings::reserve>(),
-            .override_field = field<&PoolOverrides::reserve>()},
-    Setting{.section = Section::Pool,
-            .key = "reserve_after",
-            .kind = Kind::Duration,
-            .default_text = "5s",
-            .effect = Effect::Reload,
-            .doc = "How long somebody must have waited before the reserve is opened.",
-            .field = field<&PoolSettings::reserve_after>(),
-            .override_field = field<&PoolOverrides::reserve_after>()},
-    Setting{.section = Section::Pool,
-            .key = "prepared_statements",
-            .kind = Kind::Integer,
-            .default_text = "200",
-            .high = kMaxPreparedStatements,
-            .effect = Effect::Reload,
-            .doc = "Named prepared statements remembered per server connection (transaction and "
-                   "statement mode); 0 = names pass through untouched.",
-            .field = field<&PoolSettings::prepared_statements>(),
-            .override_field = field<&PoolOverrides::prepared_statements>()},
-    Setting{.section = Section::Pool,
-            .key = "check_after",
-            .kind = Kind::Duration,
-            .default_text = "30s",
-            .effect = Effect::Reload,
-            .doc = "A connection idle for this long is checked before it is used.",
-            .field = field<&PoolSettings::check_after>(),
-            .override_field = field<&PoolOverrides::check_after>()},
-    Setting{.section = Section::Pool,
-            .key = "idle_in_transaction_timeout",
-            .kind = Kind::Duration,
-            .default_text = "0s",
-            .effect = Effect::Reload,
-            .doc = "A client silent for this long inside a transaction is disconnected with 25P03.",
-            .field = field<&PoolSettings::idle_in_transaction_timeout>(),
-            .override_field = field<&PoolOverrides::idle_in_transaction_timeout>()},
-    Setting{.section = Section::Pool,
-            .key = "transaction_timeout",
-            .kind = Kind::Duration,
-            .default_text = "0s",
-            .effect = Effect::Reload,
-            .doc = "A transaction that lasts longer is ended with 25P04.",
-            .field = field<&PoolSettings::transaction_timeout>(),
-            .override_field = field<&PoolOverrides::transaction_timeout>()},
-    Setting{.section = Section::Pool,
-            .key = "reset_query",
-            .default_text = "DISCARD ALL",
-            .effect = Effect::Reload,
-            .doc = "Makes a connection as new: in session mode between clients, and wherever its "
-                   "state is unknown.",
-            .field = field<&PoolSettings::reset_query>(),
-            .override_field = field<&PoolOverrides::reset_query>()},
-
-    Setting{.section = Section::Limits,
-            .key = "max_database_connections",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Server connections per database, all users together; 0 = no limit.",
-            .field = field<&LimitSettings::max_database_connections>()},
-    Setting{.section = Section::Limits,
-            .key = "max_user_connections",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Server connections per user, all databases together; 0 = no limit.",
-            .field = field<&LimitSettings::max_user_connections>()},
-    Setting{.section = Section::Limits,
-            .key = "max_message",
-            .kind = Kind::Size,
-            .default_text = "256MiB",
-            .low = kKiB,
-            .high = kMaxMessage,
-            .effect = Effect::Reload,
-            .doc = "The largest message a client may send.",
-            .field = field<&LimitSettings::max_message>()},
-    Setting{.section = Section::Limits,
-            .key = "client_buffer",
-            .kind = Kind::Size,
-            .default_text = "256KiB",
-            .low = 4 * kKiB,
-            .high = 1024 * kMiB,
-            .effect = Effect::Reload,
-            .doc = "Unsent bytes per client before its server connection is paused.",
-            .field = field<&LimitSettings::client_buffer>()},
-
-    Setting{.section = Section::Log,
-            .key = "level",
-            .kind = Kind::Choice,
-            .default_text = "info",
-            .choices = kLogLevels,
-            .effect = Effect::Reload,
-            .doc = "The least important line that is still written.",
-            .field = field<&log::Options::level>()},
-    Setting{.section = Section::Log,
-            .key = "format",
-            .kind = Kind::Choice,
-            .default_text = "text",
-            .choices = kLogFormats,
-            .doc = "One line per event, as text or as JSON.",
-            .field = field<&log::Options::format>()},
-    Setting{.section = Section::Log,
-            .key = "file",
-            .doc = "Empty: standard error.",
-            .field = field<&log::Options::file>()},
-
-    Setting{.section = Section::Http,
-            .key = "address",
-            .kind = Kind::TcpAddress,
-            .default_text = "127.0.0.1:9127",
-            .doc = "Empty: off.",
-            .field = field<&HttpSettings::address>()},
-    Setting{
-        .section = Section::Http,
-        .key = "user",
-        .doc = "With password: HTTP basic authentication for everything but /healthz and /readyz.",
-        .field = field<&HttpSettings::user>()},
-    Setting{.section = Section::Http,
-            .key = "password",
-            .secrecy = Secrecy::Secret,
-            .doc = "For that user.",
-            .field = field<&HttpSettings::password>()},
-
-    Setting{.section = Section::Admin,
-            .key = "database",
-            .default_text = "weir",
-            .doc = "Its name; \"pgbouncer\" answers too.",
-            .field = field<&AdminSettings::database>()},
-    Setting{.section = Section::Admin,
-            .key = "admins",
-            .kind = Kind::Names,
-            .doc = "Users who may change things.",
-            .field = field<&AdminSettings::admins>()},
-    Setting{.section = Section::Admin,
-            .key = "viewers",
-            .kind = Kind::Names,
-            .doc = "Users who may look.",
-            .field = field<&AdminSettings::viewers>()},
 };
 
 }  // namespace
 
 std::span<const Setting> settings() {
-    return kSettings;
+    static const std::vector<Setting> all = [] {
+        std::vector<Setting> parts{kSettings.begin(), kSettings.end()};
+        for (const auto part : {detail::pool_settings(), detail::process_settings()}) {
+            parts.insert(parts.end(), part.begin(), part.end());
+        }
+        return parts;
+    }();
+    return all;
 }
 
 std::span<const SectionInfo> sections() {

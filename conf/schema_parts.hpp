@@ -1,0 +1,13 @@
+#pragma once
+
+#include "conf/schema.hpp"
+
+#include <span>
+
+/// The table of settings is long: these are its parts. schema.hpp's settings() is the whole.
+namespace weir::conf::detail {
+
+[[nodiscard]] std::span<const Setting> pool_settings();     ///< [pool], [limits], [policy]
+[[nodiscard]] std::span<const Setting> process_settings();  ///< [log], [http], [admin]
+
+}  // namespace weir::conf::detail

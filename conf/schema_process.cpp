@@ -1,0 +1,77 @@
+// The part of the table of settings about the process itself: its log, its HTTP port, its admin
+// database.
+
+#include "conf/field.hpp"
+#include "conf/schema_parts.hpp"
+
+#include <array>
+
+namespace weir::conf::detail {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> kLogFormats{"text", "json"};
+
+constexpr std::array kSettings{
+    Setting{.section = Section::Log,
+            .key = "level",
+            .kind = Kind::Choice,
+            .default_text = "info",
+            .choices = kLogLevels,
+            .effect = Effect::Reload,
+            .doc = "The least important line that is still written.",
+            .field = field<&log::Options::level>()},
+    Setting{.section = Section::Log,
+            .key = "format",
+            .kind = Kind::Choice,
+            .default_text = "text",
+            .choices = kLogFormats,
+            .doc = "One line per event, as text or as JSON.",
+            .field = field<&log::Options::format>()},
+    Setting{.section = Section::Log,
+            .key = "file",
+            .doc = "Empty: standard error.",
+            .field = field<&log::Options::file>()},
+
+    Setting{.section = Section::Http,
+            .key = "address",
+            .kind = Kind::TcpAddress,
+            .default_text = "127.0.0.1:9127",
+            .doc = "Empty: off.",
+            .field = field<&HttpSettings::address>()},
+    Setting{
+        .section = Section::Http,
+        .key = "user",
+        .doc = "With password: HTTP basic authentication for everything but /healthz and /readyz.",
+        .field = field<&HttpSettings::user>()},
+    Setting{.section = Section::Http,
+            .key = "password",
+            .secrecy = Secrecy::Secret,
+            .doc = "For that user.",
+            .field = field<&HttpSettings::password>()},
+
+    Setting{.section = Section::Admin,
+            .key = "database",
+            .default_text = "weir",
+            .doc = "Its name; \"pgbouncer\" answers too.",
+            .field = field<&AdminSettings::database>()},
+    Setting{.section = Section::Admin,
+            .key = "admins",
+            .kind = Kind::Names,
+            .doc = "Users who may change things.",
+            .field = field<&AdminSettings::admins>()},
+    Setting{.section = Section::Admin,
+            .key = "viewers",
+            .kind = Kind::Names,
+            .doc = "Users who may look.",
+            .field = field<&AdminSettings::viewers>()},
+};
+
+}  // namespace
+
+std::span<const Setting> process_settings() {
+    return kSettings;
+}
+
+}  // namespace weir::conf::detail
