@@ -91,6 +91,15 @@ SocketName local_name(int fd) {
     return name_from(fd, ::getsockname);
 }
 
+std::optional<uid_t> peer_user_id(int fd) {
+    ucred credentials{};
+    socklen_t length = sizeof(credentials);
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+        return std::nullopt;
+    }
+    return credentials.uid;
+}
+
 std::string error_text(int error) {
     return error < 0 ? uv_strerror(error) : std::generic_category().message(error);
 }

@@ -5,6 +5,7 @@
 #include "net/fd.hpp"
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -41,6 +42,10 @@ struct SocketName {
 [[nodiscard]] SocketName name_of(const SocketAddress& address);
 [[nodiscard]] SocketName peer_name(int fd);
 [[nodiscard]] SocketName local_name(int fd);
+
+/// @param fd a connected unix socket
+/// @return whose process connected, as the kernel remembers it; nothing when it cannot say
+[[nodiscard]] std::optional<uid_t> peer_user_id(int fd);
 
 /// @param error errno (positive) or libuv's UV_E* (negative)
 /// @return what it means, for a person

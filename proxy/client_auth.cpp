@@ -14,14 +14,14 @@ namespace weir::proxy {
 
 using protocol::SecretKind;
 
-ClientAuth::ClientAuth(const conf::Config& config, std::string user, AuthCache& cache)
+ClientAuth::ClientAuth(const conf::Config& config, ClientFacts facts, AuthCache& cache)
     : configured_{config.auth.method},
-      user_{std::move(user)},
+      facts_{std::move(facts)},
       cache_{cache},
       failure_{ErrorCode::AuthenticationFailed,
                sqlstate::kInvalidPassword,
                "password authentication failed"} {
-    if (const conf::UserSettings* known = config.find_user(user_);
+    if (const conf::UserSettings* known = config.find_user(facts_.user);
         known != nullptr && known->has_secret) {
         secret_ = known->secret;
     }
@@ -81,7 +81,8 @@ ClientAuth::Status ClientAuth::feed(ByteView body, ByteWriter& output) {
 ClientAuth::Status ClientAuth::hashed(ByteWriter& output) {
     const std::shared_ptr<Hashing> hashing = std::exchange(hashing_, nullptr);
     if (step_ == Step::HashingVerifier) {
-        cache_.verifiers.insert_or_assign(user_, AuthCache::Entry{*secret_, *hashing->verifier});
+        cache_.verifiers.insert_or_assign(facts_.user,
+                                          AuthCache::Entry{*secret_, *hashing->verifier});
         return offer_scram(*hashing->verifier, protocol::ScramAccount::Known, output);
     }
     pool::Credentials learnt;
@@ -102,11 +103,11 @@ ClientAuth::Status ClientAuth::on_password(ByteView body) {
     const std::string stored =
         secret_ && protocol::kind_of(*secret_) == SecretKind::Scram
             ? *secret_
-            : protocol::ScramVerifier::mock(user_, cache_.mock_secret).text();
+            : protocol::ScramVerifier::mock(facts_.user, cache_.mock_secret).text();
     work_ = [hashing = hashing_,
              secret = secret_.value_or(""),
              stored,
-             user = user_,
+             user = facts_.user,
              password = password_] {
         const bool matches_stored = protocol::password_matches(stored, user, password);
         hashing->matches =
@@ -123,7 +124,7 @@ ClientAuth::Status ClientAuth::on_md5(ByteView body) {
     const std::string secret = secret_.value_or("");
     const std::string stored = protocol::kind_of(secret) == SecretKind::Md5
                                    ? secret
-                                   : protocol::md5_password(user_, secret);
+                                   : protocol::md5_password(facts_.user, secret);
     const std::string expected = protocol::md5_response(stored, salt_);
     const bool matches = crypto::equal_in_constant_time(as_bytes(expected), as_bytes(*response));
     if (!matches || secret.empty()) {
@@ -145,13 +146,13 @@ ClientAuth::Status ClientAuth::start_scram(ByteWriter& output) {
             case SecretKind::Md5: break;  // an md5 hash cannot answer SCRAM
         }
     }
-    return offer_scram(protocol::ScramVerifier::mock(user_, cache_.mock_secret),
+    return offer_scram(protocol::ScramVerifier::mock(facts_.user, cache_.mock_secret),
                        protocol::ScramAccount::Mock,
                        output);
 }
 
 ClientAuth::Status ClientAuth::start_scram_from_password(ByteWriter& output) {
-    const auto cached = cache_.verifiers.find(user_);
+    const auto cached = cache_.verifiers.find(facts_.user);
     if (cached != cache_.verifiers.end() && cached->second.secret == *secret_) {
         return offer_scram(cached->second.verifier, protocol::ScramAccount::Known, output);
     }
@@ -164,7 +165,7 @@ ClientAuth::Status ClientAuth::derive_verifier() {
     // An unknown user's salt: the same in all workers, so that it tells nobody who is known.
     work_ = [hashing = hashing_,
              password = *secret_,
-             salt = protocol::ScramVerifier::mock(user_, cache_.mock_secret).salt] {
+             salt = protocol::ScramVerifier::mock(facts_.user, cache_.mock_secret).salt] {
         hashing->verifier =
             protocol::ScramVerifier::derive(password, salt, protocol::kDefaultScramIterations);
     };

@@ -4,6 +4,7 @@
 #include "conf/model.hpp"
 #include "pool/credentials.hpp"
 #include "protocol/scram.hpp"
+#include "proxy/client_facts.hpp"
 
 #include <array>
 #include <cstdint>
@@ -39,7 +40,7 @@ public:
         Failed,  ///< failure() says what the client is told
     };
 
-    ClientAuth(const conf::Config& config, std::string user, AuthCache& cache);
+    ClientAuth(const conf::Config& config, ClientFacts facts, AuthCache& cache);
 
     [[nodiscard]] Status start(ByteWriter& output);
     /// @param body a whole PasswordMessage's body
@@ -90,7 +91,7 @@ private:
     [[nodiscard]] Status wrong_password();
 
     conf::AuthMethod configured_;
-    std::string user_;
+    ClientFacts facts_;
     std::optional<std::string> secret_;  // nothing: unknown user
     AuthCache& cache_;
     Step step_ = Step::Start;

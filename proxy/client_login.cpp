@@ -32,6 +32,15 @@ bool is_plain_name(std::string_view name) {
     return name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), is_plain);
 }
 
+ClientFacts::Replication replication_of(const pool::StartupWishes& wishes) {
+    const std::string& word = wishes.replication;
+    if (word.empty() || word == "false" || word == "off" || word == "no" || word == "0") {
+        return ClientFacts::Replication::None;
+    }
+    return word == "database" ? ClientFacts::Replication::Logical
+                              : ClientFacts::Replication::Physical;
+}
+
 }  // namespace
 
 std::size_t ClientSession::read_startup(ByteView bytes) {
@@ -87,6 +96,20 @@ std::size_t ClientSession::read_proxy_header(ByteView bytes) {
 
 net::SocketName ClientSession::client_name() const {
     return proxied_name_ != nullptr ? *proxied_name_ : net::peer_name(stream_.fd());
+}
+
+/// What is known about the client once its startup packet has been read.
+ClientFacts ClientSession::facts() const {
+    const net::SocketName name = client_name();
+    ClientFacts facts;
+    facts.address = name.address;
+    facts.port = name.port;
+    facts.is_unix = net::peer_name(stream_.fd()).address == net::kUnixName;
+    facts.peer_uid = facts.is_unix ? net::peer_user_id(stream_.fd()) : std::nullopt;
+    facts.database = login_->wishes.database;
+    facts.user = login_->wishes.user;
+    facts.replication = replication_of(login_->wishes);
+    return facts;
 }
 
 /// The name is cut rather than the host: PostgreSQL would cut at the end.
@@ -177,7 +200,7 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
         return;
     }
     transition(ClientEvent::StartupRead);
-    login_->auth = std::make_unique<ClientAuth>(config, user_, worker_.auth_cache());
+    login_->auth = std::make_unique<ClientAuth>(config, facts(), worker_.auth_cache());
     const ClientAuth::Status status = login_->auth->start(output);
     advance_auth(status, output);
 }
@@ -319,8 +342,7 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     const pool::StartupWishes& wishes = login_->wishes;
     const bool is_forced = !database.user.empty();
     pool::PoolKey key{wishes.database, is_forced ? database.user : wishes.user, {}};
-    if (!wishes.replication.empty() && wishes.replication != "false" &&
-        wishes.replication != "off" && wishes.replication != "no" && wishes.replication != "0") {
+    if (replication_of(wishes) != ClientFacts::Replication::None) {
         key.replication = wishes.replication + "#" + std::to_string(id_);
     }
     pool_ = &worker_.pool_for(key, key.replication.empty() ? std::string{} : wishes.replication);

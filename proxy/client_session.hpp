@@ -109,6 +109,7 @@ private:
     [[nodiscard]] std::size_t read_proxy_header(ByteView bytes);
     [[nodiscard]] net::SocketName client_name() const;
     void add_host_to_name();
+    [[nodiscard]] ClientFacts facts() const;
     [[nodiscard]] std::size_t go_on(ByteView bytes, std::size_t used);
     void on_startup(const protocol::StartupPacket& packet);
     void on_cancel_request(const protocol::StartupPacket& packet);

@@ -34,6 +34,14 @@ conf::Config config_with(conf::AuthMethod method, const std::string& secret) {
     return config;
 }
 
+proxy::ClientFacts facts_of(const std::string& user) {
+    proxy::ClientFacts facts;
+    facts.address = "127.0.0.1";
+    facts.database = "shop";
+    facts.user = user;
+    return facts;
+}
+
 ByteView body_of(const ByteWriter& writer) {
     return protocol::body_of(writer.bytes(), protocol::read_header(writer.bytes()).header);
 }
@@ -80,7 +88,7 @@ Status play_scram(ClientAuth& auth, const std::string& password) {
 
 /// @return ",s=<salt>,i=<iterations>" as a client of that name is challenged
 std::string salt_offered(const conf::Config& config, const std::string& user, AuthCache& cache) {
-    ClientAuth auth{config, user, cache};
+    ClientAuth auth{config, facts_of(user), cache};
     ByteWriter output;
     REQUIRE(settle(auth, auth.start(output), output) == Status::Continue);
     protocol::ScramClient client;
@@ -98,7 +106,7 @@ Status log_in(const conf::Config& config,
               const std::string& password,
               AuthCache& cache,
               pool::Credentials* learnt = nullptr) {
-    ClientAuth auth{config, user, cache};
+    ClientAuth auth{config, facts_of(user), cache};
     ByteWriter output;
     Status status = settle(auth, auth.start(output), output);
     if (status == Status::Continue) {
@@ -205,9 +213,10 @@ TEST_SUITE("client auth") {
         const conf::Config config = config_with(conf::AuthMethod::ScramSha256, "pencil");
         REQUIRE(log_in(config, "app", "pencil", cache) == Status::Ok);
         ByteWriter output;
-        ClientAuth again{config, "app", cache};
+        ClientAuth again{config, facts_of("app"), cache};
         CHECK(again.start(output) == Status::Continue);
-        ClientAuth changed{config_with(conf::AuthMethod::ScramSha256, "crayon"), "app", cache};
+        ClientAuth changed{
+            config_with(conf::AuthMethod::ScramSha256, "crayon"), facts_of("app"), cache};
         CHECK(changed.start(output) == Status::NeedsHash);
     }
 
@@ -239,7 +248,7 @@ TEST_SUITE("client auth") {
                                             std::string_view{"x"},
                                             std::string_view{"SCRAM-SHA-256"},
                                             std::string_view{"SCRAM-SHA-256\0\0\0\0\x7f", 18}}) {
-            ClientAuth auth{config, "app", cache};
+            ClientAuth auth{config, facts_of("app"), cache};
             ByteWriter output;
             REQUIRE(auth.start(output) == Status::Continue);
             CHECK(auth.feed(as_bytes(body), output) == Status::Failed);
