@@ -272,6 +272,13 @@ constexpr Metric kMetrics[] = {
      [](const Source& source, MetricFamily& family) {
          add_map(family, "class", totals_of(source).errors_by_class);
      }},
+    {"weir_statement_timeouts_total",
+     Type::Counter,
+     "Statements cancelled because they ran longer than policy.statement_timeout",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add(family, {}, totals_of(source).statement_timeouts);
+     }},
     {"weir_statement_seconds",
      Type::Histogram,
      "How long statements took, waiting included",

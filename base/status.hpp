@@ -123,6 +123,7 @@ struct Totals {
     std::uint64_t bytes_from_backends = 0;
     std::uint64_t bytes_to_backends = 0;
     std::uint64_t cancels = 0;
+    std::uint64_t statement_timeouts = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> statement_buckets{};
     std::uint64_t statement_sum_us = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> transaction_buckets{};

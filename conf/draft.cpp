@@ -89,8 +89,7 @@ void Draft::put_text(const Setting& setting,
             return;
         }
     }
-    const bool is_pool = setting.section == Section::Pool;
-    (is_pool ? setting.override_field : setting.field).put(object, *value.value);
+    store_field(setting).put(object, *value.value);
     if (!variable.empty()) {
         places[join_key(section_info(setting.section).name, setting.key)] = Place{{}, variable};
     }
@@ -120,6 +119,13 @@ std::string Draft::beside_file(const std::string& path) const {
     const std::size_t slash = file_name.rfind('/');
     const bool is_absolute = !path.empty() && path.front() == '/';
     return is_absolute || slash == std::string::npos ? path : file_name.substr(0, slash + 1) + path;
+}
+
+void* Draft::object_of(Section section) {
+    if (section == Section::Pool) {
+        return &pool;
+    }
+    return section == Section::Policy ? &policy : section_object(config, section);
 }
 
 void Draft::put_defaults(Section section, void* object) const {

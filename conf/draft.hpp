@@ -56,10 +56,15 @@ public:
 
     void put_defaults(Section section, void* object) const;
 
+    /// @return where what is written in a section without a name goes: its struct, or the overrides
+    /// that settle over the defaults
+    [[nodiscard]] void* object_of(Section section);
+
     const Environment& environment;
     std::string file_name;  ///< "" = no file
     Config config = {};
-    PoolOverrides pool = {};  ///< [pool] as written; becomes config.pool over the profile
+    PoolOverrides pool = {};      ///< [pool] as written; becomes config.pool over the profile
+    PolicyOverrides policy = {};  ///< the same of [policy]
     std::map<std::string, Place> places = {};
     std::set<std::string> broken =
         {};  ///< keys with a problem of their own: no second one about the consequences

@@ -63,9 +63,7 @@ std::string variable_of(const Setting& setting) {
 }
 
 void put(Draft& draft, const Setting& setting, const std::string& variable, std::string_view text) {
-    void* object = setting.section == Section::Pool ? &draft.pool
-                                                    : section_object(draft.config, setting.section);
-    draft.put_text(setting, object, variable, text);
+    draft.put_text(setting, draft.object_of(setting.section), variable, text);
 }
 
 /// Node's word for the profile. Other programs give it other values, so those are no mistake of

@@ -16,14 +16,16 @@ Branch branch_of(Section section, std::string path, const void* object) {
     return branch;
 }
 
-/// Appends [path.pool] when anything is written there.
+/// Appends [path.pool] or [path.policy] when anything is written there.
+/// @param overrides that section's
 void add_overrides(std::vector<Branch>& all,
                    const std::string& path,
-                   const PoolOverrides& overrides) {
-    Branch branch{Section::Pool, join_key(path, "pool"), {}};
+                   Section section,
+                   const void* overrides) {
+    Branch branch{section, join_key(path, section_info(section).name), {}};
     for (const Setting& setting : settings()) {
-        if (setting.section == Section::Pool) {
-            if (auto value = setting.override_field.read(&overrides)) {
+        if (setting.section == section) {
+            if (auto value = setting.override_field.read(overrides)) {
                 branch.leaves.push_back({branch.path, &setting, *std::move(value)});
             }
         }
@@ -55,14 +57,16 @@ std::vector<Branch> branches(const Config& config) {
         if (info.section == Section::Database) {
             for (const auto& [name, database] : config.databases) {
                 all.push_back(branch_of(info.section, join_key(info.name, name), &database));
-                add_overrides(all, join_key(info.name, name), database.pool);
+                add_overrides(all, join_key(info.name, name), Section::Pool, &database.pool);
+                add_overrides(all, join_key(info.name, name), Section::Policy, &database.policy);
             }
         }
         if (info.section == Section::User) {
             for (const auto& [name, user] : config.users) {
                 all.push_back(branch_of(info.section, join_key(info.name, name), &user));
                 all.back().is_generated = user.is_from_users_file;
-                add_overrides(all, join_key(info.name, name), user.pool);
+                add_overrides(all, join_key(info.name, name), Section::Pool, &user.pool);
+                add_overrides(all, join_key(info.name, name), Section::Policy, &user.policy);
             }
         }
     }

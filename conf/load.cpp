@@ -27,6 +27,7 @@ void settle_pool(Draft& draft) {
     // Again, now that the profile is known.
     draft.put_defaults(Section::Pool, &draft.config.pool);
     draft.config.pool = merge(draft.config.pool, draft.pool);
+    draft.config.policy = merge(draft.config.policy, draft.policy);
 }
 
 void read_users(Draft& draft) {

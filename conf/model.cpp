@@ -52,6 +52,11 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     return base;
 }
 
+PolicySettings merge(PolicySettings base, const PolicyOverrides& overrides) {
+    lay_over(base.statement_timeout, overrides.statement_timeout);
+    return base;
+}
+
 const DatabaseSettings* Config::find_database(std::string_view name) const {
     const DatabaseSettings* exact = find_in(databases, name);
     return exact != nullptr ? exact : find_in(databases, "*");
@@ -74,6 +79,17 @@ PoolSettings Config::pool_for(std::string_view database, std::string_view user) 
     }
     if (const UserSettings* found = find_user(user)) {
         settings = merge(std::move(settings), found->pool);
+    }
+    return settings;
+}
+
+PolicySettings Config::policy_for(std::string_view database, std::string_view user) const {
+    PolicySettings settings = policy;
+    if (const DatabaseSettings* found = find_database(database)) {
+        settings = merge(settings, found->policy);
+    }
+    if (const UserSettings* found = find_user(user)) {
+        settings = merge(settings, found->policy);
     }
     return settings;
 }

@@ -107,6 +107,22 @@ struct PoolOverrides {
 /// that is above it.
 [[nodiscard]] PoolSettings merge(PoolSettings base, const PoolOverrides& overrides);
 
+/// What a statement may do.
+struct PolicySettings {
+    milliseconds statement_timeout{};
+
+    bool operator==(const PolicySettings&) const = default;
+};
+
+/// As PoolOverrides, of [policy].
+struct PolicyOverrides {
+    std::optional<milliseconds> statement_timeout;
+
+    bool operator==(const PolicyOverrides&) const = default;
+};
+
+[[nodiscard]] PolicySettings merge(PolicySettings base, const PolicyOverrides& overrides);
+
 struct DatabaseSettings {
     std::string name;  ///< "*" = every name that has no section of its own
     std::string cluster;
@@ -116,6 +132,7 @@ struct DatabaseSettings {
     std::map<std::string, std::string> set;
     std::string connect_query;
     PoolOverrides pool;
+    PolicyOverrides policy;
 
     bool operator==(const DatabaseSettings&) const = default;
 };
@@ -127,6 +144,7 @@ struct UserSettings {
     bool is_from_users_file = false;  ///< has no section of its own
     unsigned max_clients = 0;         ///< 0 = no limit
     PoolOverrides pool;
+    PolicyOverrides policy;
 
     bool operator==(const UserSettings&) const = default;
 };
@@ -167,6 +185,7 @@ struct Config {
     std::map<std::string, UserSettings> users;
     PoolSettings pool;
     LimitSettings limits;
+    PolicySettings policy;
     log::Options log;
     HttpSettings http;
     AdminSettings admin;
@@ -179,6 +198,9 @@ struct Config {
     [[nodiscard]] const ClusterSettings& cluster_of(const DatabaseSettings& database) const;
     /// @return what holds for that pair: user over database over [pool] over the profile
     [[nodiscard]] PoolSettings pool_for(std::string_view database, std::string_view user) const;
+    /// @return what that client may do: user over database over [policy]
+    /// @param user who the client is, not who logs in to PostgreSQL for it
+    [[nodiscard]] PolicySettings policy_for(std::string_view database, std::string_view user) const;
 };
 
 using ConfigPtr = std::shared_ptr<const Config>;

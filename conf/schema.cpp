@@ -72,6 +72,7 @@ const void* section_object(const Config& config, Section section) {
         case Section::Auth: return &config.auth;
         case Section::Pool: return &config.pool;
         case Section::Limits: return &config.limits;
+        case Section::Policy: return &config.policy;
         case Section::Log: return &config.log;
         case Section::Http: return &config.http;
         case Section::Admin: return &config.admin;

@@ -21,6 +21,7 @@ enum class Section : std::uint8_t {
     User,
     Pool,
     Limits,
+    Policy,
     Log,
     Http,
     Admin,
@@ -30,7 +31,8 @@ struct SectionInfo {
     Section section;
     std::string_view name;  ///< "" for Top
     bool is_named;          ///< [name.NAME], any number of times
-    bool has_pool;          ///< [name.NAME.pool] may override [pool]
+    bool has_overrides;     ///< [name.NAME.pool] and [name.NAME.policy] may override [pool] and
+                            ///< [policy]
     std::string_view doc;
 };
 
@@ -83,7 +85,7 @@ struct Setting {
     Secrecy secrecy = Secrecy::Public;
     std::string_view doc = {};
     Field field = {};              ///< in the section's own struct
-    Field override_field = {};     ///< Pool: in PoolOverrides
+    Field override_field = {};     ///< Pool, Policy: in PoolOverrides, PolicyOverrides
     std::string_view sample = {};  ///< TOML for the shipped file where the default would not do
 };
 
@@ -97,6 +99,11 @@ struct Setting {
 [[nodiscard]] std::string_view default_text(const Setting& setting, Profile profile);
 [[nodiscard]] bool is_preset_by_profile(const Setting& setting);
 [[nodiscard]] std::span<const std::string_view> profile_names();
+
+/// @return the field that what is written goes to: the overrides' where there are any
+[[nodiscard]] inline const Field& store_field(const Setting& setting) {
+    return setting.override_field.put != nullptr ? setting.override_field : setting.field;
+}
 
 /// @return where `setting` lives in a configuration; only for sections that are not named
 [[nodiscard]] void* section_object(Config& config, Section section);

@@ -39,12 +39,14 @@ constexpr std::array kSections{
                 true,
                 "One section per database name that applications ask for. [database.\"*\"] serves "
                 "every name that has "
-                "no section of its own. [database.NAME.pool] takes the keys of [pool]."},
+                "no section of its own. [database.NAME.pool] takes the keys of [pool], "
+                "[database.NAME.policy] those of [policy]."},
     SectionInfo{Section::User,
                 "user",
                 true,
                 true,
-                "One section per user. [user.NAME.pool] takes the keys of [pool]."},
+                "One section per user. [user.NAME.pool] takes the keys of [pool], "
+                "[user.NAME.policy] those of [policy]."},
     SectionInfo{Section::Pool,
                 "pool",
                 false,
@@ -55,6 +57,13 @@ constexpr std::array kSections{
                 "profile. A max without "
                 "a min beside it lowers an inherited min that is above it."},
     SectionInfo{Section::Limits, "limits", false, false, "What nobody may exceed."},
+    SectionInfo{Section::Policy,
+                "policy",
+                false,
+                false,
+                "What a statement may do. The most specific place wins: [user.NAME.policy], then "
+                "[database.NAME.policy], then [policy]; the user is the one who logged in to "
+                "Weir."},
     SectionInfo{Section::Log, "log", false, false, "What is written about the work, and where."},
     SectionInfo{
         Section::Http, "http", false, false, "The port for /metrics, /healthz and /readyz."},

@@ -10,6 +10,7 @@ namespace weir::conf {
 namespace {
 
 constexpr std::string_view kPoolKey = "pool";
+constexpr std::string_view kPolicyKey = "policy";
 
 const SectionInfo* section_named(std::string_view name) {
     const auto all = sections();
@@ -28,7 +29,7 @@ void SectionReader::read_root(const Node& root) {
 }
 
 void SectionReader::read_entry(const Entry& entry) {
-    const Target top{Section::Top, &draft_.config, nullptr, {}};
+    const Target top{Section::Top, &draft_.config, nullptr, nullptr, {}};
     const SectionInfo* info = section_named(entry.key);
     if (const Setting* setting = find_setting(Section::Top, entry.key)) {
         read_setting(*setting, top, entry);
@@ -38,10 +39,8 @@ void SectionReader::read_entry(const Entry& entry) {
         read_named(*info, entry);
     } else {
         draft_.places[entry.key] = {entry.key_at, {}};
-        void* object = info->section == Section::Pool
-                           ? &draft_.pool
-                           : section_object(draft_.config, info->section);
-        read_section({info->section, object, nullptr, entry.key}, entry.value);
+        read_section({info->section, draft_.object_of(info->section), nullptr, nullptr, entry.key},
+                     entry.value);
     }
 }
 
@@ -79,15 +78,16 @@ void SectionReader::read_one_named(const SectionInfo& info,
     if (info.section == Section::Cluster) {
         auto& cluster = config.clusters[entry.key] =
             draft_.with_defaults<ClusterSettings>(info.section, entry.key);
-        read_section({info.section, &cluster, nullptr, path}, entry.value);
+        read_section({info.section, &cluster, nullptr, nullptr, path}, entry.value);
     } else if (info.section == Section::Database) {
         auto& database = config.databases[entry.key] =
             draft_.with_defaults<DatabaseSettings>(info.section, entry.key);
-        read_section({info.section, &database, &database.pool, path}, entry.value);
+        read_section({info.section, &database, &database.pool, &database.policy, path},
+                     entry.value);
     } else {
         auto& user = config.users[entry.key] =
             draft_.with_defaults<UserSettings>(info.section, entry.key);
-        read_section({info.section, &user, &user.pool, path}, entry.value);
+        read_section({info.section, &user, &user.pool, &user.policy, path}, entry.value);
     }
 }
 
@@ -104,7 +104,11 @@ void SectionReader::read_section(const Target& target, const Node& node) {
         } else if (target.pool != nullptr && entry.key == kPoolKey) {
             const std::string path = join_key(target.path, kPoolKey);
             draft_.places[path] = {entry.key_at, {}};
-            read_section({Section::Pool, target.pool, nullptr, path}, entry.value);
+            read_section({Section::Pool, target.pool, nullptr, nullptr, path}, entry.value);
+        } else if (target.policy != nullptr && entry.key == kPolicyKey) {
+            const std::string path = join_key(target.path, kPolicyKey);
+            draft_.places[path] = {entry.key_at, {}};
+            read_section({Section::Policy, target.policy, nullptr, nullptr, path}, entry.value);
         } else {
             report_unknown(target, entry);
         }
@@ -131,8 +135,7 @@ void SectionReader::read_setting(const Setting& setting, const Target& target, c
             return;
         }
     }
-    const Field& field = target.section == Section::Pool ? setting.override_field : setting.field;
-    field.put(target.object, *value);
+    store_field(setting).put(target.object, *value);
 }
 
 void SectionReader::report_unknown(const Target& target, const Entry& entry) {
@@ -151,6 +154,7 @@ void SectionReader::report_unknown(const Target& target, const Entry& entry) {
     }
     if (target.pool != nullptr) {
         known.push_back(kPoolKey);
+        known.push_back(kPolicyKey);
     }
     std::string message = "unknown key";
     if (const std::string_view meant = nearest(entry.key, known); !meant.empty()) {

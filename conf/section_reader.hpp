@@ -20,9 +20,10 @@ private:
     /// A section while it is read.
     struct Target {
         Section section;
-        void* object;            ///< its struct; for Pool a PoolOverrides
-        PoolOverrides* pool;     ///< where a [….pool] below it goes; null = there is none
-        const std::string path;  ///< "database.shop"
+        void* object;             ///< its struct; for Pool and Policy the struct of overrides
+        PoolOverrides* pool;      ///< where a [….pool] below it goes; null = there is none
+        PolicyOverrides* policy;  ///< the same for [….policy]
+        const std::string path;   ///< "database.shop"
     };
 
     void read_entry(const Entry& entry);

@@ -220,6 +220,7 @@ void Backend::check(Duration timeout) {
 void Backend::come_back() {
     WEIR_CHECK(is_at_rest());
     holder_ = nullptr;
+    forget_statement_limit();
     stream_->resume(net::Pause::PeerIsFull);
     if (must_end_) {
         end(/*failure=*/nullptr);
@@ -239,6 +240,7 @@ void Backend::come_back() {
 
 void Backend::abandon(Frame frame, Departure departure) {
     holder_ = nullptr;
+    forget_statement_limit();
     stream_->resume(net::Pause::PeerIsFull);
     if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
         expected_.copy() == protocol::ExpectedReplies::Copy::Both) {
@@ -324,6 +326,7 @@ void Backend::cancel_ended(CancelOutcome outcome) {
     if (outcome == CancelOutcome::Uncertain) {
         must_end_ = true;
     }
+    settle_timeout(outcome);
     if (state_ != BackendState::BeingCanceled || cancels_ > 0) {
         return;
     }
@@ -391,6 +394,10 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
             Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"},
             request_->endpoint);
         end(&failure);
+        return;
+    }
+    if (holder_ != nullptr && wanted_ == nullptr && statement_limit_ > Duration::zero()) {
+        on_statement_deadline();
         return;
     }
     log::info("backend_too_slow",

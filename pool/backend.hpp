@@ -153,6 +153,16 @@ public:
     /// @return true when they already are; else on_prepared() or on_prepare_failed() follows
     [[nodiscard]] bool prepare(const SettingsPtr& wanted);
 
+    /// From the next one on the holder's statements may run this long on the server (zero: as long
+    /// as they like); holds until the backend goes back. One that runs longer is cancelled, and the
+    /// client hears 57014; where the cancel does not help within kCancelWithin the backend is lost.
+    /// Each statement of a pipeline has a time of its own.
+    void limit_statements(Duration limit);
+
+    /// @return whether the cancel of a statement that took too long is still on its way: what is
+    /// sent now could be hit by it
+    [[nodiscard]] bool is_cancel_on_its_way() const { return has_timed_out_; }
+
     /// A message of this type goes out with the next send().
     void will_send(protocol::FrontendMessage type) {
         will_send(protocol::ExpectedReply{.request = type});
@@ -272,7 +282,10 @@ public:
     [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
 
 private:
-    enum class Treatment : std::uint8_t { Forward, Drop, Replace, Incomplete, Broken };
+    /// Reword: an error that is told in our words.
+    enum class Treatment : std::uint8_t { Forward, Drop, Replace, Reword, Incomplete, Broken };
+    /// A statement that took too long must have ended this long after it has been cancelled.
+    static constexpr std::chrono::seconds kCancelWithin{5};
 
     std::size_t on_bytes(ByteView bytes) override;
     void on_drained() override;
@@ -316,6 +329,16 @@ private:
     void close_statement(const StatementPtr& statement, RequestBatch& batch);
     [[nodiscard]] BackendStatements& statements();
 
+    // Statements that take too long (backend_timeout.cpp).
+    void begin_statement();
+    void end_statement(protocol::BackendMessage reply);
+    void forget_statement_limit();
+    void on_statement_deadline();
+    [[nodiscard]] bool is_end_of_overdue(protocol::BackendMessage type,
+                                         const std::optional<ByteView>& body) const;
+    void tell_timeout();
+    void settle_timeout(CancelOutcome outcome);
+
     void ask(std::string_view sql);
     void end_unfinished();
     void clean_on();
@@ -354,6 +377,10 @@ private:
     bool is_reset_pending_ = false;
     int cancels_ = 0;
     bool must_end_ = false;
+    bool is_overdue_ = false;     // the statement that runs: its cancel has been asked for
+    bool has_timed_out_ = false;  // a statement; its cancel is still on its way
+    Duration statement_limit_{};
+    TimePoint statement_at_ = kNever;  // since when a statement of the holder's runs
 
     std::uint32_t process_id_ = 0;
     std::vector<std::byte> cancel_secret_;

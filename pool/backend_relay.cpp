@@ -101,6 +101,9 @@ void Backend::will_send(const protocol::ExpectedReply& request) {
 
 void Backend::send(const net::WriteBatch& batch) {
     env_.counters.bytes_to_backends.add(batch.total());
+    if (statement_limit_ > Duration::zero() && statement_at_ == kNever && !expected_.empty()) {
+        begin_statement();
+    }
     stream_->write(batch);
 }
 
@@ -138,7 +141,10 @@ std::size_t Backend::relay(ByteView bytes) {
             }
             is_forwarding_ =
                 treatment == Treatment::Forward && holder_ != nullptr && !is_for_nobody;
-            if (treatment == Treatment::Replace) {
+            if (treatment == Treatment::Reword) {
+                deliver(batch);
+                tell_timeout();
+            } else if (treatment == Treatment::Replace) {
                 deliver(batch);
                 tell_refusal(
                     rest.subspan(protocol::kHeaderBytes, body_left_ - protocol::kHeaderBytes));
@@ -277,9 +283,17 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
                             expected_.front().noted != protocol::Noted::ByBackend;
     const bool is_about_statement = type == BackendMessage::ErrorResponse && !expected_.empty() &&
                                     answers_for_statement(expected_.front());
+    const std::size_t owed_before = expected_.size();
     const ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
+    }
+    bool is_timeout = false;
+    if (statement_limit_ > Duration::zero()) {
+        is_timeout = verdict == ReplyVerdict::Forward && is_end_of_overdue(type, body);
+        if (expected_.size() != owed_before) {
+            end_statement(type);
+        }
     }
     if (type == BackendMessage::ErrorResponse && !body && verdict == ReplyVerdict::Replace) {
         return refused(sqlstate::kInternalError);  // an error of its own, too long to be ours
@@ -300,6 +314,9 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
         doubt_statements(*body);
     }
     const Treatment treatment = body ? look_into(type, *body, verdict) : Treatment::Forward;
+    if (is_timeout && treatment == Treatment::Forward) {
+        return Treatment::Reword;
+    }
     if (treatment != Treatment::Forward || verdict == ReplyVerdict::Forward) {
         return treatment;
     }

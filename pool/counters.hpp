@@ -54,6 +54,7 @@ struct WorkerCounters {
     Counter function_calls;
     Counter copies;
     Counter cancels;
+    Counter statement_timeouts;
     DurationHistogram statement_time;
     DurationHistogram transaction_time;
     DurationHistogram backend_time;

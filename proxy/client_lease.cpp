@@ -26,6 +26,9 @@ std::uint64_t microseconds(Duration duration) {
 
 void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     backend_ = &backend;
+    if (statement_limit_.count() > 0) {
+        backend_->limit_statements(statement_limit_);
+    }
     if (state_ == ClientState::Waiting) {
         transition(ClientEvent::BackendLent);
     }

@@ -349,6 +349,7 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     if (key.user == wishes.user && (!is_forced || database.password.empty())) {
         pool_->learn(login_->auth->learnt());
     }
+    read_limits();
     settings_ = worker_.settings().intern(wishes.settings);
     if (!key.replication.empty()) {
         pool_->begin_with(settings_);

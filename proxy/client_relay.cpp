@@ -97,6 +97,10 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (!check_header(header)) {
         return {Treatment::Stop};
     }
+    if (backend_ != nullptr && backend_->is_cancel_on_its_way() && backend_->owed().empty() &&
+        header.type != static_cast<char>(FrontendMessage::Terminate)) {
+        return wait_for_answers();  // it could be hit by the cancel of the statement before it
+    }
     protocol::StatementReference reference;
     if (carries_statements()) {
         if (backend_ != nullptr && backend_->owed().size() >= kOwedMax) {
@@ -141,6 +145,9 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     const auto type = static_cast<FrontendMessage>(header.type);
     Begun begun{Treatment::Forward};
     count(type);
+    if (statement_limit_.count() > 0) {
+        separate_statements(type);
+    }
     is_flush_missing_ = protocol::is_extended(type);
     if (reference.kind == protocol::StatementReference::Kind::None ||
         backend_->owed().is_copy_in_open()) {
@@ -154,6 +161,19 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
         begun = begin_named(header, reference, rest);
     }
     return begun;
+}
+
+/// Where statements have a limit each, the server must say when one of a batch ends: by itself it
+/// keeps its answers until the Sync.
+void ClientSession::separate_statements(FrontendMessage type) {
+    const bool is_boundary = !protocol::is_extended(type) || type == FrontendMessage::Sync;
+    if (has_executed_ && !is_boundary && type != FrontendMessage::Flush) {
+        if (!outgoing_->has_room()) {
+            flush_to_backend(*outgoing_);
+        }
+        outgoing_->add_header(FrontendMessage::Flush, 0);
+    }
+    has_executed_ = type == FrontendMessage::Execute;
 }
 
 /// Refuses, and ends the session for, what no client may send.

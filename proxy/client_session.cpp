@@ -7,6 +7,7 @@
 #include "proxy/worker.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace weir::proxy {
@@ -17,6 +18,13 @@ namespace {
 constexpr std::chrono::seconds kCloseWithin{5};
 /// A client that waits for a backend is read up to this much ahead, then no further.
 constexpr std::size_t kHeldBytesMax = net::EventLoop::kReadBufferBytes;
+
+/// @return that limit, or the longest there is: seven weeks
+ShortDuration shortened(conf::milliseconds limit) {
+    constexpr auto kLongest = std::numeric_limits<std::uint32_t>::max();
+    return ShortDuration{
+        static_cast<std::uint32_t>(std::min<std::int64_t>(limit.count(), std::int64_t{kLongest}))};
+}
 
 std::int64_t unix_ms(TimePoint when, TimePoint now) {
     const auto wall = std::chrono::system_clock::now() - (now - when);
@@ -221,9 +229,22 @@ void ClientSession::drain() {
 
 void ClientSession::refresh() {
     stream_.set_high_mark(static_cast<std::size_t>(worker_.config().limits.client_buffer));
+    if (pool_ != nullptr) {
+        read_limits();
+        if (backend_ != nullptr) {
+            backend_->limit_statements(statement_limit_);
+        }
+    }
     if (state_ == ClientState::Idle) {
         set_idle_deadline();
     }
+}
+
+/// Looks up once what would be looked up at every statement.
+void ClientSession::read_limits() {
+    const conf::PolicySettings policy = worker_.config().policy_for(pool_->key().database, user_);
+    const bool is_replicating = !pool_->key().replication.empty();
+    statement_limit_ = is_replicating ? ShortDuration{0} : shortened(policy.statement_timeout);
 }
 
 void ClientSession::set_idle_deadline() {

@@ -20,6 +20,7 @@
 #include "proxy/client_statements.hpp"
 #include "proxy/console.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -31,6 +32,9 @@
 namespace weir::proxy {
 
 class Worker;
+
+/// A limit that every session keeps at hand.
+using ShortDuration = std::chrono::duration<std::uint32_t, std::milli>;
 
 /// One client connection from accept to close.
 ///
@@ -101,6 +105,7 @@ private:
     void leave_backend(pool::Backend::Departure departure);
     void close_when_sent();
     void set_idle_deadline();
+    void read_limits();
     [[nodiscard]] std::size_t hold(ByteView bytes);
     void resume_held();
 
@@ -131,6 +136,7 @@ private:
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
     [[nodiscard]] Begun wait_for_answers();
+    void separate_statements(protocol::FrontendMessage type);
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header);
     [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
@@ -221,12 +227,14 @@ private:
     TimePoint transaction_at_{};  // when the transaction under way began
     std::size_t body_left_ = 0;   // of the client's message that is passing through
     std::uint32_t cancel_pid_ = 0;
+    ShortDuration statement_limit_{0};  // zero = none
     std::uint16_t minor_ = 0;
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
     bool is_flush_missing_ = false;  // behind what it has sent: the backend may keep its answers
     bool is_settling_ = false;       // a message is kept until what came before it is answered
+    bool has_executed_ = false;      // was its last message; kept up where statements have a limit
     bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
     bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =

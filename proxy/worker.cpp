@@ -371,6 +371,7 @@ void Worker::add_counters_to(status::Totals& totals) const {
     totals.bytes_from_backends += counters_.bytes_from_backends.value();
     totals.bytes_to_backends += counters_.bytes_to_backends.value();
     totals.cancels += counters_.cancels.value();
+    totals.statement_timeouts += counters_.statement_timeouts.value();
     for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) {
         totals.statement_buckets[i] += counters_.statement_time.bucket(i);
         totals.transaction_buckets[i] += counters_.transaction_time.bucket(i);

@@ -97,7 +97,7 @@ public:
 
     void on_noted(const protocol::NotedOutcome& /*outcome*/) override {}
 
-    void on_progress() override {}
+    void on_progress() override { ++progress; }
 
     void on_refusal_due(ByteView /*error*/) override {}
 
@@ -128,6 +128,7 @@ public:
     int leases = 0;
     int prepared = 0;
     int ends = 0;
+    int progress = 0;
     int drained = 0;
     std::string replies;
     std::string reported;

@@ -151,6 +151,7 @@ inline status::Snapshot sample_snapshot() {
     totals.bytes_to_clients = 2000;
     totals.bytes_from_backends = 3000;
     totals.bytes_to_backends = 4000;
+    totals.statement_timeouts = 5;
     totals.statement_buckets[1] = 3;
     totals.statement_sum_us = 300;
     totals.transaction_buckets[2] = 2;

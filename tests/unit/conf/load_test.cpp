@@ -105,8 +105,11 @@ pool = { mode = "session", max = 4 }
 [user.app]
 password = "x"
 max_clients = 9
+policy = { statement_timeout = "2s" }
 [user.app.pool]
 acquire_timeout = "1s"
+[policy]
+statement_timeout = "30s"
 [limits]
 max_message = "1GB"
 client_buffer = "64KiB"
@@ -144,6 +147,10 @@ viewers = ["a", "b"]
     CHECK(database.pool.mode == PoolMode::Session);
     CHECK(config.users.at("app").max_clients == 9);
     CHECK(config.users.at("app").pool.acquire_timeout == 1s);
+    CHECK(config.policy.statement_timeout == 30s);
+    CHECK(config.users.at("app").policy.statement_timeout == 2s);
+    CHECK(config.policy_for("any", "app").statement_timeout == 2s);
+    CHECK(config.policy_for("any", "other").statement_timeout == 30s);
     CHECK(config.limits.max_message == 1'000'000'000U);
     CHECK(config.log.level == weir::log::Level::Debug);
     CHECK(config.log.format == weir::log::Format::Json);
@@ -176,11 +183,11 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
     CHECK(only_text(load_with_base("[lisen]\nthreads = 2\n")) ==
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
           "watch, listen, auth, cluster, "
-          "database, user, pool, limits, log, http, admin");
+          "database, user, pool, limits, policy, log, http, admin");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
-          "set, connect_query, pool");
+          "set, connect_query, pool, policy");
     CHECK(only_text(load_with_base("[user.app.pool]\nmaxx = 2\n"))
               .find("weir.toml:7:1: user.app.pool.maxx: unknown key, did you mean \"max\"?") == 0);
 }
