@@ -196,7 +196,8 @@ public:
 
     /// Sends a statement in place of a DEALLOCATE of the holder's: the holder alone forgets what
     /// others go on using, and hears what a DEALLOCATE would have answered.
-    void deallocate(RequestBatch& batch);
+    /// @param before, after what stands around it in its string
+    void deallocate(std::string_view before, std::string_view after, RequestBatch& batch);
     /// The same for a Parse, without a name, of a DEALLOCATE.
     /// @param action Forward: the client's own, two changes of its list are noted; Prepare: put
     /// back where another client's has been

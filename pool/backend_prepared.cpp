@@ -88,12 +88,19 @@ void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
     batch.add(statement.definition);
 }
 
-void Backend::deallocate(RequestBatch& batch) {
-    static constexpr std::string_view kSql{
-        "PREPARE \"weir:gone\" AS SELECT; DEALLOCATE \"weir:gone\"\0", 54};
+void Backend::deallocate(std::string_view before, std::string_view after, RequestBatch& batch) {
+    static constexpr std::string_view kPrepare{"PREPARE \"weir:gone\" AS SELECT;"};
+    static constexpr std::string_view kDeallocate{" DEALLOCATE \"weir:gone\""};
+    static constexpr std::string_view kEnd{"\0", 1};
     will_send({FrontendMessage::Query, ReplyAction::Second, Noted::ByClient});
-    batch.add_header(FrontendMessage::Query, kSql.size());
-    batch.add(as_bytes(kSql));
+    batch.add_header(
+        FrontendMessage::Query,
+        kPrepare.size() + before.size() + kDeallocate.size() + after.size() + kEnd.size());
+    for (const std::string_view part : {kPrepare, before, kDeallocate, after, kEnd}) {
+        if (!part.empty()) {
+            batch.add(as_bytes(part));
+        }
+    }
 }
 
 void Backend::parse_deallocate(ReplyAction action, RequestBatch& batch) {

@@ -1,5 +1,6 @@
 // The part of ClientSession that carries named prepared statements from backend to backend.
 
+#include "base/check.hpp"
 #include "protocol/backend_views.hpp"
 #include "protocol/frontend_views.hpp"
 #include "protocol/message_writer.hpp"
@@ -62,10 +63,11 @@ StatementReference ClientSession::reference_of(const protocol::FrameHeader& head
         return reference;
     }
     const auto query = protocol::read_query(protocol::body_of(rest, header));
-    auto name = query ? deallocated_name(query->sql) : std::nullopt;
-    if (name && (statements_->find(*name) != nullptr || statements_->is_unsettled(*name))) {
+    auto found = query ? find_deallocation(query->sql) : std::nullopt;
+    if (found &&
+        (statements_->find(found->name) != nullptr || statements_->is_unsettled(found->name))) {
         reference.kind = StatementReference::Kind::Named;
-        reference.name = statements_->keep(std::move(*name));
+        reference.name = statements_->keep(std::move(found->name));
     }
     return reference;
 }
@@ -121,7 +123,9 @@ ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& hea
     switch (static_cast<FrontendMessage>(header.type)) {
         case FrontendMessage::Parse: return parse_named(reference, protocol::body_of(rest, header));
         case FrontendMessage::Close: close_named(reference.name); break;
-        case FrontendMessage::Query: deallocate_named(reference.name); break;
+        case FrontendMessage::Query:
+            deallocate_named(reference.name, protocol::body_of(rest, header));
+            break;
         case FrontendMessage::Describe: return refer_to_named(header, reference, {});
         default:
             return refer_to_named(
@@ -294,10 +298,14 @@ void ClientSession::close_named(std::string_view name) {
 }
 
 /// DEALLOCATE in SQL of a statement that was prepared by message.
-void ClientSession::deallocate_named(std::string_view name) {
+/// @param body of the Query it stands in, which is known to have it
+void ClientSession::deallocate_named(std::string_view name, ByteView body) {
     end_batch(FrontendMessage::Query);
     statements().remove(name);
-    backend_->deallocate(*outgoing_);
+    const auto query = protocol::read_query(body);
+    const auto found = query ? find_deallocation(query->sql) : std::nullopt;
+    WEIR_ASSERT(found);
+    backend_->deallocate(found->before, found->after, *outgoing_);
 }
 
 ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {

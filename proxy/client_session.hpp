@@ -170,7 +170,7 @@ private:
                                          const protocol::StatementReference& reference,
                                          ByteView rest) const;
     void close_named(std::string_view name);
-    void deallocate_named(std::string_view name);
+    void deallocate_named(std::string_view name, ByteView body);
     [[nodiscard]] std::optional<std::string> name_deallocated_by(
         const protocol::FrameHeader& header, ByteView rest) const;
     [[nodiscard]] protocol::StatementReference reference_of(const protocol::FrameHeader& header,

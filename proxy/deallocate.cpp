@@ -54,7 +54,50 @@ std::optional<std::string> take_quoted(std::string_view& text) {
     return std::nullopt;
 }
 
+/// @return whether it ends a transaction, also one that has failed
+bool ends_transaction(std::string_view sql) {
+    skip_space(sql);
+    const std::string word = take_word(sql);
+    return word == "rollback" || word == "abort" || word == "commit" || word == "end" ||
+           word == "prepare";
+}
+
+/// @return where the statement at the beginning ends: at a semicolon that is not in a quoted name
+std::size_t statement_end(std::string_view sql) {
+    bool is_quoted = false;
+    for (std::size_t i = 0; i < sql.size(); ++i) {
+        if (sql[i] == '"') {
+            is_quoted = !is_quoted;
+        } else if (sql[i] == ';' && !is_quoted) {
+            return i;
+        }
+    }
+    return sql.size();
+}
+
+bool has_more_than_names(std::string_view sql) {
+    return sql.find_first_of("'$") != std::string_view::npos ||
+           sql.find("--") != std::string_view::npos || sql.find("/*") != std::string_view::npos;
+}
+
 }  // namespace
+
+std::optional<Deallocation> find_deallocation(std::string_view sql) {
+    if (has_more_than_names(sql)) {
+        return std::nullopt;
+    }
+    for (std::size_t begin = 0; begin < sql.size();) {
+        const std::size_t end = begin + statement_end(sql.substr(begin));
+        if (auto name = deallocated_name(sql.substr(begin, end - begin)); name) {
+            if (begin > 0 && ends_transaction(sql)) {
+                return std::nullopt;
+            }
+            return Deallocation{std::move(*name), sql.substr(0, begin), sql.substr(end)};
+        }
+        begin = end + 1;
+    }
+    return std::nullopt;
+}
 
 std::optional<std::string> deallocated_name(std::string_view sql) {
     skip_space(sql);

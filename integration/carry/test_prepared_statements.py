@@ -385,6 +385,27 @@ def test_deallocate_in_sql_of_what_was_prepared_by_message(start_weir: StartWeir
         assert types(ask(client, run("s"))) == "2TDCZ"
 
 
+def test_deallocate_among_other_statements(start_weir: StartWeir, postgres: Postgres) -> None:
+    """As psqlODBC does it within a transaction."""
+    weir = start_weir({"pool": {"max": 1}})
+    sql = 'SAVEPOINT svp;DEALLOCATE "_PLAN0x1";RELEASE svp'
+    with weir.logged_in() as client, weir.logged_in() as other, postgres.endpoint.logged_in() as twin:
+        for who in (client, other, twin):
+            ask(who, wire.parse("SELECT 1", "_PLAN0x1"))
+        answers = []
+        for who in (client, twin):
+            answers.append([])
+            for step in ("BEGIN", sql, sql, "ROLLBACK", sql, "SELECT 3;DEALLOCATE x;SELECT 4"):
+                answers[-1].append(essence(who.query(step)))
+            answers[-1].append(essence(ask(who, run("_PLAN0x1"))))
+            answers[-1].append(essence(ask(who, wire.parse("SELECT 2", "_PLAN0x1"), wire.parse("SELECT 3", "x"))))
+            for step in ("SELECT 3;DEALLOCATE x;SELECT 4", "BEGIN", "SELECT 1/0", sql, "ROLLBACK"):
+                answers[-1].append(essence(who.query(step)))
+            answers[-1].append(essence(ask(who, run("_PLAN0x1"))))
+        assert answers[0] == answers[1]
+        assert types(ask(other, run("_PLAN0x1"))) == "2TDCZ"
+
+
 def test_psycopg_lets_go_of_what_it_used_least(start_weir: StartWeir) -> None:
     weir = start_weir({"pool": {"max": 2}})
     connections = [weir.psycopg(prepare_threshold=0, autocommit=True) for _ in range(3)]
