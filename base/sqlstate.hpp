@@ -53,6 +53,7 @@ namespace sqlstate {
 inline constexpr SqlState kConnectionFailure{"08006"};
 inline constexpr SqlState kProtocolViolation{"08P01"};
 inline constexpr SqlState kFeatureNotSupported{"0A000"};
+inline constexpr SqlState kCharacterNotInRepertoire{"22021"};
 inline constexpr SqlState kInvalidParameterValue{"22023"};
 inline constexpr SqlState kInvalidAuthorizationSpecification{"28000"};
 inline constexpr SqlState kInvalidSqlStatementName{"26000"};
@@ -71,6 +72,7 @@ inline constexpr SqlState kAdminShutdown{"57P01"};
 inline constexpr SqlState kCannotConnectNow{"57P03"};
 inline constexpr SqlState kIdleSessionTimeout{"57P05"};
 inline constexpr SqlState kQueryCanceled{"57014"};
+inline constexpr SqlState kConfigFileError{"F0000"};
 inline constexpr SqlState kInternalError{"XX000"};
 }  // namespace sqlstate
 

@@ -188,36 +188,6 @@ void check_pools(Draft& draft) {
     }
 }
 
-void check_users(Draft& draft) {
-    const Config& config = draft.config;
-    const AuthMethod method = config.auth.method;
-    const bool somebody_can = std::any_of(config.users.begin(),
-                                          config.users.end(),
-                                          [](const auto& user) { return user.second.has_secret; });
-    if (method == AuthMethod::Trust) {
-        return;
-    }
-    if (!somebody_can && draft.problems.empty()) {
-        const std::string what = "no user has a password, so nobody could log in";
-        if (draft.connection_variable.empty()) {
-            draft.notes.push_back(what + "; give [user.NAME] a password, or set auth.users_file");
-        } else {
-            draft.complain_about_variable(
-                draft.connection_variable,
-                what +
-                    "; accepted: a password in the URL or DB_PASSWORD, or WEIR_AUTH_METHOD=trust");
-        }
-    }
-    for (const auto& [name, user] : config.users) {
-        const bool is_md5 = user.secret.rfind("md5", 0) == 0 && user.secret.size() == 35;
-        if (method == AuthMethod::ScramSha256 && is_md5) {
-            draft.notes.push_back(
-                "the user " + toml_string(name) +
-                " cannot log in: an md5 secret cannot serve auth.method \"scram-sha-256\"");
-        }
-    }
-}
-
 }  // namespace
 
 void check_meaning(Draft& draft) {
@@ -227,7 +197,7 @@ void check_meaning(Draft& draft) {
     check_admin(draft);
     check_http(draft);
     check_pools(draft);
-    check_users(draft);
+    check_auth(draft);
 }
 
 }  // namespace weir::conf

@@ -84,6 +84,10 @@ public:
 void apply_environment(Draft& draft);
 /// Adds the one database DATABASE_URL or DB_* describe (connection.cpp).
 void apply_connection(Draft& draft);
+/// Reads auth.hba_file and auth.ident_file (auth_files.cpp).
+void read_auth_files(Draft& draft);
+/// What the keys of [auth] and the users mean together (check_auth.cpp).
+void check_auth(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together
 /// (check.cpp).
 void check_meaning(Draft& draft);

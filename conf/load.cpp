@@ -98,6 +98,7 @@ LoadResult run(Draft& draft, const std::string_view* toml) {
     apply_connection(draft);
     settle_pool(draft);
     read_users(draft);
+    read_auth_files(draft);
     check_meaning(draft);
     return finish(draft);
 }

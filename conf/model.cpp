@@ -72,6 +72,29 @@ const ClusterSettings& Config::cluster_of(const DatabaseSettings& database) cons
     return *cluster;
 }
 
+UserQuery Config::user_query_for(std::string_view name) const {
+    constexpr std::string_view kPgBouncerName = "pgbouncer";
+    // The console is no database that could be asked, even where every name is served.
+    const bool is_console = name == admin.database || name == kPgBouncerName;
+    const DatabaseSettings* database = is_console ? nullptr : find_database(name);
+    const auto pick = [](const std::string& own, const std::string& general) -> const std::string& {
+        return own.empty() ? general : own;
+    };
+    UserQuery found{auth.query, auth.query_user, auth.query_database};
+    if (database != nullptr) {
+        found = {pick(database->auth_query, auth.query),
+                 pick(database->auth_query_user, auth.query_user),
+                 pick(database->auth_query_database, auth.query_database)};
+    }
+    if (found.database.empty() && !is_console) {
+        found.database = name;
+    }
+    if (found.database.empty() || found.user.empty() || find_database(found.database) == nullptr) {
+        found.query.clear();
+    }
+    return found;
+}
+
 PoolSettings Config::pool_for(std::string_view database, std::string_view user) const {
     PoolSettings settings = pool;
     if (const DatabaseSettings* found = find_database(database)) {

@@ -2,6 +2,7 @@
 
 #include "base/endpoint.hpp"
 #include "base/log.hpp"
+#include "conf/hba.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -25,7 +26,7 @@ enum class PoolMode : std::uint8_t { Session, Transaction, Statement };
 /// @return the word in the configuration: "session", "transaction" or "statement"
 [[nodiscard]] std::string_view name_of(PoolMode mode);
 
-enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256 };
+enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256, Cert, Hba };
 
 /// Where Weir listens, or where PostgreSQL does. For Unix `path` is the socket's file, not its
 /// folder.
@@ -52,8 +53,22 @@ struct ListenSettings {
 struct AuthSettings {
     AuthMethod method = AuthMethod::ScramSha256;
     std::string users_file;  ///< as written; "" = none
+    std::string hba_file;
+    std::string ident_file;
+    std::string cert_map;  ///< for AuthMethod::Cert; "" = the names must be equal
+    std::string query;
+    std::string query_user;
+    std::string query_database;  ///< "" = the one the client asks for
+    milliseconds query_timeout{};
 
     bool operator==(const AuthSettings&) const = default;
+};
+
+/// How users that are configured nowhere are looked up for one database.
+struct UserQuery {
+    std::string query;  ///< "" = they are not
+    std::string user;   ///< who asks
+    std::string database;
 };
 
 struct ClusterSettings {
@@ -131,6 +146,10 @@ struct DatabaseSettings {
     std::string password;  ///< for `user`
     std::map<std::string, std::string> set;
     std::string connect_query;
+    std::string auth_query;  ///< these three: "" = as [auth] says
+    std::string auth_query_user;
+    std::string auth_query_database;
+    unsigned max_clients = 0;  ///< 0 = no limit
     PoolOverrides pool;
     PolicyOverrides policy;
 
@@ -183,6 +202,8 @@ struct Config {
     std::map<std::string, ClusterSettings> clusters;
     std::map<std::string, DatabaseSettings> databases;  ///< key "*" = the wildcard
     std::map<std::string, UserSettings> users;
+    std::vector<HbaRule> hba;      ///< of auth.hba_file
+    std::vector<IdentRule> ident;  ///< of auth.ident_file
     PoolSettings pool;
     LimitSettings limits;
     PolicySettings policy;
@@ -196,6 +217,9 @@ struct Config {
     [[nodiscard]] const UserSettings* find_user(std::string_view name) const;
     /// @param database one of this configuration's own (its cluster was checked when it was loaded)
     [[nodiscard]] const ClusterSettings& cluster_of(const DatabaseSettings& database) const;
+    /// @param name the database the client asks for; need not be configured
+    /// @return how a user unknown here is looked up; no query where that cannot be
+    [[nodiscard]] UserQuery user_query_for(std::string_view name) const;
     /// @return what holds for that pair: user over database over [pool] over the profile
     [[nodiscard]] PoolSettings pool_for(std::string_view database, std::string_view user) const;
     /// @return what that client may do: user over database over [policy]

@@ -21,7 +21,8 @@ constexpr std::uint64_t kMaxConnecting = 1'000;
 constexpr std::array<std::string_view, 5> kProfiles{
     "development", "test", "staging", "production", "high-load"};
 constexpr std::array<std::string_view, 2> kProxyProtocols{"off", "v2"};
-constexpr std::array<std::string_view, 4> kAuthMethods{"trust", "password", "md5", "scram-sha-256"};
+constexpr std::array<std::string_view, 6> kAuthMethods{
+    "trust", "password", "md5", "scram-sha-256", "cert", "hba"};
 
 constexpr std::array kSections{
     SectionInfo{Section::Top, "", false, false, "Keys that stand before the first section."},
@@ -175,7 +176,8 @@ constexpr std::array kSettings{
             .default_text = "scram-sha-256",
             .choices = kAuthMethods,
             .effect = Effect::Reload,
-            .doc = "The proof every client must give. With trust, none.",
+            .doc = "The proof every client must give. With trust, none; with cert, a certificate "
+                   "that says its name; with hba, what auth.hba_file says for it.",
             .field = field<&AuthSettings::method>()},
     Setting{.section = Section::Auth,
             .key = "users_file",
@@ -185,6 +187,53 @@ constexpr std::array kSettings{
                    "in [user.NAME] comes before the one here. A relative path starts at the folder "
                    "of the configuration file.",
             .field = field<&AuthSettings::users_file>()},
+    Setting{.section = Section::Auth,
+            .key = "hba_file",
+            .effect = Effect::Reload,
+            .doc = "A file in pg_hba.conf's syntax that says who may come in from where and with "
+                   "which proof; for method = \"hba\". The first line that fits counts.",
+            .field = field<&AuthSettings::hba_file>()},
+    Setting{.section = Section::Auth,
+            .key = "ident_file",
+            .effect = Effect::Reload,
+            .doc = "A file in pg_ident.conf's syntax: which certificate's name, or which user of "
+                   "the operating system, may be which user.",
+            .field = field<&AuthSettings::ident_file>()},
+    Setting{.section = Section::Auth,
+            .key = "cert_map",
+            .effect = Effect::Reload,
+            .doc = "The map of auth.ident_file for method = \"cert\"; empty: a certificate's name "
+                   "is the user's.",
+            .field = field<&AuthSettings::cert_map>()},
+    Setting{.section = Section::Auth,
+            .key = "query",
+            .effect = Effect::Reload,
+            .doc = "SQL that looks up a user that is neither in [user.NAME] nor in "
+                   "auth.users_file: $1 is its name, the answer at most one row of the name and "
+                   "the secret. Such as SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL "
+                   "ELSE rolpassword END FROM pg_authid WHERE rolname = $1 AND rolcanlogin. Runs "
+                   "with search_path = pg_catalog, pg_temp: name the schema of your own functions.",
+            .field = field<&AuthSettings::query>()},
+    Setting{.section = Section::Auth,
+            .key = "query_user",
+            .effect = Effect::Reload,
+            .doc = "Who runs auth.query; the secret comes from [user.NAME] or auth.users_file and "
+                   "must be plain or md5….",
+            .field = field<&AuthSettings::query_user>()},
+    Setting{.section = Section::Auth,
+            .key = "query_database",
+            .effect = Effect::Reload,
+            .doc = "Where auth.query runs: the NAME of a [database.NAME]; empty: in the database "
+                   "the client asks for.",
+            .field = field<&AuthSettings::query_database>()},
+    Setting{.section = Section::Auth,
+            .key = "query_timeout",
+            .kind = Kind::Duration,
+            .default_text = "5s",
+            .effect = Effect::Reload,
+            .doc = "auth.query must be answered after this long, the wait for a server connection "
+                   "included; else the login fails.",
+            .field = field<&AuthSettings::query_timeout>()},
 
     Setting{.section = Section::Cluster,
             .key = "servers",
@@ -247,6 +296,30 @@ constexpr std::array kSettings{
             .doc = "SQL that each new server connection runs first, and again once its settings "
                    "have been reset.",
             .field = field<&DatabaseSettings::connect_query>()},
+    Setting{.section = Section::Database,
+            .key = "auth_query",
+            .effect = Effect::Reload,
+            .doc = "auth.query for this database; empty: that of [auth].",
+            .field = field<&DatabaseSettings::auth_query>()},
+    Setting{.section = Section::Database,
+            .key = "auth_query_user",
+            .effect = Effect::Reload,
+            .doc = "auth.query_user for this database; empty: that of [auth].",
+            .field = field<&DatabaseSettings::auth_query_user>()},
+    Setting{.section = Section::Database,
+            .key = "auth_query_database",
+            .effect = Effect::Reload,
+            .doc = "auth.query_database for this database; empty: that of [auth].",
+            .field = field<&DatabaseSettings::auth_query_database>()},
+    Setting{.section = Section::Database,
+            .key = "max_clients",
+            .kind = Kind::Integer,
+            .default_text = "0",
+            .high = kMaxClients,
+            .effect = Effect::Reload,
+            .doc = "Clients of this database connected at once; 0 = no limit of its own. Under "
+                   "[database.\"*\"] it counts for each name by itself.",
+            .field = field<&DatabaseSettings::max_clients>()},
 
     Setting{.section = Section::User,
             .key = "password",

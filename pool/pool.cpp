@@ -9,6 +9,8 @@ namespace weir::pool {
 
 using status::PoolEvent;
 
+using namespace std::string_literals;
+
 namespace {
 
 /// Answers to logins that are remembered per pool; clients with rarer settings ask a backend.
@@ -49,7 +51,8 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       generation_{plan_.generation()},
       traits_{traits_of(plan_, key_)},
       budget_{env_.budgets.find_or_add("pool:" + key_.database + '\0' + key_.user + '\0' +
-                                       plan_.replication)},
+                                       plan_.replication +
+                                       (key_.use == PoolKey::Use::Lookups ? "\0lookups"s : ""s))},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
       schema_epoch_{env_.schema_epochs.find_or_add(key_.database)},

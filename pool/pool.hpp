@@ -31,6 +31,10 @@ struct PoolKey {
     std::string user;         ///< who logs in to PostgreSQL
     std::string replication;  ///< startup parameter; "" = ordinary. Such backends serve one client
                               ///< and are closed.
+    /// Lookups: asks who users are. No client is lent its backends, so nobody's settings or
+    /// temporary objects can be there.
+    enum class Use : std::uint8_t { Clients, Lookups };
+    Use use = Use::Clients;
 
     auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr): misread
 };

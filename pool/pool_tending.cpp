@@ -92,8 +92,10 @@ void Pool::schedule() {
 }
 
 bool Pool::is_unused() const {
+    // Strangers can make up databases to be looked up in: what failed is not kept for long.
+    const bool is_useless = key_.use == PoolKey::Use::Lookups && last_failure_.has_value();
     return clients_ == 0 && backends_.empty() && waiters_.empty() && cancellers_.empty() &&
-           env_.loop.now() - last_client_at_ > kUnusedAfter;
+           (is_useless || env_.loop.now() - last_client_at_ > kUnusedAfter);
 }
 
 void Pool::add_to(status::Pool& row, TimePoint now) const {

@@ -184,6 +184,30 @@ Result<NegotiateView> read_negotiate_protocol_version(ByteView body) {
     return view;
 }
 
+Result<void> read_data_row(ByteView body, std::span<std::optional<std::string_view>> columns) {
+    ByteReader reader{body};
+    if (reader.u16() != columns.size()) {
+        return fail(ErrorCode::ProtocolViolation,
+                    sqlstate::kProtocolViolation,
+                    "DataRow with another number of columns");
+    }
+    for (std::optional<std::string_view>& column : columns) {
+        const auto length = reader.i32();
+        const auto bytes =
+            length && *length >= 0 ? reader.take(static_cast<std::size_t>(*length)) : std::nullopt;
+        if (!length || *length < -1 || (*length >= 0 && !bytes)) {
+            return fail(
+                ErrorCode::ProtocolViolation, sqlstate::kProtocolViolation, "malformed DataRow");
+        }
+        column = bytes ? std::optional{as_text(*bytes)} : std::nullopt;
+    }
+    if (reader.remaining() != 0) {
+        return fail(
+            ErrorCode::ProtocolViolation, sqlstate::kProtocolViolation, "malformed DataRow");
+    }
+    return {};
+}
+
 Result<std::string_view> read_command_tag(ByteView body) {
     ByteReader reader{body};
     const auto tag = reader.cstring();

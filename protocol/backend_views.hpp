@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -83,6 +84,10 @@ struct NegotiateView {
 /// Takes both spellings of the version: the whole one (196610), which PostgreSQL sends, and the
 /// bare minor (2), which the manual describes.
 [[nodiscard]] Result<NegotiateView> read_negotiate_protocol_version(ByteView body);
+
+/// Reads a DataRow of exactly that many columns. @param columns get the values; nothing = NULL
+[[nodiscard]] Result<void> read_data_row(ByteView body,
+                                         std::span<std::optional<std::string_view>> columns);
 
 /// @return CommandComplete's tag, e.g. "INSERT 0 1"
 [[nodiscard]] Result<std::string_view> read_command_tag(ByteView body);

@@ -3,6 +3,8 @@
 #include "base/bytes.hpp"
 #include "conf/model.hpp"
 #include "pool/credentials.hpp"
+#include "pool/user_lookup.hpp"
+#include "protocol/password.hpp"
 #include "protocol/scram.hpp"
 #include "proxy/client_facts.hpp"
 
@@ -13,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace weir::proxy {
 
@@ -26,6 +29,8 @@ struct AuthCache {
 
     std::map<std::string, Entry, std::less<>> verifiers;
     std::array<std::byte, 32> mock_secret{};  ///< the same in all workers
+    /// What the user looked up last has for a secret: a stranger is asked in the same way.
+    protocol::SecretKind looked_up_kind = protocol::SecretKind::Scram;
 };
 
 /// One client's proof of who it is, without I/O: password messages in, authentication requests out.
@@ -34,10 +39,18 @@ struct AuthCache {
 class ClientAuth {
 public:
     enum class Status : std::uint8_t {
-        Continue,   ///< send `output`, feed the client's next password message
-        NeedsHash,  ///< slow: run take_work() off the loop, then call hashed()
+        Continue,     ///< send `output`, feed the client's next password message
+        NeedsHash,    ///< slow: run take_work() off the loop, then call hashed()
+        NeedsLookup,  ///< ask question() about the user, then call looked_up()
         Ok,
         Failed,  ///< failure() says what the client is told
+    };
+
+    /// What the client is told, FATAL.
+    struct Failure {
+        SqlState sqlstate = sqlstate::kInvalidPassword;
+        std::string message;
+        const char* reason = "password";  ///< label of weir_client_logins_failed_total
     };
 
     ClientAuth(const conf::Config& config, ClientFacts facts, AuthCache& cache);
@@ -51,21 +64,26 @@ public:
 
     [[nodiscard]] Status hashed(ByteWriter& output);
 
+    [[nodiscard]] const conf::UserQuery& question() const { return question_; }
+
+    [[nodiscard]] Status looked_up(const pool::UserAnswer& answer, ByteWriter& output);
+
     /// @return after Ok: how to log in to PostgreSQL as this user; empty when nothing was learnt
     [[nodiscard]] const pool::Credentials& learnt() const { return learnt_; }
 
-    [[nodiscard]] const Error& failure() const { return failure_; }
+    [[nodiscard]] const Failure& failure() const { return failure_; }
 
 private:
-    enum class Method : std::uint8_t { Trust, Password, Md5, Scram };
     enum class Step : std::uint8_t {
         Start,
+        LookingUp,
         Password,
         Md5,
         ScramFirst,
         ScramFinal,
         HashingVerifier,
         HashingPassword,
+        AskingWhosePeer,
         Done
     };
 
@@ -73,9 +91,16 @@ private:
     struct Hashing {
         std::optional<protocol::ScramVerifier> verifier;
         bool matches = false;
+        std::string system_user;
     };
 
-    [[nodiscard]] Method method() const;
+    void find_user(const conf::Config& config);
+    void find_rule(const conf::Config& config);
+    [[nodiscard]] bool asks_by_scram() const;
+    [[nodiscard]] Status begin(ByteWriter& output);
+    [[nodiscard]] std::optional<Status> check_certificate();
+    [[nodiscard]] Status ask_whose_peer();
+    [[nodiscard]] Status let_in();
     [[nodiscard]] Status start_scram(ByteWriter& output);
     [[nodiscard]] Status start_scram_from_password(ByteWriter& output);
     [[nodiscard]] Status offer_scram(protocol::ScramVerifier verifier,
@@ -87,12 +112,20 @@ private:
     [[nodiscard]] Status on_scram_first(ByteView body, ByteWriter& output);
     [[nodiscard]] Status on_scram_final(ByteView body, ByteWriter& output);
     [[nodiscard]] Status succeed(pool::Credentials learnt);
+    [[nodiscard]] Status refuse(SqlState sqlstate, std::string message, const char* reason);
     [[nodiscard]] Status refuse(const Error& error);
     [[nodiscard]] Status wrong_password();
 
-    conf::AuthMethod configured_;
     ClientFacts facts_;
-    std::optional<std::string> secret_;  // nothing: unknown user
+    conf::HbaMethod method_ = conf::HbaMethod::Reject;
+    conf::HbaClientCert client_cert_ = conf::HbaClientCert::Any;
+    std::string map_;
+    std::vector<conf::IdentRule> ident_;  // where the method has to do with names
+    std::string rejection_;               // why nobody is let in from there; "" = they may try
+    bool is_known_ = false;               // configured, or found by look-up
+    bool is_stranger_asked_for_md5_ = true;
+    std::optional<std::string> secret_;  // nothing: there is none to check a password with
+    conf::UserQuery question_;           // empty: nobody is to be asked
     AuthCache& cache_;
     Step step_ = Step::Start;
     std::array<std::byte, 4> salt_{};
@@ -101,7 +134,7 @@ private:
     std::string password_;  // while it is being hashed
     std::function<void()> work_;
     pool::Credentials learnt_;
-    Error failure_;
+    Failure failure_;
 };
 
 }  // namespace weir::proxy

@@ -243,14 +243,11 @@ void ClientSession::advance_auth(ClientAuth::Status status, const ByteWriter& ou
     switch (status) {
         case ClientAuth::Status::Continue: return;
         case ClientAuth::Status::NeedsHash: hash(); return;
+        case ClientAuth::Status::NeedsLookup: look_up(); return;
         case ClientAuth::Status::Ok: on_authenticated(); return;
         case ClientAuth::Status::Failed: {
-            const Error& failure = login_->auth->failure();
-            const bool is_wrong = failure.code() == ErrorCode::AuthenticationFailed;
-            login_failed(failure.sqlstate(),
-                         is_wrong ? "password authentication failed for user \"" + user_ + "\""
-                                  : std::string{failure.what()},
-                         is_wrong ? "password" : "malformed");
+            const ClientAuth::Failure& failure = login_->auth->failure();
+            login_failed(failure.sqlstate, failure.message, failure.reason);
             return;
         }
     }
@@ -276,6 +273,24 @@ void ClientSession::hash() {
     };
     if (!worker_.shared().background.submit(std::move(job),
                                             net::BackgroundThread::Cause::Stranger)) {
+        login_failed(sqlstate::kTooManyConnections, "too many logins at once", "too_many_logins");
+    }
+}
+
+/// Asks the database who the user is, without waiting for it.
+void ClientSession::look_up() {
+    transition(ClientEvent::HashBegan);
+    auto on_answer = [this, alive = alive()](const pool::UserAnswer& answer) {
+        if (alive.expired() || state_ != ClientState::Hashing) {
+            return;
+        }
+        transition(ClientEvent::HashDone);
+        ByteWriter output;
+        const ClientAuth::Status status = login_->auth->looked_up(answer, output);
+        advance_auth(status, output);
+        resume_held();
+    };
+    if (!worker_.user_lookups().look_up(login_->auth->question(), user_, std::move(on_answer))) {
         login_failed(sqlstate::kTooManyConnections, "too many logins at once", "too_many_logins");
     }
 }

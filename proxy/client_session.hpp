@@ -122,6 +122,7 @@ private:
     [[nodiscard]] std::size_t read_password(ByteView bytes);
     void advance_auth(ClientAuth::Status status, const ByteWriter& output);
     void hash();
+    void look_up();
     void on_authenticated();
     void open_console();
     void enter_pool(const conf::Config& config, const conf::DatabaseSettings& database);

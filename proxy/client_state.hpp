@@ -12,7 +12,7 @@ namespace weir::proxy {
 enum class ClientState : std::uint8_t {
     Startup,         ///< nothing known yet
     Authenticating,  ///< the client must prove something
-    Hashing,         ///< its proof is being computed on, off the loop
+    Hashing,         ///< its proof is being computed on, or who it is looked up, elsewhere
     Welcoming,       ///< proven; waits for a backend to say what the server's settings are
     Idle,            ///< logged in, owed nothing, holds no backend
     Skipping,        ///< a request was refused: what follows is dropped until its Sync

@@ -37,6 +37,21 @@ pool::Credentials configured_credentials(const conf::Config& config,
     return credentials;
 }
 
+/// Few connections, kept while they are used, with nothing of anybody else's in them: names that
+/// the query leaves without a schema mean PostgreSQL's own, whatever else is there.
+void plan_lookups(pool::PoolPlan& plan, const conf::AuthSettings& auth) {
+    constexpr unsigned kLookupConnectionsMax = 4;
+    plan.settings.mode = conf::PoolMode::Transaction;
+    plan.settings.min = 0;
+    plan.settings.max = std::min(plan.settings.max, kLookupConnectionsMax);
+    plan.settings.reserve = 0;
+    plan.settings.prepared_statements = 0;
+    plan.settings.acquire_timeout = auth.query_timeout;
+    plan.startup_settings = {{"search_path", "pg_catalog, pg_temp"},
+                             {"application_name", "weir auth.query"}};
+    plan.connect_query.clear();
+}
+
 }  // namespace
 
 Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
@@ -64,6 +79,7 @@ void Worker::run(std::promise<void>& started) {
                                                                      shared_.schema_epochs,
                                                                      *this,
                                                                      index_});
+    user_lookups_ = std::make_unique<UserLookups>(*this);
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
     started.set_value();
     loop.run();
@@ -72,6 +88,7 @@ void Worker::run(std::promise<void>& started) {
         session->close();  // its last words may not all have fit: there is no more time for them
     }
     loop.run_pending();
+    user_lookups_.reset();
     pools_.reset();
     sweep_.clear();
     loop.run_pending();
@@ -181,6 +198,9 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     plan.connect_timeout = cluster.connect_timeout;
     plan.connect_concurrency = cluster.connect_concurrency;
     plan.keepalive = config_->listen.tcp_keepalive;
+    if (key.use == pool::PoolKey::Use::Lookups) {
+        plan_lookups(plan, config_->auth);
+    }
     return plan;
 }
 

@@ -15,6 +15,7 @@
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
+#include "proxy/user_lookups.hpp"
 
 #include <array>
 #include <atomic>
@@ -92,6 +93,8 @@ public:
 
     [[nodiscard]] AuthCache& auth_cache() { return auth_cache_; }
 
+    [[nodiscard]] UserLookups& user_lookups() { return *user_lookups_; }
+
     [[nodiscard]] bool is_draining() const { return is_draining_; }
 
     [[nodiscard]] unsigned index() const { return index_; }
@@ -153,6 +156,7 @@ private:
     pool::StatementTable statements_;
     AuthCache auth_cache_;
     std::unique_ptr<pool::PoolSet> pools_;
+    std::unique_ptr<UserLookups> user_lookups_;  // before the pools it goes
     net::Deadline sweep_{*this};
     IntrusiveList<ClientSession>
         sessions_;  // owns them: no second index, an idle client is to cost little

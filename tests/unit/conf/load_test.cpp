@@ -179,7 +179,8 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
           "client_login_timeout, client_idle_timeout, backlog, unix_socket_mode, tcp_keepalive, "
           "proxy_protocol, application_name_add_host");
     CHECK(only_text(load_with_base("[auth]\n  zzz = 2\n")) ==
-          "weir.toml:7:3: auth.zzz: unknown key; accepted here: method, users_file");
+          "weir.toml:7:3: auth.zzz: unknown key; accepted here: method, users_file, hba_file, "
+          "ident_file, cert_map, query, query_user, query_database, query_timeout");
     CHECK(only_text(load_with_base("[lisen]\nthreads = 2\n")) ==
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
           "watch, listen, auth, cluster, "
@@ -187,7 +188,8 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
-          "set, connect_query, pool, policy");
+          "set, connect_query, auth_query, auth_query_user, auth_query_database, max_clients, "
+          "pool, policy");
     CHECK(only_text(load_with_base("[user.app.pool]\nmaxx = 2\n"))
               .find("weir.toml:7:1: user.app.pool.maxx: unknown key, did you mean \"max\"?") == 0);
 }
@@ -199,7 +201,6 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[ledger]\npath = \"\"\n",
                              "[[rule]]\nmatch = {}\n",
                              "[listen]\nreuse_port = true\n",
-                             "[auth]\nhba_file = \"\"\n",
                              "[pool]\nstate = \"carry\"\n",
                              "[pool]\nstate = \"carry\"\n",
                              "[pool.read]\nmax = 3\n",
@@ -262,9 +263,9 @@ TEST_CASE("load: every kind of wrong value has its place and what is accepted") 
              Case{"[limits]\nmax_message = \"5XB\"\n",
                   "7:15: limits.max_message: \"5XB\" has an unknown unit; accepted: a whole number "
                   "and B, KiB, MiB, GiB, kB, MB or GB, such as \"64KiB\""},
-             Case{"[auth]\nmethod = \"cert\"\n",
-                  "7:10: auth.method: \"cert\" is not accepted; accepted: \"trust\", \"password\", "
-                  "\"md5\" or \"scram-sha-256\""},
+             Case{"[auth]\nmethod = \"ldap\"\n",
+                  "7:10: auth.method: \"ldap\" is not accepted; accepted: \"trust\", \"password\", "
+                  "\"md5\", \"scram-sha-256\", \"cert\" or \"hba\""},
              Case{"[auth]\nusers_file = 3\n",
                   "7:14: auth.users_file: 3 is not accepted; accepted: a string"},
              Case{"[auth]\nusers_file = 2020-01-01\n",

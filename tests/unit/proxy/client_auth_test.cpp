@@ -128,7 +128,7 @@ Status log_in(const conf::Config& config,
         *learnt = auth.learnt();
     }
     if (status == Status::Failed) {
-        CHECK(auth.failure().sqlstate() == sqlstate::kInvalidPassword);
+        CHECK(auth.failure().sqlstate == sqlstate::kInvalidPassword);
     }
     return status;
 }
