@@ -227,7 +227,7 @@ def test_query_that_cannot_be_right_is_told_to_the_operator(start: Callable[...,
     error = refusal(weir, "alice")
     assert error.sqlstate == "F0000"
     assert error.message.text == "bouncer config error (auth.query failed)"
-    assert "auth_query_failed" in weir.log
+    wait_until(lambda: "auth_query_failed" in weir.log)
     assert current_user(weir, "asker", "asks") == "asker"
 
 
@@ -239,7 +239,7 @@ def test_row_of_somebody_else_lets_nobody_in(start: Callable[..., Any]) -> None:
 def test_asker_that_postgresql_refuses_is_told_to_the_operator(start: Callable[..., Any]) -> None:
     weir = start(user={"asker": {"password": "wrong"}})
     assert refusal(weir, "alice").sqlstate == "F0000"
-    assert 'password authentication failed for user \\"asker\\"' in weir.log or "asker" in weir.log
+    wait_until(lambda: "auth_query_failed" in weir.log)
 
 
 def test_database_that_does_not_exist_is_named(start: Callable[..., Any]) -> None:
