@@ -343,15 +343,34 @@ void ClientSession::open_console() {
     resume_held();
 }
 
-void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseSettings& database) {
+/// @return whether its user and its database take one more client; else it has been told
+bool ClientSession::take_places(const conf::Config& config,
+                                const conf::DatabaseSettings& database) {
+    pool::BudgetRegistry& budgets = worker_.shared().budgets;
+    // Counted without a limit too: a reload may bring one.
     const conf::UserSettings* user = config.find_user(user_);
-    has_user_place_ = worker_.shared()
-                          .budgets.find_or_add("client:" + user_)
-                          ->try_take(user != nullptr ? user->max_clients : 0);
-    if (!has_user_place_) {
+    const pool::BudgetPtr of_user = budgets.find_or_add("client:" + user_);
+    if (!of_user->try_take(user != nullptr ? user->max_clients : 0)) {
         login_failed(sqlstate::kTooManyConnections,
                      "client connections exceeded (max_user_client_connections)",
                      "too_many_clients");
+        return false;
+    }
+    user_place_.reset(of_user.get());
+    const pool::BudgetPtr of_database =
+        budgets.find_or_add("database_clients:" + login_->wishes.database);
+    if (!of_database->try_take(database.max_clients)) {
+        login_failed(sqlstate::kTooManyConnections,
+                     "client connections exceeded (max_db_client_connections)",
+                     "too_many_clients");
+        return false;
+    }
+    database_place_.reset(of_database.get());
+    return true;
+}
+
+void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseSettings& database) {
+    if (!take_places(config, database)) {
         return;
     }
     const pool::StartupWishes& wishes = login_->wishes;

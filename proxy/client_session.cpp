@@ -193,9 +193,8 @@ void ClientSession::close() {
     if (pool_ != nullptr && cancel_pid_ != 0) {
         pool_->client_left();
     }
-    if (has_user_place_) {
-        worker_.shared().budgets.find_or_add("client:" + user_)->give_back();
-    }
+    user_place_.reset();
+    database_place_.reset();
     if (is_counted_) {
         worker_.shared().clients.fetch_sub(1);
     }

@@ -7,6 +7,7 @@
 #include "net/stream.hpp"
 #include "net/timing_wheel.hpp"
 #include "pool/backend.hpp"
+#include "pool/budget.hpp"
 #include "pool/lease_holder.hpp"
 #include "pool/pool.hpp"
 #include "pool/request_batch.hpp"
@@ -126,6 +127,8 @@ private:
     void on_authenticated();
     void open_console();
     void enter_pool(const conf::Config& config, const conf::DatabaseSettings& database);
+    [[nodiscard]] bool take_places(const conf::Config& config,
+                                   const conf::DatabaseSettings& database);
     void send_welcome(const pool::ReportedParameters& parameters);
     [[nodiscard]] pool::SettingsPtr welcome_settings() const;
     void login_failed(SqlState sqlstate, std::string message, const char* reason);
@@ -223,6 +226,8 @@ private:
     pool::SettingsPtr settings_;
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
     std::string user_;
+    pool::HeldPlace user_place_;      // among its user's clients
+    pool::HeldPlace database_place_;  // among its database's
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
     TimePoint transaction_at_{};  // when the transaction under way began
@@ -242,7 +247,6 @@ private:
         false;  // its backend went while nothing was owed: told at the next request
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
     bool is_counted_ = false;          // among the process's clients
-    bool has_user_place_ = false;      // among its user's
 };
 
 }  // namespace weir::proxy

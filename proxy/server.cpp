@@ -337,6 +337,7 @@ status::Database Server::describe(const std::string& name,
     row.pool_size = settings.max;
     row.min_pool_size = settings.min;
     row.reserve = settings.reserve;
+    row.max_client_connections = database.max_clients;
     row.mode = conf::name_of(settings.mode);
     row.max_lifetime_s =
         std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();

@@ -13,6 +13,7 @@
 using namespace weir;
 using proxy::AuthCache;
 using proxy::ClientAuth;
+using Outcome = pool::UserAnswer::Outcome;
 using Status = ClientAuth::Status;
 
 namespace {
@@ -131,6 +132,35 @@ Status log_in(const conf::Config& config,
         CHECK(auth.failure().sqlstate == sqlstate::kInvalidPassword);
     }
     return status;
+}
+
+/// Also looks up who is configured nowhere.
+conf::Config config_with_query(conf::AuthMethod method) {
+    conf::Config config = config_with(method, "pencil");
+    config.databases["shop"].name = "shop";
+    config.auth.query = "SELECT $1, 'x'";
+    config.auth.query_user = "asker";
+    return config;
+}
+
+/// A login of "new", who is what `answer` says.
+Status log_in_looked_up(const conf::Config& config,
+                        const pool::UserAnswer& answer,
+                        const std::string& password,
+                        AuthCache& cache) {
+    ClientAuth auth{config, facts_of("new"), cache};
+    ByteWriter output;
+    REQUIRE(auth.start(output) == Status::NeedsLookup);
+    const Status status = settle(auth, auth.looked_up(answer, output), output);
+    REQUIRE(status == Status::Continue);
+    if (ByteReader{body_of(output)}.u32() != 5U) {
+        return play_scram(auth, password);
+    }
+    std::array<std::byte, 4> salt{};
+    const ByteView sent = body_of(output).subspan(4);
+    std::copy(sent.begin(), sent.end(), salt.begin());
+    return give_password(auth,
+                         protocol::md5_response(protocol::md5_password("new", password), salt));
 }
 
 }  // namespace
@@ -254,5 +284,158 @@ TEST_SUITE("client auth") {
             CHECK(auth.feed(as_bytes(body), output) == Status::Failed);
             CHECK(auth.feed(as_bytes(body), output) == Status::Failed);
         }
+    }
+
+    TEST_CASE("client auth: who is configured nowhere is looked up, everybody else is not") {
+        AuthCache cache;
+        const conf::Config config = config_with_query(conf::AuthMethod::ScramSha256);
+        ByteWriter output;
+        ClientAuth known{config, facts_of("app"), cache};
+        CHECK(settle(known, known.start(output), output) == Status::Continue);
+        ClientAuth stranger{config, facts_of("stranger"), cache};
+        CHECK(stranger.start(output) == Status::NeedsLookup);
+        CHECK(stranger.question().user == "asker");
+        CHECK(stranger.question().database == "shop");
+        // A line in users_file with an empty secret says: known, without a password.
+        conf::Config listed = config;
+        listed.users["listed"].is_from_users_file = true;
+        ClientAuth without{listed, facts_of("listed"), cache};
+        CHECK(without.start(output) == Status::Continue);
+        // A section without a password says how to treat the user.
+        listed.users["listed"].is_from_users_file = false;
+        ClientAuth section{listed, facts_of("listed"), cache};
+        CHECK(section.start(output) == Status::NeedsLookup);
+    }
+
+    TEST_CASE("client auth: what was looked up checks the proof") {
+        for (const std::string& secret : {std::string{"pencil"}, verifier_text()}) {
+            AuthCache cache;
+            const conf::Config config = config_with_query(conf::AuthMethod::ScramSha256);
+            CHECK(log_in_looked_up(config, {Outcome::Found, secret, {}, {}}, "pencil", cache) ==
+                  Status::Ok);
+            CHECK(log_in_looked_up(config, {Outcome::Found, secret, {}, {}}, "crayon", cache) ==
+                  Status::Failed);
+            CHECK(log_in_looked_up(config, {}, "pencil", cache) == Status::Failed);
+            CHECK(log_in_looked_up(config, {Outcome::Found, "", {}, {}}, "", cache) ==
+                  Status::Failed);
+        }
+    }
+
+    TEST_CASE("client auth: a look-up that failed is told, but not in detail") {
+        AuthCache cache;
+        const conf::Config config = config_with_query(conf::AuthMethod::ScramSha256);
+        const auto failure_of = [&](Outcome outcome, SqlState sqlstate) {
+            ClientAuth auth{config, facts_of("stranger"), cache};
+            ByteWriter output;
+            REQUIRE(auth.start(output) == Status::NeedsLookup);
+            REQUIRE(auth.looked_up({outcome, {}, "in detail", sqlstate}, output) == Status::Failed);
+            CHECK(auth.failure().message.find("detail") == std::string::npos);
+            return auth.failure().sqlstate;
+        };
+        CHECK(failure_of(Outcome::Unreachable, sqlstate::kConnectionFailure) ==
+              sqlstate::kCannotConnectNow);
+        CHECK(failure_of(Outcome::Failed, sqlstate::kInvalidPassword) ==
+              sqlstate::kConfigFileError);
+        CHECK(failure_of(Outcome::Failed, sqlstate::kInvalidCatalogName) ==
+              sqlstate::kInvalidCatalogName);
+        conf::Config trusting = config;
+        trusting.auth.method = conf::AuthMethod::Trust;
+        ClientAuth auth{trusting, facts_of("stranger"), cache};
+        ByteWriter output;
+        REQUIRE(auth.start(output) == Status::NeedsLookup);
+        CHECK(auth.looked_up({Outcome::Unreachable, {}, {}, {}}, output) == Status::Ok);
+    }
+
+    TEST_CASE("client auth: under md5 a stranger is asked as the others are") {
+        const auto asked_by_md5 = [](const conf::Config& config, AuthCache& cache) {
+            ClientAuth auth{config, facts_of("stranger"), cache};
+            ByteWriter output;
+            Status status = auth.start(output);
+            if (status == Status::NeedsLookup) {
+                status = auth.looked_up({}, output);
+            }
+            REQUIRE(status == Status::Continue);
+            return ByteReader{body_of(output)}.u32() == 5U;
+        };
+        AuthCache cache;
+        CHECK(asked_by_md5(config_with(conf::AuthMethod::Md5, "pencil"), cache));
+        CHECK_FALSE(asked_by_md5(config_with(conf::AuthMethod::Md5, verifier_text()), cache));
+        const conf::Config config = config_with_query(conf::AuthMethod::Md5);
+        CHECK_FALSE(asked_by_md5(config, cache));  // what PostgreSQL stores unless told otherwise
+        CHECK(log_in_looked_up(config,
+                               {Outcome::Found, protocol::md5_password("new", "pencil"), {}, {}},
+                               "pencil",
+                               cache) == Status::Ok);
+        CHECK(asked_by_md5(config, cache));
+    }
+
+    TEST_CASE("client auth: a certificate must be there, and say the name or one mapped to it") {
+        AuthCache cache;
+        conf::Config config = config_with(conf::AuthMethod::Cert, "pencil");
+        const auto outcome_of = [&](const proxy::ClientFacts& facts) {
+            ClientAuth auth{config, facts, cache};
+            ByteWriter output;
+            return auth.start(output) == Status::Ok ? std::string{} : auth.failure().message;
+        };
+        proxy::ClientFacts facts = facts_of("app");
+        CHECK(outcome_of(facts) == "TLS connection required");
+        facts.is_tls = true;
+        CHECK(outcome_of(facts) == "TLS client certificate required");
+        facts.has_certificate = true;
+        CHECK(outcome_of(facts) == "TLS certificate name mismatch");
+        facts.certificate_name = "app";
+        CHECK(outcome_of(facts).empty());
+        facts.certificate_name = "App";
+        CHECK(outcome_of(facts) == "TLS certificate name mismatch");
+        facts.user = facts.certificate_name = "stranger";
+        CHECK(outcome_of(facts) == "TLS certificate name mismatch");
+        config.auth.cert_map = "people";
+        config.ident = {{"people",
+                         conf::NamePattern::exactly("Ann"),
+                         false,
+                         conf::NamePattern::exactly("app")}};
+        facts.user = "app";
+        facts.certificate_name = "Ann";
+        CHECK(outcome_of(facts).empty());
+        facts.certificate_name = "app";
+        CHECK(outcome_of(facts) == "TLS certificate name mismatch");
+    }
+
+    TEST_CASE("client auth: a rule's certificate comes on top of its password") {
+        AuthCache cache;
+        conf::Config config = config_with(conf::AuthMethod::Hba, "pencil");
+        conf::HbaRule rule;
+        rule.connection = conf::HbaConnection::HostSsl;
+        rule.databases = {{conf::HbaDatabase::Kind::All}};
+        rule.is_for_all_users = true;
+        rule.method = conf::HbaMethod::Password;
+        rule.client_cert = conf::HbaClientCert::VerifyFull;
+        config.hba = {rule};
+        const auto start = [&](const proxy::ClientFacts& facts) {
+            ClientAuth auth{config, facts, cache};
+            ByteWriter output;
+            return auth.start(output);
+        };
+        proxy::ClientFacts facts = facts_of("app");
+        CHECK(start(facts) == Status::Failed);  // no rule fits without TLS
+        facts.is_tls = true;
+        CHECK(start(facts) == Status::Failed);
+        facts.has_certificate = true;
+        facts.certificate_name = "other";
+        CHECK(start(facts) == Status::Failed);
+        config.hba.front().client_cert = conf::HbaClientCert::VerifyCa;
+        CHECK(start(facts) == Status::Continue);
+        config.hba.front().client_cert = conf::HbaClientCert::VerifyFull;
+        facts.certificate_name = "app";
+        CHECK(start(facts) == Status::Continue);
+    }
+
+    TEST_CASE("client auth: a message while the database is asked is refused") {
+        AuthCache cache;
+        const conf::Config config = config_with_query(conf::AuthMethod::Password);
+        ClientAuth auth{config, facts_of("stranger"), cache};
+        ByteWriter output;
+        REQUIRE(auth.start(output) == Status::NeedsLookup);
+        CHECK(auth.feed(as_bytes(std::string_view{"pencil\0", 7}), output) == Status::Failed);
     }
 }
