@@ -1,5 +1,6 @@
 #include "conf/auth_lines.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,28 @@ constexpr std::size_t kLinesMax = 100'000;
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
+
+/// Puts one word together, character by character.
+struct WordBuilder {
+    Word word = {};
+    bool is_in_quote = false;
+    bool was_quote = false;  // a quote that ends or, with another one behind it, is meant
+
+    [[nodiscard]] bool ends_at(char c) const {
+        return !is_in_quote && (is_blank(c) || c == '#' || c == ',');
+    }
+
+    void take(char c) {
+        if (c != '"' || was_quote) {
+            word.text += c;
+        }
+        was_quote = is_in_quote && c == '"' && !was_quote;
+        if (c == '"') {
+            is_in_quote = !is_in_quote;
+            word.is_quoted = word.is_quoted || word.text.empty();
+        }
+    }
+};
 
 /// Takes one line apart.
 class LineSplitter {
@@ -42,41 +65,24 @@ public:
 private:
     /// @param ends_in_comma whether the list goes on behind it
     std::optional<Word> next_word(bool& ends_in_comma) {
-        ends_in_comma = false;
         while (at_ < line_.size() && is_blank(line_[at_])) {
             ++at_;
         }
-        Word word;
-        word.column = column();
+        WordBuilder builder;
+        builder.word.column = column();
         const std::size_t begin = at_;
-        bool in_quote = false;
-        bool was_quote = false;
-        for (; at_ < line_.size() && (in_quote || !is_blank(line_[at_])); ++at_) {
-            const char c = line_[at_];
-            if (c == '#' && !in_quote) {
-                const bool is_comment_alone = at_ == begin;
-                at_ = line_.size();
-                return is_comment_alone ? std::nullopt : std::optional{std::move(word)};
-            }
-            if (c == ',' && !in_quote) {
-                ends_in_comma = true;
-                break;
-            }
-            if (c != '"' || was_quote) {
-                word.text += c;
-            }
-            was_quote = in_quote && c == '"' && !was_quote;
-            if (c == '"') {
-                in_quote = !in_quote;
-                word.is_quoted = word.is_quoted || word.text.empty();
-            }
+        while (at_ < line_.size() && !builder.ends_at(line_[at_])) {
+            builder.take(line_[at_++]);
         }
-        has_open_quote_ = has_open_quote_ || in_quote;
-        if (at_ == begin && !ends_in_comma) {
-            return std::nullopt;
+        has_open_quote_ = has_open_quote_ || builder.is_in_quote;
+        const bool is_word = at_ > begin;
+        ends_in_comma = at_ < line_.size() && line_[at_] == ',';
+        if (ends_in_comma) {
+            ++at_;
+        } else if (at_ < line_.size() && line_[at_] == '#') {
+            at_ = line_.size();
         }
-        at_ += ends_in_comma ? 1 : 0;
-        return word;
+        return is_word || ends_in_comma ? std::optional{std::move(builder.word)} : std::nullopt;
     }
 
     std::string_view line_;
@@ -214,34 +220,36 @@ private:
     /// Puts the words of the file behind every "@file" in its place.
     WordList expand(WordList words, const AuthLine& line, int depth) {
         WordList all;
+        const unsigned column = words.front().column;
         for (Word& word : words) {
-            if (!word.begins_with('@')) {
+            if (word.begins_with('@')) {
+                add_listed(all, word, line, depth);
+            } else {
                 all.push_back(std::move(word));
-                continue;
-            }
-            const std::string path = beside(line.file, word.text.substr(1));
-            const auto text = open(path, word, line, depth);
-            if (!text) {
-                continue;
-            }
-            std::string_view rest = *text;
-            unsigned number = 0;
-            while (!rest.empty()) {
-                const unsigned first = number + 1;
-                const std::string listed = next_line(rest, number);
-                const AuthLine inner{path, first, split(listed, path, first)};
-                for (const WordList& field : inner.fields) {
-                    for (Word& found : expand(field, inner, depth + 1)) {
-                        found.column = word.column;
-                        all.push_back(std::move(found));
-                    }
-                }
             }
         }
         if (all.empty()) {
-            all.push_back({{}, true, words.front().column});  // stands for nobody
+            all.push_back({{}, true, column});  // stands for nobody
         }
         return all;
+    }
+
+    void add_listed(WordList& all, const Word& named, const AuthLine& line, int depth) {
+        const std::string path = beside(line.file, named.text.substr(1));
+        const auto text = open(path, named, line, depth);
+        std::string_view rest = text ? std::string_view{*text} : std::string_view{};
+        unsigned number = 0;
+        while (!rest.empty()) {
+            const unsigned first = number + 1;
+            const std::string listed = next_line(rest, number);
+            AuthLine inner{path, first, split(listed, path, first)};
+            for (WordList& field : inner.fields) {
+                for (Word& found : expand(std::move(field), inner, depth + 1)) {
+                    found.column = named.column;  // where the line that is read names the file
+                    all.push_back(std::move(found));
+                }
+            }
+        }
     }
 
     FileAccess& access_;

@@ -36,6 +36,11 @@ void check_users(Draft& draft) {
     const bool somebody_can = std::any_of(config.users.begin(),
                                           config.users.end(),
                                           [](const auto& user) { return user.second.has_secret; });
+    if (config.auth.method == AuthMethod::Cert && config.users.empty() && !has_query(config)) {
+        draft.notes.emplace_back(
+            "no user is known, so nobody could log in with a certificate; give each a "
+            "[user.NAME] or a line in auth.users_file, or set auth.query");
+    }
     if (!asks_for_passwords(config)) {
         return;
     }
@@ -156,15 +161,15 @@ void check_hba(Draft& draft) {
                        "pg_hba.conf's syntax");
     }
     if (!is_hba && !config.auth.hba_file.empty()) {
-        draft.notes.push_back("auth.hba_file has no effect: auth.method is not \"hba\"");
+        draft.notes.emplace_back("auth.hba_file has no effect: auth.method is not \"hba\"");
     }
     if (is_hba && !config.auth.hba_file.empty() && config.hba.empty() && draft.problems.empty()) {
-        draft.notes.push_back("auth.hba_file has no lines, so nobody can log in");
+        draft.notes.emplace_back("auth.hba_file has no lines, so nobody can log in");
     }
     for (const HbaRule& rule : config.hba) {
         check_map(draft, rule.map, &rule);
     }
-    check_map(draft, config.auth.cert_map, nullptr);
+    check_map(draft, config.auth.cert_map, /*rule=*/nullptr);
 }
 
 }  // namespace

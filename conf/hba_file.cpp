@@ -133,10 +133,11 @@ private:
                        return true;
                    }
                    auto pattern = pattern_of(word);
-                   if (pattern) {
-                       rule_.users.push_back(*std::move(pattern));
+                   if (!pattern) {
+                       return false;
                    }
-                   return pattern.has_value();
+                   rule_.users.push_back(*std::move(pattern));
+                   return true;
                });
     }
 

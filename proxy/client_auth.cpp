@@ -242,6 +242,9 @@ ClientAuth::Status ClientAuth::feed(ByteView body, ByteWriter& output) {
 ClientAuth::Status ClientAuth::hashed(ByteWriter& output) {
     const std::shared_ptr<Hashing> hashing = std::exchange(hashing_, nullptr);
     if (step_ == Step::HashingVerifier) {
+        if (cache_.verifiers.size() >= AuthCache::kVerifiersMax) {
+            cache_.verifiers.clear();  // a query can know any name that strangers come up with
+        }
         cache_.verifiers.insert_or_assign(facts_.user,
                                           AuthCache::Entry{*secret_, *hashing->verifier});
         return offer_scram(*hashing->verifier, protocol::ScramAccount::Known, output);

@@ -9,6 +9,7 @@
 #include "proxy/client_facts.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,6 +27,9 @@ struct AuthCache {
         std::string secret;  ///< what the verifier was derived from: a changed password is noticed
         protocol::ScramVerifier verifier;
     };
+
+    /// Far above the users whose passwords are kept in plain text; some 3 MB.
+    static constexpr std::size_t kVerifiersMax = 10'000;
 
     std::map<std::string, Entry, std::less<>> verifiers;
     std::array<std::byte, 32> mock_secret{};  ///< the same in all workers

@@ -63,7 +63,10 @@ void UserLookups::finish(const Key& key, const FlightPtr& flight, const pool::Us
     waiting_ -= flight->waiting.size();
     worker_.loop().defer_delete(std::move(flight->lookup));
     // Later: whoever asked may still be on the stack.
-    worker_.loop().post([flight, answer] {
+    worker_.loop().post([&worker = worker_, flight, answer] {
+        if (answer.sqlstate == sqlstate::kInvalidCatalogName) {
+            worker.sweep_pools();  // a name that somebody made up, perhaps one of thousands
+        }
         for (const OnAnswer& on_answer : flight->waiting) {
             on_answer(answer);
         }

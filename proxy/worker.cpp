@@ -176,6 +176,12 @@ void Worker::remove(ClientSession& session) {
     check_drained();
 }
 
+void Worker::sweep_pools() {
+    if (pools_ != nullptr) {
+        pools_->sweep();
+    }
+}
+
 pool::Pool& Worker::pool_for(const pool::PoolKey& key, const std::string& replication) {
     if (pool::Pool* known = pools_->find(key); known != nullptr) {
         return *known;

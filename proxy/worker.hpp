@@ -100,6 +100,8 @@ public:
     [[nodiscard]] unsigned index() const { return index_; }
 
     [[nodiscard]] pool::Pool& pool_for(const pool::PoolKey& key, const std::string& replication);
+    /// Forgets the pools that are of no use any more; not while one of them is on the stack.
+    void sweep_pools();
     void remove(ClientSession& session);
 
     void count_failed_login(const char* reason) { ++failed_logins_[reason]; }

@@ -279,7 +279,7 @@ def test_server_that_is_down_is_a_clear_error_and_then_it_recovers(
 
 def _logs_in(weir: Any, user: str) -> bool:
     try:
-        return bool(current_user(weir, user) == user)
+        return current_user(weir, user) is not None
     except ServerError:
         return False
 
@@ -345,3 +345,43 @@ def test_trust_lets_in_whom_the_database_does_not_know(start: Callable[..., Any]
 def test_stored_secret_serves_postgresql_where_nothing_is_asked(start: Callable[..., Any]) -> None:
     weir = start("trust")
     assert current_user(weir, "alice_md5", "") == "alice_md5"
+
+
+@pytest.mark.parametrize("fault", ["frozen", "close_on_data", "reset", "refuse"])
+def test_connection_that_breaks_during_the_look_up_is_a_clear_error_and_then_it_recovers(
+    users_postgres: Postgres, start_weir_at: StartWeir, open_gate: Callable[[int], Any], fault: str
+) -> None:
+    gate = open_gate(users_postgres.port)
+    weir = start_weir_at(
+        gate.port,
+        {
+            "auth": {"method": "scram-sha-256", **LOOKUP, "query_timeout": "1s"},
+            "user": {"asker": {"password": "asks"}, "postgres": {"password": "known here"}},
+            "database": {"*": {"user": "postgres"}},
+        },
+    )
+    if fault != "refuse":  # on a connection that is open, and else on one that is to be opened
+        assert current_user(weir, "alice") == "postgres"
+    setattr(gate.faults, fault, True)
+    assert refusal(weir, "alice").sqlstate == "57P03"
+    setattr(gate.faults, fault, False)
+    gate.close_connections()
+    wait_until(lambda: _logs_in(weir, "alice"), "looked up again")
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_answer_in_small_pieces_is_understood(
+    users_postgres: Postgres, start_weir_at: StartWeir, open_gate: Callable[[int], Any], size: int
+) -> None:
+    gate = open_gate(users_postgres.port)
+    gate.faults.slice_bytes = size
+    weir = start_weir_at(
+        gate.port,
+        {
+            "auth": {"method": "scram-sha-256", **LOOKUP},
+            "user": {"asker": {"password": "asks"}, "postgres": {"password": "known here"}},
+            "database": {"*": {"user": "postgres"}},
+        },
+    )
+    assert current_user(weir, "alice") == "postgres"
+    assert refusal(weir, "nobody").sqlstate == "28P01"

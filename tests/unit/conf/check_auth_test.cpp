@@ -80,6 +80,15 @@ TEST_CASE("check auth: a query that does not look at the end of passwords is not
     CHECK(notes_text(result).find("auth.query does not look at rolvaliduntil") == 0);
 }
 
+TEST_CASE("check auth: certificates of nobody are noted") {
+    const std::string toml =
+        "[cluster.main]\nservers = [\"h:1\"]\n[database.d]\n[auth]\n"
+        "method = \"cert\"\n";
+    CHECK(notes_text(load_whole(toml)).find("no user is known") != std::string::npos);
+    CHECK(notes_text(load_whole(toml + "[user.app]\n")).find("no user is known") ==
+          std::string::npos);
+}
+
 TEST_CASE("check auth: hba needs its file, and a file hba") {
     CHECK(only_text(load_with_base("[auth]\nmethod = \"hba\"\n"))
               .find("auth.hba_file: is not given") != std::string::npos);
