@@ -240,4 +240,18 @@ std::int64_t RateLimit::admit() {
     return std::exchange(held_back_, 0);
 }
 
+std::int64_t Allowance::admit() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_) {
+        next_ = now + std::chrono::seconds{1};
+        left_ = per_second_;
+    }
+    if (left_ == 0) {
+        ++held_back_;
+        return -1;
+    }
+    --left_;
+    return std::exchange(held_back_, 0);
+}
+
 }  // namespace weir::log

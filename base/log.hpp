@@ -21,7 +21,11 @@ enum class Format : std::uint8_t { Text, Json };
 struct Options {
     Level level = Level::Info;
     Format format = Format::Text;
-    std::string file;  ///< "" = standard error
+    std::string file;             ///< "" = standard error
+    bool connections = false;     ///< a line for each client that comes
+    bool disconnections = false;  ///< and for each that leaves
+    bool pooler_errors = true;    ///< for each error of ours that a client is told
+    std::chrono::milliseconds stats_every{};
 };
 
 /// One key=value. Holds a view: the value must live until the call that logs it returns.
@@ -90,6 +94,23 @@ public:
     [[nodiscard]] std::int64_t admit();
 
 private:
+    std::chrono::steady_clock::time_point next_{};
+    std::int64_t held_back_ = 0;
+};
+
+/// Lets so many lines a second through: for lines that are wanted one by one, yet come as often as
+/// others please.
+class Allowance {
+public:
+    explicit Allowance(int per_second) : per_second_{per_second} {}
+
+    /// @return how many lines were held back since the last one that passed, or -1: hold this one
+    /// back
+    [[nodiscard]] std::int64_t admit();
+
+private:
+    int per_second_;
+    int left_ = 0;
     std::chrono::steady_clock::time_point next_{};
     std::int64_t held_back_ = 0;
 };

@@ -50,6 +50,7 @@ private:
 
 /// The SQLSTATEs Weir itself sends, named as PostgreSQL's appendix A names them.
 namespace sqlstate {
+inline constexpr SqlState kSuccessfulCompletion{"00000"};
 inline constexpr SqlState kConnectionFailure{"08006"};
 inline constexpr SqlState kProtocolViolation{"08P01"};
 inline constexpr SqlState kFeatureNotSupported{"0A000"};

@@ -43,6 +43,9 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     lay_over(base.reserve_after, overrides.reserve_after);
     lay_over(base.prepared_statements, overrides.prepared_statements);
     lay_over(base.check_after, overrides.check_after);
+    lay_over(base.check_query, overrides.check_query);
+    lay_over(base.notice_after, overrides.notice_after);
+    lay_over(base.round_robin, overrides.round_robin);
     lay_over(base.idle_in_transaction_timeout, overrides.idle_in_transaction_timeout);
     lay_over(base.transaction_timeout, overrides.transaction_timeout);
     lay_over(base.reset_query, overrides.reset_query);

@@ -43,7 +43,12 @@ struct ListenSettings {
     milliseconds client_idle_timeout{};
     int backlog = 0;
     unsigned unix_socket_mode = 0;
+    std::string unix_socket_group;  ///< "" = the process's own
     milliseconds tcp_keepalive{};
+    milliseconds tcp_keepalive_interval{};
+    unsigned tcp_keepalive_count = 0;
+    milliseconds tcp_user_timeout{};
+    std::string login_notice;
     ProxyProtocol proxy_protocol = ProxyProtocol::Off;
     bool application_name_add_host = false;
 
@@ -76,6 +81,7 @@ struct ClusterSettings {
     std::vector<Address> servers;
     milliseconds connect_timeout{};
     unsigned connect_concurrency = 0;
+    milliseconds login_retry{};
 
     bool operator==(const ClusterSettings&) const = default;
 };
@@ -91,6 +97,9 @@ struct PoolSettings {
     milliseconds reserve_after{};
     unsigned prepared_statements = 0;  ///< remembered per backend; 0 = names pass through
     milliseconds check_after{};
+    std::string check_query;  ///< "" = an empty query
+    milliseconds notice_after{};
+    bool round_robin = false;
     milliseconds idle_in_transaction_timeout{};
     milliseconds transaction_timeout{};
     std::string reset_query;
@@ -111,6 +120,9 @@ struct PoolOverrides {
     std::optional<milliseconds> reserve_after;
     std::optional<unsigned> prepared_statements;
     std::optional<milliseconds> check_after;
+    std::optional<std::string> check_query;
+    std::optional<milliseconds> notice_after;
+    std::optional<bool> round_robin;
     std::optional<milliseconds> idle_in_transaction_timeout;
     std::optional<milliseconds> transaction_timeout;
     std::optional<std::string> reset_query;
@@ -150,6 +162,7 @@ struct DatabaseSettings {
     std::string auth_query_user;
     std::string auth_query_database;
     unsigned max_clients = 0;  ///< 0 = no limit
+    unsigned max_connections = 0;  ///< 0 = as limits.max_database_connections
     PoolOverrides pool;
     PolicyOverrides policy;
 
@@ -160,8 +173,10 @@ struct UserSettings {
     std::string name;
     std::string secret;  ///< plain, md5…, SCRAM-SHA-256$…; from the TOML or from users_file
     bool has_secret = false;
-    bool is_from_users_file = false;  ///< has no section of its own
-    unsigned max_clients = 0;         ///< 0 = no limit
+    bool is_from_users_file = false;     ///< has no section of its own
+    unsigned max_clients = 0;            ///< 0 = no limit
+    unsigned max_connections = 0;        ///< 0 = as limits.max_user_connections
+    milliseconds client_idle_timeout{};  ///< zero = as listen.client_idle_timeout
     PoolOverrides pool;
     PolicyOverrides policy;
 
@@ -173,6 +188,7 @@ struct LimitSettings {
     std::uint64_t client_buffer = 0;
     unsigned max_database_connections = 0;  ///< 0 = no limit
     unsigned max_user_connections = 0;      ///< 0 = no limit
+    bool simple_queries = true;
 
     bool operator==(const LimitSettings&) const = default;
 };
@@ -197,6 +213,7 @@ struct AdminSettings {
 struct Config {
     Profile profile = Profile::Production;
     bool watch = false;
+    std::string pid_file;  ///< "" = none
     ListenSettings listen;
     AuthSettings auth;
     std::map<std::string, ClusterSettings> clusters;

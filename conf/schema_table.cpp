@@ -15,6 +15,8 @@ using detail::field;
 constexpr std::uint64_t kMaxThreads = 64;
 constexpr std::uint64_t kMaxClients = 1'000'000;
 constexpr std::uint64_t kMaxConnections = 100'000;
+/// What the kernel takes.
+constexpr std::uint64_t kMaxProbes = 127;
 constexpr std::uint64_t kMaxBacklog = 65'535;
 constexpr std::uint64_t kMaxConnecting = 1'000;
 
@@ -89,6 +91,11 @@ constexpr std::array kSettings{
         .default_text = "false",
         .doc = "Reload by itself when this file or one it names changes (for mounted config maps).",
         .field = field<&Config::watch>()},
+    Setting{.section = Section::Top,
+            .key = "pid_file",
+            .doc = "A file that gets the process id while Weir runs, and is locked: a second "
+                   "process with the same one does not start. Empty: none.",
+            .field = field<&Config::pid_file>()},
 
     Setting{.section = Section::Listen,
             .key = "addresses",
@@ -146,11 +153,47 @@ constexpr std::array kSettings{
             .doc = "Permissions of the unix sockets' files.",
             .field = field<&ListenSettings::unix_socket_mode>()},
     Setting{.section = Section::Listen,
+            .key = "unix_socket_group",
+            .doc = "Group of the unix sockets' files, by name; empty: that of the process.",
+            .field = field<&ListenSettings::unix_socket_group>()},
+    Setting{.section = Section::Listen,
             .key = "tcp_keepalive",
             .kind = Kind::Duration,
             .default_text = "300s",
-            .doc = "A connection that was silent for this long is probed by the kernel.",
+            .effect = Effect::Reload,
+            .doc = "A connection that was silent for this long is probed by the kernel. This and "
+                   "the other tcp_ keys hold for clients and for servers, for connections made "
+                   "from then on.",
             .field = field<&ListenSettings::tcp_keepalive>()},
+    Setting{.section = Section::Listen,
+            .key = "tcp_keepalive_interval",
+            .kind = Kind::Duration,
+            .default_text = "10s",
+            .effect = Effect::Reload,
+            .doc = "The time between two such probes.",
+            .field = field<&ListenSettings::tcp_keepalive_interval>()},
+    Setting{.section = Section::Listen,
+            .key = "tcp_keepalive_count",
+            .kind = Kind::Integer,
+            .default_text = "3",
+            .low = 1,
+            .high = kMaxProbes,
+            .effect = Effect::Reload,
+            .doc = "A connection that has left this many probes unanswered is gone.",
+            .field = field<&ListenSettings::tcp_keepalive_count>()},
+    Setting{.section = Section::Listen,
+            .key = "tcp_user_timeout",
+            .kind = Kind::Duration,
+            .default_text = "0s",
+            .effect = Effect::Reload,
+            .doc = "A connection whose other end has not confirmed what was sent for this long is "
+                   "gone; off: the kernel decides.",
+            .field = field<&ListenSettings::tcp_user_timeout>()},
+    Setting{.section = Section::Listen,
+            .key = "login_notice",
+            .effect = Effect::Reload,
+            .doc = "A NOTICE that each client gets when it has logged in; empty: none.",
+            .field = field<&ListenSettings::login_notice>()},
     Setting{.section = Section::Listen,
             .key = "proxy_protocol",
             .kind = Kind::Choice,
@@ -260,6 +303,14 @@ constexpr std::array kSettings{
             .effect = Effect::Reload,
             .doc = "Connections being opened at once, per server.",
             .field = field<&ClusterSettings::connect_concurrency>()},
+    Setting{.section = Section::Cluster,
+            .key = "login_retry",
+            .kind = Kind::Duration,
+            .default_text = "1s",
+            .effect = Effect::Reload,
+            .doc = "The longest pause between two attempts at a server that cannot be logged in "
+                   "to; the first comes after 100 ms, each further one after twice as long.",
+            .field = field<&ClusterSettings::login_retry>()},
 
     Setting{.section = Section::Database,
             .key = "cluster",
@@ -320,6 +371,15 @@ constexpr std::array kSettings{
             .doc = "Clients of this database connected at once; 0 = no limit of its own. Under "
                    "[database.\"*\"] it counts for each name by itself.",
             .field = field<&DatabaseSettings::max_clients>()},
+    Setting{.section = Section::Database,
+            .key = "max_connections",
+            .kind = Kind::Integer,
+            .default_text = "0",
+            .high = kMaxConnections,
+            .effect = Effect::Reload,
+            .doc = "Server connections of this database, all users together; 0: as "
+                   "limits.max_database_connections.",
+            .field = field<&DatabaseSettings::max_connections>()},
 
     Setting{.section = Section::User,
             .key = "password",
@@ -338,6 +398,22 @@ constexpr std::array kSettings{
             .effect = Effect::Reload,
             .doc = "Clients of this user connected at once; 0 = no limit of its own.",
             .field = field<&UserSettings::max_clients>()},
+    Setting{.section = Section::User,
+            .key = "max_connections",
+            .kind = Kind::Integer,
+            .default_text = "0",
+            .high = kMaxConnections,
+            .effect = Effect::Reload,
+            .doc = "Server connections that log in as this user, all databases together; 0: as "
+                   "limits.max_user_connections.",
+            .field = field<&UserSettings::max_connections>()},
+    Setting{.section = Section::User,
+            .key = "client_idle_timeout",
+            .kind = Kind::Duration,
+            .default_text = "0s",
+            .effect = Effect::Reload,
+            .doc = "As listen.client_idle_timeout, for this user; 0: as there.",
+            .field = field<&UserSettings::client_idle_timeout>()},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "net/socket.hpp"
 
 #include <arpa/inet.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -56,6 +57,22 @@ bool remove_stale_socket(const Endpoint& endpoint, const SocketAddress& address)
     return ::unlink(endpoint.path.c_str()) == 0;
 }
 
+/// @param group "" = as it is
+/// @return false with errno set
+bool give_to_group(const std::string& path, const std::string& group) {
+    if (group.empty()) {
+        return true;
+    }
+    constexpr uid_t kSameOwner = static_cast<uid_t>(-1);
+    errno = 0;
+    const struct group* found = ::getgrnam(group.c_str());  // at the start: no other thread asks
+    if (found == nullptr) {
+        errno = errno == 0 ? ENOENT : errno;
+        return false;
+    }
+    return ::chown(path.c_str(), kSameOwner, found->gr_gid) == 0;
+}
+
 Endpoint with_bound_port(Endpoint endpoint, int fd) {
     if (endpoint.kind == Endpoint::Kind::Tcp) {
         endpoint.port = static_cast<std::uint16_t>(local_name(fd).port);
@@ -99,6 +116,12 @@ std::unique_ptr<Listener> Listener::open(EventLoop& loop,
         return nullptr;
     }
     if (is_file_socket(numeric)) {
+        if (!give_to_group(numeric.path, options.unix_socket_group)) {
+            problem = "cannot give " + numeric.text() + " to the group \"" +
+                      options.unix_socket_group + "\": " + error_text(errno);
+            ::unlink(numeric.path.c_str());
+            return nullptr;
+        }
         ::chmod(numeric.path.c_str(), options.unix_socket_mode);
     }
     if (::listen(fd.get(), options.backlog) != 0) {
@@ -108,6 +131,15 @@ std::unique_ptr<Listener> Listener::open(EventLoop& loop,
     numeric = with_bound_port(std::move(numeric), fd.get());
     std::unique_ptr<Listener> listener{
         new Listener{loop, std::move(numeric), std::move(fd), std::move(on_accept)}};
+    listener->start();
+    return listener;
+}
+
+std::unique_ptr<Listener> Listener::adopt(EventLoop& loop, Fd fd, OnAccept on_accept) {
+    Endpoint endpoint = local_endpoint(fd.get());
+    std::unique_ptr<Listener> listener{
+        new Listener{loop, std::move(endpoint), std::move(fd), std::move(on_accept)}};
+    listener->is_file_ours_ = false;
     listener->start();
     return listener;
 }
@@ -126,7 +158,7 @@ Listener::Listener(EventLoop& loop, Endpoint endpoint, Fd fd, OnAccept on_accept
 Listener::~Listener() {
     poll_.close();
     fd_.reset();
-    if (is_file_socket(endpoint_)) {
+    if (is_file_ours_ && is_file_socket(endpoint_)) {
         ::unlink(endpoint_.path.c_str());
     }
 }

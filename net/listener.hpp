@@ -14,6 +14,7 @@ namespace weir::net {
 struct ListenOptions {
     int backlog = 1024;
     unsigned unix_socket_mode = 0770;
+    std::string unix_socket_group = {};  ///< by name; "" = the process's own
 };
 
 /// A listening socket: accepts and hands over descriptors. When the process is out of descriptors
@@ -32,6 +33,10 @@ public:
                                                         const ListenOptions& options,
                                                         OnAccept on_accept,
                                                         std::string& problem);
+    /// Goes on with a socket that somebody else has opened and listens at: its file is theirs.
+    [[nodiscard]] static std::unique_ptr<Listener> adopt(EventLoop& loop,
+                                                         Fd fd,
+                                                         OnAccept on_accept);
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
     Listener(Listener&&) = delete;
@@ -54,6 +59,7 @@ private:
     UvBox<uv_poll_t> poll_;
     OnAccept on_accept_;
     Deadline rest_{*this};
+    bool is_file_ours_ = true;
 };
 
 }  // namespace weir::net

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 
 namespace weir::net {
 
@@ -42,6 +43,13 @@ SocketName name_from(int fd, Getter getter) {
 
 void set_option(int fd, int level, int option, int value) {
     ::setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/// @return as the kernel takes it: at least one, at most the 32767 it allows
+int whole_seconds(std::chrono::milliseconds duration) {
+    constexpr std::int64_t kMost = 32767;
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration).count();
+    return static_cast<int>(std::clamp<std::int64_t>(seconds, 1, kMost));
 }
 
 }  // namespace
@@ -100,11 +108,31 @@ std::optional<uid_t> peer_user_id(int fd) {
     return credentials.uid;
 }
 
+Endpoint local_endpoint(int fd) {
+    SocketAddress address;
+    address.length = sizeof(address.storage);
+    if (::getsockname(fd, address.get(), &address.length) != 0) {
+        return {};
+    }
+    if (address.storage.ss_family != AF_UNIX) {
+        const SocketName name = name_of(address);
+        return {Endpoint::Kind::Tcp, name.address, static_cast<std::uint16_t>(name.port), ""};
+    }
+    const auto* un = reinterpret_cast<const sockaddr_un*>(&address.storage);
+    std::string path{un->sun_path, address.length - offsetof(sockaddr_un, sun_path)};
+    if (!path.empty() && path.front() == '\0') {
+        path.front() = '@';
+    } else {
+        path.resize(std::min(path.find('\0'), path.size()));
+    }
+    return {Endpoint::Kind::Unix, "", 0, std::move(path)};
+}
+
 std::string error_text(int error) {
     return error < 0 ? uv_strerror(error) : std::generic_category().message(error);
 }
 
-void tune(int fd, std::chrono::milliseconds keepalive) {
+void tune(int fd, const TcpOptions& options) {
     SocketAddress address;
     address.length = sizeof(address.storage);
     if (::getsockname(fd, address.get(), &address.length) != 0 ||
@@ -112,14 +140,19 @@ void tune(int fd, std::chrono::milliseconds keepalive) {
         return;
     }
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (keepalive.count() > 0) {
-        constexpr int kProbes = 3;
-        constexpr int kProbeGapSeconds = 10;
+    if (options.keepalive.count() > 0) {
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        const auto seconds = std::chrono::ceil<std::chrono::seconds>(keepalive).count();
-        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(seconds));
-        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeGapSeconds);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, whole_seconds(options.keepalive));
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, whole_seconds(options.keepalive_interval));
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options.keepalive_count));
+    }
+    if (options.user_timeout.count() > 0) {
+        constexpr std::int64_t kLongest = std::numeric_limits<int>::max();
+        set_option(
+            fd,
+            IPPROTO_TCP,
+            TCP_USER_TIMEOUT,
+            static_cast<int>(std::min<std::int64_t>(options.user_timeout.count(), kLongest)));
     }
 }
 

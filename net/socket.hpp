@@ -40,6 +40,8 @@ struct SocketName {
 };
 
 [[nodiscard]] SocketName name_of(const SocketAddress& address);
+/// @return where this socket is bound; host "" when it cannot be told
+[[nodiscard]] Endpoint local_endpoint(int fd);
 [[nodiscard]] SocketName peer_name(int fd);
 [[nodiscard]] SocketName local_name(int fd);
 
@@ -51,8 +53,16 @@ struct SocketName {
 /// @return what it means, for a person
 [[nodiscard]] std::string error_text(int error);
 
-/// No delay for small messages, and keepalive probes after `keepalive` of silence (0 = off). Unix
-/// sockets need neither.
-void tune(int fd, std::chrono::milliseconds keepalive);
+/// How the kernel finds out that the other end of a TCP connection is gone. The kernel counts
+/// keepalive in seconds: rounded up.
+struct TcpOptions {
+    std::chrono::milliseconds keepalive{0};  ///< silence before the first probe; zero = none
+    std::chrono::milliseconds keepalive_interval{10'000};
+    unsigned keepalive_count = 3;
+    std::chrono::milliseconds user_timeout{0};  ///< for what was sent; zero = the kernel's own
+};
+
+/// No delay for small messages, and `options`. Unix sockets need neither.
+void tune(int fd, const TcpOptions& options);
 
 }  // namespace weir::net

@@ -91,7 +91,7 @@ void Backend::on_connected(Result<net::Fd> result) {
         end(&failure);
         return;
     }
-    net::tune(result->get(), request_->keepalive);
+    net::tune(result->get(), request_->tcp);
     stream_ = std::make_unique<net::Stream>(
         env_.loop, std::move(*result), static_cast<net::StreamListener&>(*this));
     stream_->set_high_mark(kHighMark);
@@ -214,7 +214,7 @@ void Backend::lend_to(LeaseHolder& holder) {
 void Backend::check(Duration timeout) {
     transition(BackendEvent::CheckBegan);
     env_.loop.set_deadline(deadline_, env_.loop.now() + timeout);
-    ask("");
+    ask(env_.traits.check_query);
 }
 
 void Backend::come_back() {

@@ -6,6 +6,7 @@
 #include "net/background.hpp"
 #include "net/connector.hpp"
 #include "net/event_loop.hpp"
+#include "net/socket.hpp"
 #include "net/stream.hpp"
 #include "pool/backend_login.hpp"
 #include "pool/backend_state.hpp"
@@ -40,7 +41,7 @@ struct DialRequest {
     std::vector<std::pair<std::string, std::string>>
         parameters;  ///< startup parameters beside user and database
     std::string connect_query;
-    std::chrono::milliseconds keepalive{0};
+    net::TcpOptions tcp;
     TimePoint due;  ///< connected, logged in and prepared by then, or not at all
 };
 
@@ -49,6 +50,7 @@ struct BackendTraits {
     enum class Mode : std::uint8_t { Session, Transaction, Statement };
     Mode mode = Mode::Transaction;
     std::string reset_query;
+    std::string check_query;
     std::string connect_query;            ///< run again after all settings have been reset
     std::size_t prepared_statements = 0;  ///< remembered per backend
 };
@@ -335,8 +337,9 @@ private:
     void end_statement(protocol::BackendMessage reply);
     void forget_statement_limit();
     void on_statement_deadline();
-    [[nodiscard]] bool is_end_of_overdue(protocol::BackendMessage type,
-                                         const std::optional<ByteView>& body) const;
+    [[nodiscard]] bool watch_reply(protocol::BackendMessage type,
+                                   const std::optional<ByteView>& body,
+                                   std::size_t owed_before);
     void tell_timeout();
     void settle_timeout(CancelOutcome outcome);
 

@@ -288,13 +288,8 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
     }
-    bool is_timeout = false;
-    if (statement_limit_ > Duration::zero()) {
-        is_timeout = verdict == ReplyVerdict::Forward && is_end_of_overdue(type, body);
-        if (expected_.size() != owed_before) {
-            end_statement(type);
-        }
-    }
+    const bool is_timeout =
+        statement_limit_ > Duration::zero() && watch_reply(type, body, owed_before);
     if (type == BackendMessage::ErrorResponse && !body && verdict == ReplyVerdict::Replace) {
         return refused(sqlstate::kInternalError);  // an error of its own, too long to be ours
     }
@@ -314,7 +309,7 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
         doubt_statements(*body);
     }
     const Treatment treatment = body ? look_into(type, *body, verdict) : Treatment::Forward;
-    if (is_timeout && treatment == Treatment::Forward) {
+    if (is_timeout && verdict == ReplyVerdict::Forward && treatment == Treatment::Forward) {
         return Treatment::Reword;
     }
     if (treatment != Treatment::Forward || verdict == ReplyVerdict::Forward) {
@@ -324,10 +319,10 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
 }
 
 /// @return whether the error received just now answers what was to make the session good for the
-/// next client
+/// next client, or to show that it is
 bool Backend::has_failed_to_clean(ReplyVerdict verdict) const {
-    return state_ == BackendState::Cleaning && verdict == ReplyVerdict::Swallow &&
-           expected_.front().request == FrontendMessage::Query;
+    return (state_ == BackendState::Cleaning || state_ == BackendState::Checking) &&
+           verdict == ReplyVerdict::Swallow && expected_.front().request == FrontendMessage::Query;
 }
 
 Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyVerdict verdict) {

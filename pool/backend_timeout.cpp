@@ -105,13 +105,21 @@ void Backend::on_statement_deadline() {
         cancels_ > 0;  // else there were too many cancels under way to ask for this one
 }
 
+/// @param owed_before requests that were owed before this reply
 /// @return whether this is how the server ends the statement that was cancelled
-bool Backend::is_end_of_overdue(BackendMessage type, const std::optional<ByteView>& body) const {
-    if (!is_overdue_ || type != BackendMessage::ErrorResponse || !body || holder_ == nullptr) {
-        return false;
+bool Backend::watch_reply(BackendMessage type,
+                          const std::optional<ByteView>& body,
+                          std::size_t owed_before) {
+    bool is_end =
+        is_overdue_ && type == BackendMessage::ErrorResponse && body && holder_ != nullptr;
+    if (is_end) {
+        const auto view = protocol::read_error(*body);
+        is_end = view && view->sqlstate == sqlstate::kQueryCanceled;
     }
-    const auto view = protocol::read_error(*body);
-    return view && view->sqlstate == sqlstate::kQueryCanceled;
+    if (expected_.size() != owed_before) {
+        end_statement(type);
+    }
+    return is_end;
 }
 
 /// The server says "due to user request": nobody has asked.

@@ -42,6 +42,9 @@ public:
     /// You were waiting and will get none; you wait no longer.
     virtual void on_refused(const LoginFailure& reason) = 0;
 
+    /// You have been waiting for a while and go on waiting. May not end the wait.
+    virtual void on_long_wait() {}
+
     /// Backend::prepare() is through: the backend has your settings now, or could not take them.
     virtual void on_prepared() = 0;
     virtual void on_prepare_failed(const protocol::ErrorFields& reason) = 0;

@@ -31,6 +31,7 @@ BackendTraits Pool::traits_of(const PoolPlan& plan, const PoolKey& key) {
     BackendTraits traits;
     traits.connect_query = plan.connect_query;
     traits.reset_query = settings.reset_query;
+    traits.check_query = settings.check_query;
     traits.prepared_statements = settings.prepared_statements;
     switch (settings.mode) {
         case conf::PoolMode::Session: traits.mode = BackendTraits::Mode::Session; break;
@@ -88,6 +89,9 @@ void Pool::acquire(LeaseHolder& holder) {
     const bool is_first = waiters_.empty();
     holder.waiting_since = now;
     waiters_.push_back(holder);
+    if (plan_.settings.notice_after > Duration::zero()) {
+        notice_due_ = std::min<TimePoint>(notice_due_, now + plan_.settings.notice_after);
+    }
     grow();
     if (has_been_failing(now) && list(BackendState::Leased).empty() && holder.is_linked()) {
         holder.unlink();
@@ -270,7 +274,7 @@ void Pool::on_backend_moves(Backend& backend, BackendState to) {
     if (from == BackendState::Preparing && to == BackendState::Idle) {
         counters_.add(PoolEvent::CreateSuccess);
     }
-    if (to == BackendState::Idle) {
+    if (to == BackendState::Idle && !plan_.settings.round_robin) {
         list(to).push_front(backend);  // most recently used first
     } else if (to != BackendState::Closed) {
         list(to).push_back(backend);

@@ -51,7 +51,8 @@ struct PoolPlan {
     std::string connect_query;
     std::chrono::milliseconds connect_timeout{};
     unsigned connect_concurrency = 1;
-    std::chrono::milliseconds keepalive{};
+    std::chrono::milliseconds login_retry{1000};
+    net::TcpOptions tcp;
 
     /// @return a number that two plans share when they lead to the same server, database and
     /// starting settings: backends
@@ -213,6 +214,7 @@ private:
     void refuse_all(const LoginFailure& failure);
     void refuse(LeaseHolder& holder, const LoginFailure& failure);
     void expire_waiters(TimePoint now);
+    void tell_waiters(TimePoint now);
     void tend_idle(TimePoint now);
     void keep_minimum();
     [[nodiscard]] bool is_in_use(TimePoint now) const;
@@ -246,6 +248,8 @@ private:
     Duration retry_wait_{};
     ReportedParameters defaults_;
     std::map<SettingsPtr, ReportedParameters> welcomes_;
+    TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told
+    TimePoint noticed_until_{};      // who waits since then or before has been told
     net::Deadline tick_{*this};
     bool is_serving_ = false;
     bool has_asked_ = false;  // the peers, since somebody waits here

@@ -14,7 +14,6 @@ using status::PoolEvent;
 namespace {
 
 constexpr std::chrono::milliseconds kRetryWaitFirst{100};
-constexpr std::chrono::milliseconds kRetryWaitMax{1000};
 /// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go
 /// at once.
 constexpr double kLifetimeSpread = 0.1;
@@ -48,7 +47,8 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
         failing_since_ = now;
     }
     if (now >= retry_at_) {  // attempts made together fail together and count as one
-        retry_wait_ = std::clamp<Duration>(retry_wait_ * 2, kRetryWaitFirst, kRetryWaitMax);
+        retry_wait_ = std::min<Duration>(std::max<Duration>(retry_wait_ * 2, kRetryWaitFirst),
+                                         std::max(plan_.login_retry, kRetryWaitFirst));
         retry_at_ = now + retry_wait_;
     }
     if (failure->is_final && list(BackendState::Leased).empty()) {
@@ -135,7 +135,7 @@ void Pool::dial() {
         request.parameters.emplace_back("replication", plan_.replication);
     }
     request.connect_query = plan_.connect_query;
-    request.keepalive = plan_.keepalive;
+    request.tcp = plan_.tcp;
     const TimePoint now = env_.loop.now();
     request.due = deadline_after(now, plan_.connect_timeout);
     counters_.add(PoolEvent::CreateRequest);
@@ -211,7 +211,7 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
 bool Pool::has_been_failing(TimePoint now) const {
     const Duration timeout = plan_.settings.acquire_timeout;
     return last_failure_ && failing_since_ != kNever && timeout > Duration::zero() &&
-           now - failing_since_ >= timeout && now < retry_at_ + kRetryWaitMax;
+           now - failing_since_ >= timeout && now < retry_at_ + plan_.login_retry;
 }
 
 std::string Pool::failure_text() const {

@@ -37,6 +37,7 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
     const TimePoint now = env_.loop.now();
     has_asked_ = false;
     expire_waiters(now);
+    tell_waiters(now);
     tend_idle(now);
     if (!waiters_.empty()) {
         serve();
@@ -47,6 +48,26 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
     }
     std::erase_if(welcomes_, [](const auto& entry) { return entry.first.use_count() == 1; });
     schedule();
+}
+
+/// Tells those who have waited for long that they wait, each once.
+void Pool::tell_waiters(TimePoint now) {
+    const Duration after = plan_.settings.notice_after;
+    if (now < notice_due_ || after <= Duration::zero()) {
+        return;
+    }
+    notice_due_ = kNever;
+    waiters_.for_each([&](LeaseHolder& holder) {
+        if (holder.waiting_since <= noticed_until_) {
+            return;
+        }
+        if (now - holder.waiting_since >= after) {
+            holder.on_long_wait();
+        } else {
+            notice_due_ = std::min<TimePoint>(notice_due_, holder.waiting_since + after);
+        }
+    });
+    noticed_until_ = now - after;
 }
 
 void Pool::tend_idle(TimePoint now) {
@@ -77,6 +98,7 @@ void Pool::schedule() {
             now < first->waiting_since + plan_.settings.reserve_after) {
             due = std::min<TimePoint>(due, first->waiting_since + plan_.settings.reserve_after);
         }
+        due = std::min(due, std::max(notice_due_, now));
         if (last_failure_) {
             due = std::min(due, std::max(retry_at_, now));
         }

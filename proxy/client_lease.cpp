@@ -42,6 +42,22 @@ void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     }
 }
 
+/// In the middle of a login there is no place for a notice.
+void ClientSession::on_long_wait() {
+    if (state_ != ClientState::Waiting) {
+        return;
+    }
+    ByteWriter output;
+    protocol::write_notice(output,
+                           {protocol::Severity::Notice,
+                            sqlstate::kSuccessfulCompletion,
+                            "No server connection available in postgres backend, client being "
+                            "queued",
+                            {},
+                            {}});
+    send(output);
+}
+
 void ClientSession::on_prepared() {
     if (state_ == ClientState::Welcoming) {
         const pool::ReportedParameters parameters = backend_->parameters();
@@ -106,7 +122,7 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
 void ClientSession::answer_refused(const protocol::ErrorFields& error) {
     ByteWriter output;
     const AfterReply after = write_refusal(output, wanted_for_, error);
-    worker_.mutable_counters().errors.add(error.sqlstate);
+    worker_.note_error(*this, error);
     is_refusal_pending_ = true;
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
@@ -248,7 +264,7 @@ void ClientSession::refuse_open_transaction() {
                    pool::Backend::Departure::Vanished);
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
-    worker_.mutable_counters().errors.add(error.sqlstate);
+    worker_.note_error(*this, error);
     send(output);
     came_to_rest();
 }
@@ -293,7 +309,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
     if (!output.empty()) {
-        worker_.mutable_counters().errors.add(loss.reason.sqlstate);
+        worker_.note_error(*this, loss.reason);
         send(output);
     }
     came_to_rest();

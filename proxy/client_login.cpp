@@ -421,11 +421,17 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
             output, key, has_own_name && key == pool::kApplicationName ? name->second : value);
     }
     protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
+    if (const std::string& notice = worker_.config().listen.login_notice; !notice.empty()) {
+        protocol::write_notice(
+            output, {protocol::Severity::Notice, sqlstate::kSuccessfulCompletion, notice, {}, {}});
+    }
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
     deadline_.clear();
     send(output);
-    log::debug("client_login",
+    const bool is_wanted = worker_.config().log.connections;
+    log::write(is_wanted ? log::Level::Info : log::Level::Debug,
+               "client_login",
                {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
     set_idle_deadline();
     resume_held();

@@ -185,6 +185,11 @@ bool ClientSession::check_header(const protocol::FrameHeader& header) {
                   std::to_string(static_cast<unsigned char>(header.type)));
         return false;
     }
+    if (header.type == static_cast<char>(FrontendMessage::Query) &&
+        !worker_.config().limits.simple_queries) {
+        fatal(sqlstate::kFeatureNotSupported, "PQexec disallowed (limits.simple_queries)");
+        return false;
+    }
     if (header.body_bytes() > worker_.config().limits.max_message) {
         fatal(sqlstate::kProgramLimitExceeded,
               "message of " + std::to_string(header.body_bytes()) +

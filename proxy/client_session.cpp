@@ -167,7 +167,7 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
     if (!is_mid_reply) {  // inside another message an error cannot be told
         ByteWriter writer;
         protocol::write_error(writer, fields);
-        worker_.mutable_counters().errors.add(fields.sqlstate);
+        worker_.note_error(*this, fields);
         send(writer);
     }
     log::debug("client_closed", {{"client", id_}, {"user", user_}, {"reason", fields.message}});
@@ -187,6 +187,13 @@ void ClientSession::close() {
         return;
     }
     transition(ClientEvent::Ended);
+    if (is_logged_in() && worker_.config().log.disconnections) {
+        const auto lived = worker_.loop().now() - connected_at_;
+        log::info("client_left",
+                  {{"client", id_},
+                   {"user", user_},
+                   {"seconds", std::chrono::duration_cast<std::chrono::seconds>(lived).count()}});
+    }
     deadline_.clear();
     alive_.reset();
     stream_.close();
@@ -243,11 +250,15 @@ void ClientSession::refresh() {
 void ClientSession::read_limits() {
     const conf::PolicySettings policy = worker_.config().policy_for(pool_->key().database, user_);
     const bool is_replicating = !pool_->key().replication.empty();
+    const conf::UserSettings* user = worker_.config().find_user(user_);
+    const bool has_own = user != nullptr && user->client_idle_timeout.count() > 0;
+    idle_limit_ = shortened(has_own ? user->client_idle_timeout
+                                    : worker_.config().listen.client_idle_timeout);
     statement_limit_ = is_replicating ? ShortDuration{0} : shortened(policy.statement_timeout);
 }
 
 void ClientSession::set_idle_deadline() {
-    const Duration timeout = worker_.config().listen.client_idle_timeout;
+    const Duration timeout = idle_limit_;
     if (timeout > Duration::zero() || deadline_.is_set()) {
         worker_.loop().set_deadline(deadline_, deadline_after(worker_.loop().now(), timeout));
     }

@@ -71,6 +71,10 @@ public:
 
     [[nodiscard]] std::uint64_t id() const { return id_; }
 
+    [[nodiscard]] const std::string& user() const { return user_; }
+
+    [[nodiscard]] bool is_logged_in() const { return cancel_pid_ != 0; }
+
     [[nodiscard]] ClientState state() const { return state_; }
 
     [[nodiscard]] CancelKey cancel_key() const;
@@ -192,6 +196,7 @@ private:
     // pool::LeaseHolder (client_lease.cpp)
     void on_lease(pool::Backend& backend, Duration waited) override;
     void on_refused(const pool::LoginFailure& reason) override;
+    void on_long_wait() override;
     void on_prepared() override;
     void on_prepare_failed(const protocol::ErrorFields& reason) override;
     void on_reply(const net::WriteBatch& batch) override;
@@ -234,6 +239,7 @@ private:
     std::size_t body_left_ = 0;   // of the client's message that is passing through
     std::uint32_t cancel_pid_ = 0;
     ShortDuration statement_limit_{0};  // zero = none
+    ShortDuration idle_limit_{0};       // zero = none
     std::uint16_t minor_ = 0;
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for

@@ -4,9 +4,14 @@
 #include "admin/http_endpoint.hpp"
 #include "admin/stats_history.hpp"
 #include "base/log.hpp"
+#include "conf/import_pgbouncer.hpp"
 #include "conf/load.hpp"
 #include "conf/reference.hpp"
+#include "net/service.hpp"
 #include "proxy/admin_consoles.hpp"
+#include "proxy/main_service.hpp"
+#include "proxy/main_stats.hpp"
+#include "proxy/pid_file.hpp"
 #include "proxy/server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -16,6 +21,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -27,6 +33,7 @@ constexpr int kExitCritical = 2;
 
 struct Arguments {
     std::string config_path;
+    std::string ini_path;
     bool defaults = false;
     bool reference = false;
     double drain_timeout_s = 30;
@@ -65,14 +72,34 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     options.config_path = arguments.config_path;
     options.drain_timeout =
         std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
+    std::vector<std::string> socket_problems;
+    options.sockets = weir::net::take_inherited_sockets(socket_problems);
+    for (const std::string& problem : socket_problems) {
+        weir::log::warn("inherited_socket", {{"problem", problem}});
+    }
+    std::unique_ptr<weir::proxy::PidFile> pid_file;
+    if (const std::string& path = loaded.config->pid_file; !path.empty()) {
+        std::string problem;
+        pid_file = weir::proxy::PidFile::open(path, problem);
+        if (pid_file == nullptr) {
+            weir::log::error("start_failed", {{"reason", problem}});
+            return kExitCritical;
+        }
+    }
+    weir::proxy::ServiceReport service;
+    weir::proxy::StatsLine stats_line;
     weir::admin::StatsHistory history;
     std::unique_ptr<weir::proxy::AdminConsoles>
         consoles;  // outlives the workers, which the server ends
-    weir::proxy::Server server{options, std::move(loaded)};
+    weir::proxy::Server server{std::move(options), std::move(loaded)};
     consoles = std::make_unique<weir::proxy::AdminConsoles>(server, history, WEIR_VERSION);
     server.set_consoles(consoles.get());
-    server.set_on_sample([&history](const weir::status::Snapshot& snapshot) {
-        history.sample(snapshot, weir::Clock::now());
+    server.set_on_event([&service](weir::proxy::ServerEvent event) { service.on_event(event); });
+    server.set_on_sample([&](const weir::status::Snapshot& snapshot) {
+        const weir::TimePoint now = weir::Clock::now();
+        history.sample(snapshot, now);
+        service.on_sample(snapshot, now);
+        stats_line.on_sample(snapshot, now, server.config()->log.stats_every);
     });
     std::unique_ptr<weir::admin::HttpEndpoint> http;
     std::string problem = start_http(server, http);
@@ -146,6 +173,24 @@ int show_config(const Arguments& arguments) {
     return kExitFine;
 }
 
+int import_pgbouncer(const Arguments& arguments) {
+    const weir::conf::PgBouncerImport import = weir::conf::import_pgbouncer(arguments.ini_path);
+    for (const weir::conf::Problem& problem : import.problems) {
+        std::cerr << problem.text() << '\n';
+    }
+    if (!import.problems.empty()) {
+        return kExitCritical;
+    }
+    std::cout << import.toml;
+    for (const weir::conf::Problem& finding : import.findings) {
+        std::cerr << finding.text() << '\n';
+    }
+    for (const std::string& note : import.notes) {
+        std::cerr << "note: " << note << '\n';
+    }
+    return import.findings.empty() ? kExitFine : kExitFindings;
+}
+
 int run(int argc, char** argv) {
     Arguments arguments;
     CLI::App app{"Weir: a connection-pooling proxy for PostgreSQL"};
@@ -167,6 +212,10 @@ int run(int argc, char** argv) {
     CLI::App* check_command =
         app.add_subcommand("check", "say every mistake in a configuration; exit 1 if any");
     add_config(*check_command);
+    CLI::App* import_command = app.add_subcommand(
+        "import-pgbouncer",
+        "print the weir.toml that does what a pgbouncer.ini does; exit 1 if anything differs");
+    import_command->add_option("file", arguments.ini_path, "the pgbouncer.ini")->required();
     CLI::App* config_command =
         app.add_subcommand("config", "print the settings in force, secrets masked");
     add_config(*config_command);
@@ -181,6 +230,9 @@ int run(int argc, char** argv) {
     }
     if (check_command->parsed()) {
         return check(arguments);
+    }
+    if (import_command->parsed()) {
+        return import_pgbouncer(arguments);
     }
     if (config_command->parsed()) {
         return show_config(arguments);

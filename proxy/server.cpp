@@ -106,16 +106,8 @@ std::string Server::start() {
             on_signal(number);
         });
     const conf::Config& config = *config_;
-    const net::ListenOptions options{config.listen.backlog, config.listen.unix_socket_mode};
-    for (const Endpoint& endpoint : config.listen.addresses) {
-        std::string problem;
-        auto listener = net::Listener::open(
-            loop_, endpoint, options, [this](net::Fd fd) { accept(std::move(fd)); }, problem);
-        if (listener == nullptr) {
-            return problem;
-        }
-        log::info("listening", {{"address", listener->endpoint().text()}});
-        listeners_.push_back(std::move(listener));
+    if (std::string problem = open_listeners(); !problem.empty()) {
+        return problem;
     }
     shared_.all_stopped =
         std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads) + 1);
@@ -126,7 +118,14 @@ std::string Server::start() {
     watch_files();
     reachability_.update(config, {});
     loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);
+    tell(ServerEvent::Listening);
     return {};
+}
+
+void Server::tell(ServerEvent event) {
+    if (on_event_) {
+        on_event_(event);
+    }
 }
 
 void Server::run() {
@@ -186,12 +185,14 @@ void Server::reload() {
         return;
     }
     is_reloading_ = true;
+    tell(ServerEvent::ReloadBegan);
     auto work = [this, path = options_.config_path] {
         auto loaded =
             std::make_shared<conf::LoadResult>(conf::load(path, conf::Environment::of_process()));
         loop_.post([this, loaded] {
             is_reloading_ = false;
             apply(*loaded);
+            tell(ServerEvent::ReloadEnded);
             if (std::exchange(is_reload_wanted_, false)) {
                 reload();
             }
@@ -199,6 +200,7 @@ void Server::reload() {
     };
     if (!shared_.background.submit(std::move(work))) {
         is_reloading_ = false;
+        tell(ServerEvent::ReloadEnded);
         log::error("reload_failed", {{"reason", "too much work is waiting; try again"}});
     }
 }
@@ -253,6 +255,7 @@ void Server::drain() {
         return;
     }
     is_draining_ = true;
+    tell(ServerEvent::DrainBegan);
     log::info(
         "draining",
         {{"clients", shared_.clients.load()}, {"timeout_ms", options_.drain_timeout.count()}});

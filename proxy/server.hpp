@@ -22,7 +22,11 @@ namespace weir::proxy {
 struct ServerOptions {
     std::string config_path;  ///< "" = environment only
     std::chrono::milliseconds drain_timeout{30'000};
+    std::vector<net::Fd> sockets = {};  ///< that listen already: opened by the service manager
 };
+
+/// What the service manager is to hear of.
+enum class ServerEvent : std::uint8_t { Listening, ReloadBegan, ReloadEnded, DrainBegan };
 
 /// The control loop: listeners, signals, reload, drain, and the workers.
 ///
@@ -45,6 +49,11 @@ public:
         on_sample_ = std::move(on_sample);
     }
 
+    /// Is told of every event, on the control loop's thread; before start().
+    void set_on_event(std::function<void(ServerEvent)> on_event) {
+        on_event_ = std::move(on_event);
+    }
+
     /// Opens the listeners and starts the workers.
     /// @return "" or what is wrong, for a person
     [[nodiscard]] std::string start();
@@ -62,6 +71,9 @@ public:
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
 
 private:
+    [[nodiscard]] std::string open_listeners();
+    void add_listener(std::unique_ptr<net::Listener> listener);
+    void tell(ServerEvent event);
     void on_signal(int number);
     void reload();
     void apply(const conf::LoadResult& loaded);
@@ -88,6 +100,7 @@ private:
     net::Deadline drain_deadline_{*this};
     net::Deadline sample_deadline_{*this};
     std::function<void(const status::Snapshot&)> on_sample_;
+    std::function<void(ServerEvent)> on_event_;
     Reachability reachability_{loop_};
     std::uint64_t turned_away_ = 0;  // since the last sample
     bool is_draining_ = false;

@@ -52,6 +52,13 @@ void plan_lookups(pool::PoolPlan& plan, const conf::AuthSettings& auth) {
     plan.connect_query.clear();
 }
 
+net::TcpOptions tcp_options(const conf::ListenSettings& listen) {
+    return {listen.tcp_keepalive,
+            listen.tcp_keepalive_interval,
+            listen.tcp_keepalive_count,
+            listen.tcp_user_timeout};
+}
+
 }  // namespace
 
 Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
@@ -161,10 +168,25 @@ void Worker::add_client_here(net::Fd fd) {
         return;
     }
     ++client_connections_;
-    net::tune(fd.get(), config_->listen.tcp_keepalive);
+    net::tune(fd.get(), tcp_options(config_->listen));
     auto session =
         std::make_unique<ClientSession>(*this, std::move(fd), shared_.next_id.fetch_add(1));
     sessions_.push_back(*session.release());  // the list owns it from here; remove() takes it back
+}
+
+void Worker::note_error(const ClientSession& session, const protocol::ErrorFields& error) {
+    counters_.errors.add(error.sqlstate);
+    if (!config_->log.pooler_errors || !session.is_logged_in()) {
+        return;  // a login that fails has a line of its own
+    }
+    if (const std::int64_t held_back = error_lines_.admit(); held_back >= 0) {
+        log::info("client_error",
+                  {{"client", session.id()},
+                   {"user", session.user()},
+                   {"sqlstate", error.sqlstate.text()},
+                   {"message", error.message},
+                   {"held_back", held_back}});
+    }
 }
 
 void Worker::remove(ClientSession& session) {
@@ -195,6 +217,13 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     pool::PoolPlan plan;
     plan.settings = config_->pool_for(key.database, key.user);
     plan.limits = config_->limits;
+    if (database.max_connections > 0) {
+        plan.limits.max_database_connections = database.max_connections;
+    }
+    if (const auto* user = config_->find_user(key.user);
+        user != nullptr && user->max_connections > 0) {
+        plan.limits.max_user_connections = user->max_connections;
+    }
     plan.endpoint = cluster.servers.front();
     plan.dbname = database.dbname.empty() ? key.database : database.dbname;
     plan.startup_settings = database.set;
@@ -203,7 +232,8 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     plan.connect_query = replication.empty() ? database.connect_query : std::string{};
     plan.connect_timeout = cluster.connect_timeout;
     plan.connect_concurrency = cluster.connect_concurrency;
-    plan.keepalive = config_->listen.tcp_keepalive;
+    plan.login_retry = cluster.login_retry;
+    plan.tcp = tcp_options(config_->listen);
     if (key.use == pool::PoolKey::Use::Lookups) {
         plan_lookups(plan, config_->auth);
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/intrusive_list.hpp"
+#include "base/log.hpp"
 #include "base/status.hpp"
 #include "conf/model.hpp"
 #include "net/background.hpp"
@@ -104,6 +105,9 @@ public:
     void sweep_pools();
     void remove(ClientSession& session);
 
+    /// Counts an error that a client is told by us, and logs it where that is wanted.
+    void note_error(const ClientSession& session, const protocol::ErrorFields& error);
+
     void count_failed_login(const char* reason) { ++failed_logins_[reason]; }
 
     /// Gives the session a process id for its cancel key; the secret follows from the whole key.
@@ -157,6 +161,7 @@ private:
     pool::SettingsTable settings_;
     pool::StatementTable statements_;
     AuthCache auth_cache_;
+    log::Allowance error_lines_{100};
     std::unique_ptr<pool::PoolSet> pools_;
     std::unique_ptr<UserLookups> user_lookups_;  // before the pools it goes
     net::Deadline sweep_{*this};

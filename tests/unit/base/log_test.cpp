@@ -61,6 +61,16 @@ TEST_SUITE("log") {
         CHECK(limit.admit() == -1);
         CHECK(limit.admit() == -1);
     }
+
+    TEST_CASE("allowance: so many lines pass, the next ones are held back") {
+        Allowance allowance{3};
+        int passed = 0;
+        for (int i = 0; i < 100; ++i) {
+            passed += allowance.admit() >= 0 ? 1 : 0;
+        }
+        CHECK(passed >= 3);
+        CHECK(passed <= 6);  // a second may have ended in between
+    }
 }
 
 }  // namespace

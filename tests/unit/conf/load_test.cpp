@@ -176,19 +176,22 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
     CHECK(only_text(load_with_base("[listen]\nthreds = 2\n")) ==
           "weir.toml:7:1: listen.threds: unknown key, did you mean \"threads\"? accepted here: "
           "addresses, threads, max_clients, "
-          "client_login_timeout, client_idle_timeout, backlog, unix_socket_mode, tcp_keepalive, "
+          "client_login_timeout, client_idle_timeout, backlog, unix_socket_mode, "
+          "unix_socket_group, tcp_keepalive, tcp_keepalive_interval, tcp_keepalive_count, "
+          "tcp_user_timeout, login_notice, "
           "proxy_protocol, application_name_add_host");
     CHECK(only_text(load_with_base("[auth]\n  zzz = 2\n")) ==
           "weir.toml:7:3: auth.zzz: unknown key; accepted here: method, users_file, hba_file, "
           "ident_file, cert_map, query, query_user, query_database, query_timeout");
     CHECK(only_text(load_with_base("[lisen]\nthreads = 2\n")) ==
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
-          "watch, listen, auth, cluster, "
+          "watch, pid_file, listen, auth, cluster, "
           "database, user, pool, limits, policy, log, http, admin");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
           "set, connect_query, auth_query, auth_query_user, auth_query_database, max_clients, "
+          "max_connections, "
           "pool, policy");
     CHECK(only_text(load_with_base("[user.app.pool]\nmaxx = 2\n"))
               .find("weir.toml:7:1: user.app.pool.maxx: unknown key, did you mean \"max\"?") == 0);

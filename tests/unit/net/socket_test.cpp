@@ -99,7 +99,15 @@ TEST_SUITE("socket") {
 
     TEST_CASE("tune: switches delay off and keepalive on, rounding up to whole seconds") {
         const Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        tune(fd.get(), milliseconds{1500});
+        TcpOptions options;
+        options.keepalive = milliseconds{1500};
+        options.keepalive_interval = milliseconds{7000};
+        options.keepalive_count = 5;
+        options.user_timeout = milliseconds{4500};
+        tune(fd.get(), options);
+        CHECK(option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == 7);
+        CHECK(option(fd, IPPROTO_TCP, TCP_KEEPCNT) == 5);
+        CHECK(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 4500);
         CHECK(option(fd, IPPROTO_TCP, TCP_NODELAY) != 0);
         CHECK(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1);
         CHECK(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 2);
@@ -107,11 +115,13 @@ TEST_SUITE("socket") {
 
     TEST_CASE("tune: zero leaves keepalive off, and a unix socket is left alone") {
         const Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        tune(fd.get(), milliseconds{0});
+        tune(fd.get(), TcpOptions{});
         CHECK(option(fd, IPPROTO_TCP, TCP_NODELAY) != 0);
         CHECK(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 0);
         const Fd local{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        tune(local.get(), milliseconds{1000});
+        TcpOptions options;
+        options.keepalive = milliseconds{1000};
+        tune(local.get(), options);
         CHECK(option(local, SOL_SOCKET, SO_KEEPALIVE) == 0);
     }
 }

@@ -1,0 +1,82 @@
+#include "conf/import_toml.hpp"
+
+#include "conf/value.hpp"
+
+#include <algorithm>
+
+namespace weir::conf {
+
+std::string TomlWriter::put(const std::string& path,
+                            std::string_view section,
+                            std::string_view key,
+                            std::string_view text) {
+    const auto all = sections();
+    const auto info = std::find_if(all.begin(), all.end(), [section](const SectionInfo& candidate) {
+        return candidate.name == section;
+    });
+    const Setting* setting =
+        info == all.end() ? nullptr : find_setting(info->section, std::string{key});
+    if (setting == nullptr) {
+        return "this version of Weir has no " + join_key(section, key);
+    }
+    const auto value = parse_value(*setting, text);
+    if (!value.value) {
+        return join_key(section, key) + " " + value.problem;
+    }
+    part(path).values[std::string{key}] = toml_value(*setting, *value.value);
+    return {};
+}
+
+void TomlWriter::put_literal(const std::string& path,
+                             std::string_view key,
+                             const std::string& toml) {
+    part(path).values[std::string{key}] = toml;
+}
+
+void TomlWriter::open(const std::string& path) {
+    static_cast<void>(part(path));
+}
+
+void TomlWriter::comment(const std::string& path, const std::string& line) {
+    part(path).comments.push_back(line);
+}
+
+bool TomlWriter::has(const std::string& path, std::string_view key) const {
+    const auto found = parts_.find(path);
+    return found != parts_.end() && found->second.values.count(key) != 0;
+}
+
+TomlWriter::Part& TomlWriter::part(const std::string& path) {
+    const auto [place, is_new] = parts_.try_emplace(path);
+    if (is_new) {
+        order_.push_back(path);
+    }
+    return place->second;
+}
+
+std::string TomlWriter::text() const {
+    std::string text;
+    const auto add = [&](const std::string& path) {
+        const Part& part = parts_.at(path);
+        if (!path.empty()) {
+            text += "\n[" + path + "]\n";
+        }
+        for (const std::string& line : part.comments) {
+            text += "# " + line + "\n";
+        }
+        for (const auto& [key, value] : part.values) {
+            text += key + " = " + value + "\n";
+        }
+    };
+    if (parts_.count("") != 0) {
+        add("");  // keys without a section must stand first
+    }
+    for (const std::string& path : order_) {
+        if (!path.empty()) {
+            add(path);
+        }
+    }
+    return text;
+}
+
+}  // namespace weir::conf
