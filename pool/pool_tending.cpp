@@ -53,10 +53,13 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
 /// Tells those who have waited for long that they wait, each once.
 void Pool::tell_waiters(TimePoint now) {
     const Duration after = plan_.settings.notice_after;
-    if (now < notice_due_ || after <= Duration::zero()) {
+    if (now < notice_due_) {
         return;
     }
     notice_due_ = kNever;
+    if (after <= Duration::zero()) {
+        return;
+    }
     waiters_.for_each([&](LeaseHolder& holder) {
         if (holder.waiting_since <= noticed_until_) {
             return;
