@@ -385,3 +385,37 @@ def test_answer_in_small_pieces_is_understood(
     )
     assert current_user(weir, "alice") == "postgres"
     assert refusal(weir, "nobody").sqlstate == "28P01"
+
+
+def test_message_that_comes_before_the_answer_waits_for_it(start: Callable[..., Any]) -> None:
+    from support import wire
+
+    weir = start("password", database={"*": {"user": "postgres"}})
+    for password, last in (("pencil", "Z"), ("crayon", "E")):
+        with weir.raw() as client:
+            hello = wire.startup({"user": "alice", "database": "app"})
+            client.send(hello + wire.frame("p", wire.text(password)))
+            assert client.receive_until("Z", "E")[-1].type == last
+
+
+def test_second_startup_message_during_the_look_up_is_refused(start: Callable[..., Any]) -> None:
+    from support import wire
+
+    weir = start("scram-sha-256")
+    with weir.raw() as client:
+        client.send(wire.startup({"user": "alice", "database": "app"}))
+        client.send(wire.startup({"user": "postgres", "database": "app"}))
+        assert client.receive_until("E")[-1].sqlstate == "08P01"
+
+
+def test_connections_of_look_ups_are_shown_and_kept(start: Callable[..., Any], users_postgres: Postgres) -> None:
+    weir = start(database={"*": {"user": "postgres"}}, admin={"admins": ["postgres"]})
+
+    def rows() -> list[dict[str, Any]]:
+        pools = weir.show("POOLS", user="postgres", password="known here")
+        return [row for row in pools if row["user"] == "asker"]
+
+    for _ in range(5):
+        assert current_user(weir, "alice") == "postgres"
+    wait_until(lambda: [row["sv_idle"] for row in rows()] == [1])
+    assert users_postgres.backends("application_name = 'weir auth.query'") == 1
