@@ -161,7 +161,7 @@ struct DatabaseSettings {
     std::string auth_query;  ///< these three: "" = as [auth] says
     std::string auth_query_user;
     std::string auth_query_database;
-    unsigned max_clients = 0;  ///< 0 = no limit
+    unsigned max_clients = 0;      ///< 0 = no limit
     unsigned max_connections = 0;  ///< 0 = as limits.max_database_connections
     PoolOverrides pool;
     PolicyOverrides policy;
