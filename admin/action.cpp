@@ -202,6 +202,13 @@ Outcome select(Words words, const Asker& asker) {
         return one_value(
             {"current_database", ColumnType::Text}, std::string{asker.admin_database}, "SELECT");
     }
+    if (matches(call, {"oid", ",", "typbasetype", "from", "pg_type", "where", "typname", "=", "'lo'"})) {
+        // psqlODBC looks for a type for large objects when it connects; number 0 means none.
+        Action action = one_value({"oid", ColumnType::Int4}, std::int64_t{0}, "SELECT");
+        action.columns.push_back({"typbasetype", ColumnType::Int4});
+        action.row.emplace_back(std::int64_t{0});
+        return action;
+    }
     if (matches(call, {"pg_advisory_unlock_all", "(", ")"})) {
         return one_value({"pg_advisory_unlock_all", ColumnType::Text}, "", "SELECT");
     }

@@ -206,6 +206,7 @@ void Backend::lend_to(LeaseHolder& holder) {
                !expected_.is_ambiguous());
     transition(BackendEvent::Lent);
     holder_ = &holder;
+    epoch_limit_ = 0;
     ready_seen_ = false;
     is_progress_wanted_ = false;
     busy_since_ = env_.loop.now();

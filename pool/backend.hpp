@@ -64,7 +64,7 @@ struct ParkedBackend {
     ReportedParameters parameters;
     SettingsMap applied;
     bool is_applied_known = true;
-    std::vector<BackendStatements::Use> statements;
+    std::vector<StatementPtr> statements;
     TimePoint opened_at;
     TimePoint idle_since;
     TimePoint retire_at;
@@ -175,11 +175,7 @@ public:
 
     // Named statements: for the holder (backend_prepared.cpp).
     /// Adds to `batch` what it takes for the backend to have the statement.
-    /// @param epoch of the schema when the client prepared it: what the backend has prepared before
-    /// that is of no use to it. (What both prepared before a change stays: PostgreSQL refuses to
-    /// run it if its result is of another type now, and so tells the client before it misreads
-    /// rows.)
-    void ensure(const StatementPtr& statement, std::uint64_t epoch, RequestBatch& batch);
+    void ensure(const StatementPtr& statement, RequestBatch& batch);
 
     [[nodiscard]] std::uint64_t schema_epoch() const {
         return env_.schema_epoch.load(std::memory_order_relaxed);
@@ -377,6 +373,7 @@ private:
     std::unique_ptr<BackendStatements> statements_;    // made when first needed
     bool holder_has_unnamed_ = false;
     bool has_changed_schema_ = false;  // by what is not committed yet
+    std::uint64_t epoch_limit_ = 0;    // what the holder has used was prepared at lower ones
     std::size_t discarded_ = 0;        // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
     int cancels_ = 0;

@@ -40,8 +40,9 @@ BackendStatements& Backend::statements() {
     return *statements_;
 }
 
-void Backend::ensure(const StatementPtr& statement, std::uint64_t epoch, RequestBatch& batch) {
-    if (!statements().use(statement, epoch)) {
+void Backend::ensure(const StatementPtr& statement, RequestBatch& batch) {
+    epoch_limit_ = std::max(epoch_limit_, statement->epoch + 1);
+    if (!statements().use(statement)) {
         send_parse(
             statement, {FrontendMessage::Parse, ReplyAction::Prepare, Noted::ByBackend}, batch);
     }
@@ -52,7 +53,7 @@ void Backend::parse(const StatementPtr& statement, RequestBatch& batch) {
     // is not known, it must judge itself.
     const bool may_have_failed = status_ == protocol::TransactionStatus::Failed ||
                                  expected_.has_sync() || expected_.has_query();
-    if (!may_have_failed && statements().use(statement, schema_epoch())) {
+    if (!may_have_failed && statements().use(statement)) {
         answer({FrontendMessage::Parse, ReplyAction::Answer, Noted::ByClient});
         return;
     }
@@ -65,13 +66,13 @@ void Backend::send_parse(const StatementPtr& statement,
     BackendStatements& mine = statements();
     const std::size_t max = std::max<std::size_t>(1, env_.traits.prepared_statements);
     if (mine.has(statement)) {
-        close_statement(statement, batch);  // prepared before the schema changed, for example
+        close_statement(statement, batch);  // it may be there, or not: PostgreSQL judges
     } else if (const StatementPtr surplus = mine.surplus(max); surplus != nullptr) {
         close_statement(surplus, batch);
     }
     will_send(expected);
     has_parsed_ = true;
-    mine.add(statement, schema_epoch());
+    mine.add(statement);
     env_.pool_counters.backend_parses.add();
     batch.add_header(FrontendMessage::Parse,
                      statement->name_on_wire().size() + statement->definition.size());
@@ -151,7 +152,7 @@ void Backend::refuse(RequestBatch& batch) {
 }
 
 void Backend::refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch) {
-    ensure(taken, 0, batch);
+    ensure(taken, batch);
     will_send({FrontendMessage::Parse, ReplyAction::Refuse, Noted::Nowhere});
     batch.add_header(FrontendMessage::Parse, taken->name_on_wire().size() + definition.size());
     batch.add(taken->name_on_wire());

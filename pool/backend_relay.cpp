@@ -375,7 +375,8 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
         return Treatment::Broken;
     }
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
-    if (view->routine == kStalePlanRoutine) {
+    if (view->routine == kStalePlanRoutine && epoch_limit_ > schema_epoch()) {
+        // What was prepared since the last change seen fails: there has been another.
         env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {

@@ -8,33 +8,33 @@ namespace weir::pool {
 
 BackendStatements::BackendStatements(StatementTable& table,
                                      SettingsTable& settings,
-                                     const std::vector<Use>& uses) {
-    std::for_each(uses.rbegin(), uses.rend(), [&](const Use& use) {
+                                     const std::vector<StatementPtr>& uses) {
+    std::for_each(uses.rbegin(), uses.rend(), [&](const StatementPtr& use) {
         const StatementPtr statement =
-            table.intern(use.statement->definition, settings.intern(*use.statement->settings));
-        set(statement.get(), Use{statement, use.epoch});
+            table.intern(use->definition, settings.intern(*use->settings), use->epoch);
+        set(statement.get(), statement);
     });
 }
 
-bool BackendStatements::use(const StatementPtr& statement, std::uint64_t epoch) {
+bool BackendStatements::use(const StatementPtr& statement) {
     const auto place = places_.find(statement.get());
-    if (place == places_.end() || place->second->epoch < epoch) {
+    if (place == places_.end()) {
         return false;
     }
     uses_.splice(uses_.begin(), uses_, place->second);
     return true;
 }
 
-void BackendStatements::add(const StatementPtr& statement, std::uint64_t epoch) {
-    change(statement, Use{statement, epoch});
+void BackendStatements::add(const StatementPtr& statement) {
+    change(statement, statement);
 }
 
 void BackendStatements::remove(const StatementPtr& statement) {
-    change(statement, std::nullopt);
+    change(statement, nullptr);
 }
 
 StatementPtr BackendStatements::surplus(std::size_t max) const {
-    return uses_.empty() || uses_.size() < max ? nullptr : uses_.back().statement;
+    return uses_.empty() || uses_.size() < max ? nullptr : uses_.back();
 }
 
 bool BackendStatements::is_unsettled(ByteView definition) const {
@@ -72,31 +72,29 @@ void BackendStatements::forget_all() {
     places_.clear();
     for (Change& change : pending_) {
         const auto place = places_.find(change.statement.get());
-        change.before = place == places_.end() ? std::nullopt : std::optional<Use>{*place->second};
+        change.before = place == places_.end() ? nullptr : *place->second;
         set(change.statement.get(), change.after);
     }
 }
 
-std::vector<BackendStatements::Use> BackendStatements::all() const {
+std::vector<StatementPtr> BackendStatements::all() const {
     WEIR_ASSERT(pending_.empty());
     return {uses_.begin(), uses_.end()};
 }
 
-void BackendStatements::change(const StatementPtr& statement, const std::optional<Use>& after) {
+void BackendStatements::change(const StatementPtr& statement, const StatementPtr& after) {
     const auto place = places_.find(statement.get());
-    pending_.push_back({statement,
-                        place == places_.end() ? std::nullopt : std::optional<Use>{*place->second},
-                        after});
+    pending_.push_back({statement, place == places_.end() ? nullptr : *place->second, after});
     set(statement.get(), after);
 }
 
-void BackendStatements::set(const Statement* statement, const std::optional<Use>& use) {
+void BackendStatements::set(const Statement* statement, const StatementPtr& use) {
     if (const auto place = places_.find(statement); place != places_.end()) {
         uses_.erase(place->second);
         places_.erase(place);
     }
-    if (use) {
-        uses_.push_front(*use);
+    if (use != nullptr) {
+        uses_.push_front(use);
         places_[statement] = uses_.begin();
     }
 }

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <deque>
 #include <list>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -20,24 +19,19 @@ namespace weir::pool {
 /// happen brings its statement back.
 class BackendStatements {
 public:
-    struct Use {
-        StatementPtr statement;
-        std::uint64_t epoch = 0;  ///< of the schema it was prepared against
-    };
-
     BackendStatements() = default;
     /// @param uses what a backend that comes from another worker has, most recently used first
-    BackendStatements(StatementTable& table, SettingsTable& settings, const std::vector<Use>& uses);
+    BackendStatements(StatementTable& table, SettingsTable& settings, const std::vector<StatementPtr>& uses);
 
-    /// @return whether the backend has it, prepared at `epoch` or later; it counts as used now
-    [[nodiscard]] bool use(const StatementPtr& statement, std::uint64_t epoch);
+    /// @return whether the backend has it; it counts as used now
+    [[nodiscard]] bool use(const StatementPtr& statement);
 
     [[nodiscard]] bool has(const StatementPtr& statement) const {
         return places_.contains(statement.get());
     }
 
     /// A Parse of it is being sent.
-    void add(const StatementPtr& statement, std::uint64_t epoch);
+    void add(const StatementPtr& statement);
     /// A Close of it is being sent.
     void remove(const StatementPtr& statement);
 
@@ -62,20 +56,20 @@ public:
     [[nodiscard]] std::size_t size() const { return uses_.size(); }
 
     /// @return all, most recently used first; only while nothing is on its way
-    [[nodiscard]] std::vector<Use> all() const;
+    [[nodiscard]] std::vector<StatementPtr> all() const;
 
 private:
     struct Change {
         StatementPtr statement;  // keeps its name alive until the message about it is answered
-        std::optional<Use> before;
-        std::optional<Use> after;
+        StatementPtr before;  // nullptr: the backend does not have it
+        StatementPtr after;
     };
 
-    void change(const StatementPtr& statement, const std::optional<Use>& after);
-    void set(const Statement* statement, const std::optional<Use>& use);
+    void change(const StatementPtr& statement, const StatementPtr& after);
+    void set(const Statement* statement, const StatementPtr& use);
 
-    std::list<Use> uses_;
-    std::unordered_map<const Statement*, std::list<Use>::iterator> places_;
+    std::list<StatementPtr> uses_;
+    std::unordered_map<const Statement*, std::list<StatementPtr>::iterator> places_;
     std::deque<Change> pending_;
     std::size_t sealed_ = 0;  // of pending_, from the front
 };

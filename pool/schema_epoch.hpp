@@ -11,9 +11,9 @@
 
 namespace weir::pool {
 
-/// How often the shape of a database has been seen to change. What was prepared at a lower number
-/// is prepared anew before its next use: PostgreSQL would refuse it ("cached plan must not change
-/// result type").
+/// How often the shape of a database has been seen to change. Whoever prepares at a higher number
+/// gets a statement of its own, apart from one prepared before, which PostgreSQL may refuse
+/// ("cached plan must not change result type").
 using SchemaEpoch = std::atomic<std::uint64_t>;
 
 using SchemaEpochPtr = std::shared_ptr<SchemaEpoch>;

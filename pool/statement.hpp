@@ -4,6 +4,7 @@
 #include "pool/session_settings.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,10 +22,13 @@ inline constexpr std::string_view kStatementPrefix = "weir_";
 /// backend. Clients that prepare the same text with the same parameter types under whatever name
 /// mean the same Statement, if their sessions have the same settings: literals (dates, times),
 /// names without a schema and the text itself mean what the settings say when it is prepared.
+/// What was prepared before a change of the schema and what was prepared after it are two: only
+/// PostgreSQL can say whether the first still returns what its clients were told.
 struct Statement {
     std::string name;                   ///< kStatementPrefix and 32 hexadecimal digits
     std::vector<std::byte> definition;  ///< a Parse's body behind the name: text, parameter types
     SettingsPtr settings;               ///< of the sessions that mean it, as far as they matter
+    std::uint64_t epoch = 0;            ///< of the schema when its clients prepared it
 
     /// @return the name as it stands in a message, with its terminator
     [[nodiscard]] ByteView name_on_wire() const {
@@ -37,14 +41,17 @@ using StatementPtr = std::shared_ptr<const Statement>;
 
 /// Gives equal definitions one Statement. One per worker; forgets what nobody holds.
 ///
-/// Names are cut from the SHA-256 of definition and settings, so every worker and every process
+/// Names are cut from the SHA-256 of definition, settings and epoch, so every worker and every process
 /// calls a statement the same and no client can find two texts that share a name.
 /// @thread its worker's; the Statements themselves may be read by any
 class StatementTable {
 public:
     /// @param definition a Parse's body behind the name
     /// @param settings interned in this worker's table
-    [[nodiscard]] StatementPtr intern(ByteView definition, const SettingsPtr& settings);
+    /// @param epoch of the schema of the database it is for
+    [[nodiscard]] StatementPtr intern(ByteView definition,
+                                      const SettingsPtr& settings,
+                                      std::uint64_t epoch);
 
     /// @return how many are remembered, with those that nobody holds any more
     [[nodiscard]] std::size_t size() const { return count_; }

@@ -154,8 +154,10 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
                                       std::to_string(kStatementBytesMax) + " bytes in all"));
     }
     const pool::StatementPtr statement =
-        worker_.statements().intern(body.subspan(reference.name.size() + 1), reading_settings());
-    statements().add(reference.name, {statement, backend_->schema_epoch()});
+        worker_.statements().intern(body.subspan(reference.name.size() + 1),
+                                    reading_settings(),
+                                    backend_->schema_epoch());
+    statements().add(reference.name, {statement});
     backend_->parse(statement, *outgoing_);
     return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
 }
@@ -178,10 +180,10 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
     }
     pool::StatementPtr statement = known->statement;
     if (const pool::SettingsPtr& settings = reading_settings(); statement->settings != settings) {
-        statement = worker_.statements().intern(statement->definition, settings);
+        statement = worker_.statements().intern(statement->definition, settings, statement->epoch);
         statements().reread(reference.name, statement);
     }
-    backend_->ensure(statement, known->epoch, *outgoing_);
+    backend_->ensure(statement, *outgoing_);
     const auto type = static_cast<FrontendMessage>(header.type);
     backend_->will_send(type);
     const std::size_t body_bytes =
@@ -207,7 +209,7 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
             const ByteView definition = protocol::body_of(rest, header).subspan(1);
             statements().add(
                 "",
-                {.statement = worker_.statements().intern(definition, worker_.settings().none()),
+                {.statement = worker_.statements().intern(definition, worker_.settings().none(), 0),
                  .is_deallocate = true});
             statements().remove(*name);
             backend_->parse_deallocate(ReplyAction::Forward, *outgoing_);
@@ -262,7 +264,7 @@ void ClientSession::parse_unnamed(const protocol::FrameHeader& header, ByteView 
     if (is_worth_keeping) {
         const ByteView definition = protocol::body_of(rest, header).subspan(1);
         statements().add("",
-                         {worker_.statements().intern(definition, worker_.settings().none()), 0});
+                         {worker_.statements().intern(definition, worker_.settings().none(), 0)});
         noted = Noted::ByClient;
     } else if (statements_ != nullptr && statements_->find("") != nullptr) {
         statements_->remove("");

@@ -17,7 +17,6 @@ namespace weir::proxy {
 /// What one of a client's names means.
 struct ClientStatement {
     pool::StatementPtr statement;  ///< nullptr: nothing
-    std::uint64_t epoch = 0;       ///< of the schema when the client prepared it
     bool is_deallocate = false;    ///< a Parse of a DEALLOCATE, which is never sent as it is
 };
 

@@ -76,13 +76,23 @@ def libpqxx(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(program)]
 
 
+@pytest.fixture(scope="session")
+def node_folder() -> Path:
+    """Where the node programs are, with their packages as the lock file has them."""
+    folder = FOLDER.parent / "node"
+    if not all((folder / "node_modules" / name).exists() for name in ("pg", "postgres")):
+        build(["npm", "ci", "--no-audit", "--no-fund"], folder)
+    return folder
+
+
 COMMANDS = {
     "DBD::Pg": ["perl", "dbd_pg.pl"],
     "Ruby pg": ["ruby", "ruby_pg.rb"],
     "PHP PDO": ["php", "pdo.php"],
     "psqlODBC": [sys.executable, "odbc.py"],
 }
-PROGRAMS = ["pgjdbc", "libpqxx", *COMMANDS]
+NODE = {"node-postgres": "node_postgres.js", "postgres.js": "postgres_js.js"}
+PROGRAMS = ["pgjdbc", "libpqxx", *COMMANDS, *NODE]
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -94,5 +104,14 @@ def program(request: pytest.FixtureRequest) -> list[str]:
 def command_of(request: pytest.FixtureRequest, name: str) -> list[str]:
     if name in COMMANDS:
         return COMMANDS[name]
+    if name in NODE:
+        folder: Path = request.getfixturevalue("node_folder")
+        return ["node", str(folder / NODE[name])]
     command: list[str] = request.getfixturevalue("jdbc" if name == "pgjdbc" else name)
     return command
+
+
+@pytest.fixture
+def all_programs(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """The command lines of all drivers' programs by the drivers' names."""
+    return {name: command_of(request, name) for name in PROGRAMS}

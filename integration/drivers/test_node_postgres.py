@@ -26,11 +26,7 @@ ANY_MODE = [
 SESSION_MODE = ["named_statement", "notify"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def node_modules() -> None:
-    """node-postgres as the lock file has it, installed once."""
-    if not (FOLDER / "node_modules" / "pg").is_dir():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True, timeout=scaled(120))
+pytestmark = pytest.mark.usefixtures("node_folder")
 
 
 def run_case(weir: Endpoint, name: str) -> None:

@@ -140,10 +140,11 @@ sub work {
 sub ask {
     my ($sql) = @_;
     my $connection = connected(pg_switch_prepared => 1);
+    $sql .= ' WHERE ?::int = 1';    # only what has a parameter does the driver prepare
     my $sth = $connection->prepare($sql);
     while (<STDIN>) {
         my $answer = eval {
-            $sth->execute;
+            $sth->execute(1);
             my $names = $sth->{NAME};
             my @row = $sth->fetchrow_array;
             $sth->finish;

@@ -97,6 +97,15 @@ TEST_SUITE("admin action") {
               "transaction_isolation=read committed");
     }
 
+    TEST_CASE("psqlODBC finds no type for large objects") {
+        const auto outcome =
+            interpret_text("select oid, typbasetype from pg_type where typname = 'lo'");
+        const auto* action = std::get_if<Action>(&outcome);
+        REQUIRE(action != nullptr);
+        CHECK(action->columns.size() == 2);
+        CHECK(action->row == Row{std::int64_t{0}, std::int64_t{0}});
+    }
+
     TEST_CASE("everything announced can be shown") {
         for (const auto& [name, value] : announced_parameters("1.2.3")) {
             CHECK(value_of("SHOW " + std::string{name}) == std::string{name} + "=" + value);

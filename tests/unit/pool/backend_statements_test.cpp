@@ -14,28 +14,28 @@ struct Fixture {
     SettingsTable settings;
     StatementTable table;
     BackendStatements backend;
-    StatementPtr a = table.intern(as_bytes("a"), settings.none());
-    StatementPtr b = table.intern(as_bytes("b"), settings.none());
-    StatementPtr c = table.intern(as_bytes("c"), settings.none());
+    StatementPtr a = table.intern(as_bytes("a"), settings.none(), 0);
+    StatementPtr b = table.intern(as_bytes("b"), settings.none(), 0);
+    StatementPtr c = table.intern(as_bytes("c"), settings.none(), 0);
 };
 
 }  // namespace
 
 TEST_SUITE("backend statements") {
     TEST_CASE_FIXTURE(Fixture, "what is added is there at once, and stays when it has come true") {
-        CHECK_FALSE(backend.use(a, 0));
-        backend.add(a, 0);
-        CHECK(backend.use(a, 0));
+        CHECK_FALSE(backend.use(a));
+        backend.add(a);
+        CHECK(backend.use(a));
         backend.settle(1);
-        CHECK(backend.use(a, 0));
+        CHECK(backend.use(a));
         CHECK(backend.size() == 1);
     }
 
     TEST_CASE_FIXTURE(Fixture, "a Parse that did not happen is forgotten, a Close brings back") {
-        backend.add(a, 0);
+        backend.add(a);
         backend.settle(1);
         backend.remove(a);
-        backend.add(b, 0);
+        backend.add(b);
         CHECK_FALSE(backend.has(a));
         backend.drop(2);
         CHECK(backend.has(a));
@@ -44,7 +44,7 @@ TEST_SUITE("backend statements") {
 
     TEST_CASE_FIXTURE(Fixture,
                       "what is on its way behind what is dropped decides, unless it fails") {
-        backend.add(a, 0);
+        backend.add(a);
         backend.remove(a);  // of a later batch, which counts on the first
         backend.drop(1);
         CHECK_FALSE(backend.has(a));
@@ -54,26 +54,26 @@ TEST_SUITE("backend statements") {
 
     TEST_CASE_FIXTURE(Fixture, "the one used least recently is surplus") {
         CHECK(backend.surplus(1) == nullptr);
-        backend.add(a, 0);
-        backend.add(b, 0);
+        backend.add(a);
+        backend.add(b);
         CHECK(backend.surplus(3) == nullptr);
         CHECK(backend.surplus(2) == a);
-        CHECK(backend.use(a, 0));
+        CHECK(backend.use(a));
         CHECK(backend.surplus(2) == b);
     }
 
     TEST_CASE_FIXTURE(Fixture, "what was prepared against an older schema is there but of no use") {
-        backend.add(a, 3);
-        CHECK(backend.use(a, 3));
-        CHECK(backend.use(a, 2));
-        CHECK_FALSE(backend.use(a, 4));
+        backend.add(a);
+        CHECK(backend.use(a));
+        CHECK(backend.use(a));
+        CHECK_FALSE(backend.use(a));
         CHECK(backend.has(a));
     }
 
     TEST_CASE_FIXTURE(Fixture, "forgetting all keeps what is on its way") {
-        backend.add(a, 0);
+        backend.add(a);
         backend.settle(1);
-        backend.add(b, 0);
+        backend.add(b);
         backend.forget_all();
         CHECK_FALSE(backend.has(a));
         CHECK(backend.has(b));
@@ -82,10 +82,10 @@ TEST_SUITE("backend statements") {
     }
 
     TEST_CASE_FIXTURE(Fixture, "only what was sent before a Sync is unsettled") {
-        backend.add(a, 0);
+        backend.add(a);
         CHECK_FALSE(backend.is_unsettled(a->definition));
         backend.seal();
-        backend.add(b, 0);
+        backend.add(b);
         CHECK(backend.is_unsettled(a->definition));
         CHECK_FALSE(backend.is_unsettled(b->definition));
         backend.settle(1);
@@ -94,15 +94,15 @@ TEST_SUITE("backend statements") {
 
     TEST_CASE_FIXTURE(Fixture, "it moves to another worker in order of use") {
         for (const StatementPtr& statement : {a, b, c}) {
-            backend.add(statement, 7);
+            backend.add(statement);
         }
         backend.settle(3);
-        CHECK(backend.use(a, 0));
+        CHECK(backend.use(a));
         StatementTable table_there;
         const BackendStatements there{table_there, settings, backend.all()};
         CHECK(there.size() == 3);
-        CHECK(there.surplus(3) == table_there.intern(as_bytes("b"), settings.none()));
-        CHECK(there.has(table_there.intern(as_bytes("a"), settings.none())));
+        CHECK(there.surplus(3) == table_there.intern(as_bytes("b"), settings.none(), 0));
+        CHECK(there.has(table_there.intern(as_bytes("a"), settings.none(), 0)));
     }
 
     TEST_CASE("any order of messages and outcomes leaves what a server would have") {
@@ -124,7 +124,7 @@ TEST_SUITE("backend statements") {
                     case 0:
                     case 1: {
                         const bool is_parse = !fixture.backend.has(statement);
-                        is_parse ? fixture.backend.add(statement, 0)
+                        is_parse ? fixture.backend.add(statement)
                                  : fixture.backend.remove(statement);
                         on_its_way.push_back({statement, is_parse});
                         break;

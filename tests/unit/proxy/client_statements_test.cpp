@@ -11,8 +11,8 @@ struct Fixture {
     pool::SettingsTable settings;
     pool::StatementTable table;
     ClientStatements client;
-    pool::StatementPtr one = table.intern(as_bytes("SELECT 1"), settings.none());
-    pool::StatementPtr two = table.intern(as_bytes("SELECT 2"), settings.none());
+    pool::StatementPtr one = table.intern(as_bytes("SELECT 1"), settings.none(), 0);
+    pool::StatementPtr two = table.intern(as_bytes("SELECT 2"), settings.none(), 0);
 
     [[nodiscard]] pool::StatementPtr at(std::string_view name) const {
         const ClientStatement* found = client.find(name);
