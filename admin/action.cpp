@@ -202,7 +202,8 @@ Outcome select(Words words, const Asker& asker) {
         return one_value(
             {"current_database", ColumnType::Text}, std::string{asker.admin_database}, "SELECT");
     }
-    if (matches(call, {"oid", ",", "typbasetype", "from", "pg_type", "where", "typname", "=", "'lo'"})) {
+    if (matches(call,
+                {"oid", ",", "typbasetype", "from", "pg_type", "where", "typname", "=", "'lo'"})) {
         // psqlODBC looks for a type for large objects when it connects; number 0 means none.
         Action action = one_value({"oid", ColumnType::Int4}, std::int64_t{0}, "SELECT");
         action.columns.push_back({"typbasetype", ColumnType::Int4});

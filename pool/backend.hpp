@@ -177,8 +177,11 @@ public:
     /// Adds to `batch` what it takes for the backend to have the statement.
     void ensure(const StatementPtr& statement, RequestBatch& batch);
 
+    /// @return the epoch that what is prepared now belongs to: the next one already where the
+    /// holder's open transaction has changed the schema (when it ends there are two new ones: what
+    /// was prepared within it is nobody else's, since it may be rolled back)
     [[nodiscard]] std::uint64_t schema_epoch() const {
-        return env_.schema_epoch.load(std::memory_order_relaxed);
+        return env_.schema_epoch.load(std::memory_order_relaxed) + (has_changed_schema_ ? 1 : 0);
     }
 
     /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.
@@ -373,8 +376,10 @@ private:
     std::unique_ptr<BackendStatements> statements_;    // made when first needed
     bool holder_has_unnamed_ = false;
     bool has_changed_schema_ = false;  // by what is not committed yet
-    std::uint64_t epoch_limit_ = 0;    // what the holder has used was prepared at lower ones
-    std::size_t discarded_ = 0;        // bytes of replies nobody is there for
+    /// What the holder has used was prepared at lower ones; only when it was prepared since the
+    /// last change seen does its failure tell of another.
+    std::uint64_t epoch_limit_ = 0;
+    std::size_t discarded_ = 0;  // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
     int cancels_ = 0;
     bool must_end_ = false;

@@ -348,7 +348,7 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     has_parsed_ = has_parsed_ && !expected_.empty();
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
         has_changed_schema_ = false;
-        env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
+        env_.schema_epoch.fetch_add(2, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow) {
         if (settings_owed_ > 0) {
@@ -376,7 +376,6 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
     }
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
     if (view->routine == kStalePlanRoutine && epoch_limit_ > schema_epoch()) {
-        // What was prepared since the last change seen fails: there has been another.
         env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {

@@ -21,7 +21,9 @@ class BackendStatements {
 public:
     BackendStatements() = default;
     /// @param uses what a backend that comes from another worker has, most recently used first
-    BackendStatements(StatementTable& table, SettingsTable& settings, const std::vector<StatementPtr>& uses);
+    BackendStatements(StatementTable& table,
+                      SettingsTable& settings,
+                      const std::vector<StatementPtr>& uses);
 
     /// @return whether the backend has it; it counts as used now
     [[nodiscard]] bool use(const StatementPtr& statement);
@@ -61,7 +63,7 @@ public:
 private:
     struct Change {
         StatementPtr statement;  // keeps its name alive until the message about it is answered
-        StatementPtr before;  // nullptr: the backend does not have it
+        StatementPtr before;     // nullptr: the backend does not have it
         StatementPtr after;
     };
 

@@ -41,8 +41,8 @@ using StatementPtr = std::shared_ptr<const Statement>;
 
 /// Gives equal definitions one Statement. One per worker; forgets what nobody holds.
 ///
-/// Names are cut from the SHA-256 of definition, settings and epoch, so every worker and every process
-/// calls a statement the same and no client can find two texts that share a name.
+/// Names are cut from the SHA-256 of definition, settings and epoch, so every worker and every
+/// process calls a statement the same and no client can find two texts that share a name.
 /// @thread its worker's; the Statements themselves may be read by any
 class StatementTable {
 public:

@@ -153,10 +153,8 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
                                   "the prepared statements of this session are longer than " +
                                       std::to_string(kStatementBytesMax) + " bytes in all"));
     }
-    const pool::StatementPtr statement =
-        worker_.statements().intern(body.subspan(reference.name.size() + 1),
-                                    reading_settings(),
-                                    backend_->schema_epoch());
+    const pool::StatementPtr statement = worker_.statements().intern(
+        body.subspan(reference.name.size() + 1), reading_settings(), backend_->schema_epoch());
     statements().add(reference.name, {statement});
     backend_->parse(statement, *outgoing_);
     return {Treatment::Forward, protocol::kHeaderBytes + body.size()};

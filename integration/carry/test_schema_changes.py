@@ -108,6 +108,26 @@ def test_error_protects_who_prepared_before_from_who_prepared_after(
         assert len(new.rows("SELECT name FROM pg_prepared_statements")) == 2  # who heals shares again
 
 
+def test_migration_sees_its_own_change_before_it_commits(
+    start_weir: StartWeir, postgres: Postgres, table: str
+) -> None:
+    weir = start_weir({"pool": {"max": 1}})
+    sql = f"SELECT * FROM {table}"
+    for endpoint in (postgres.endpoint, weir):
+        with endpoint.logged_in() as client, endpoint.logged_in() as migration:
+            ask(client, wire.parse(sql, "s"), run("s"))
+            for end, after in (("ROLLBACK", [b"1"]), ("COMMIT", [b"1", b"2"])):
+                migration.query("BEGIN")
+                migration.query(f"ALTER TABLE {table} ADD b int DEFAULT 2")
+                answer = ask(migration, wire.parse(sql, end), run(end))
+                assert [m.columns() for m in answer if m.type == "D"] == [[b"1", b"2"]]
+                migration.query(end)
+                answer = ask(migration, wire.parse(sql, "after " + end), run("after " + end))
+                assert [m.columns() for m in answer if m.type == "D"] == [after]
+            assert errors(ask(client, run("s"))) == ["0A000"]
+        postgres.execute(f"ALTER TABLE {table} DROP b")
+
+
 @pytest.mark.xfail(strict=True, reason="a server connection that never had the statement prepares it as things are now")
 def test_error_protects_who_prepared_before_also_where_the_statement_is_missing(
     start_weir: StartWeir, table: str

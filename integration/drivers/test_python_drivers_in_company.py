@@ -55,9 +55,13 @@ def test_psycopg_prepares_by_itself(busy_weir: Endpoint, postgres: Postgres, thr
 
 def test_psycopg_pipelines_what_it_has_prepared(busy_weir: Endpoint, postgres: Postgres) -> None:
     def program(endpoint: Endpoint, said: list[Any], met: set[int]) -> None:
-        with endpoint.psycopg(prepare_threshold=0) as connection:
+        with endpoint.psycopg(prepare_threshold=0) as connection, endpoint.logged_in() as one, endpoint.logged_in() as other:
             connection.prepared_max = 5
+            one.query("BEGIN")  # it goes so fast that it would keep the backend it met first
             for turn in range(TURNS):
+                if turn == TURNS // 2:
+                    other.query("BEGIN")
+                    one.query("ROLLBACK")
                 with connection.pipeline() as pipeline:
                     cursors = [connection.execute(f"SELECT pg_backend_pid(), %s::int + {n}", (turn,)) for n in range(8)]
                     pipeline.sync()

@@ -62,14 +62,6 @@ TEST_SUITE("backend statements") {
         CHECK(backend.surplus(2) == b);
     }
 
-    TEST_CASE_FIXTURE(Fixture, "what was prepared against an older schema is there but of no use") {
-        backend.add(a);
-        CHECK(backend.use(a));
-        CHECK(backend.use(a));
-        CHECK_FALSE(backend.use(a));
-        CHECK(backend.has(a));
-    }
-
     TEST_CASE_FIXTURE(Fixture, "forgetting all keeps what is on its way") {
         backend.add(a);
         backend.settle(1);
