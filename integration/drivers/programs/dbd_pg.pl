@@ -117,8 +117,12 @@ sub asynchronous {
         $connection->pg_result;
         print '  ', shown($sth->fetchrow_array), "\n";
     }
-    my $sth = $connection->prepare('SELECT pg_sleep(15)', {pg_async => PG_ASYNC});
+    my $sth = $connection->prepare("SELECT pg_sleep(15) AS perl$$", {pg_async => PG_ASYNC});
     $sth->execute;
+    my $watcher = connected();    # a cancel request that comes before its statement runs cancels nothing
+    my $running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%AS perl$$' AND state = 'active'";
+    select undef, undef, undef, 0.01 until $watcher->selectrow_array($running);
+    $watcher->disconnect;
     $connection->pg_cancel;
     print '  ', shown($connection->selectrow_array('SELECT 8')), "\n";
 }

@@ -1,5 +1,6 @@
 # What Ruby's pg does with a connection, used as Active Record uses it: ruby ruby_pg.rb work | ask SQL | admin. Lines are
 # compared with those of a direct connection, but for lines that begin with '#'.
+require 'English'
 require 'pg'
 
 $stdout.sync = true
@@ -163,7 +164,11 @@ def work
     end
   end
   run('cancelled') do |connection|
-    connection.send_query('SELECT pg_sleep(15)')
+    connection.send_query("SELECT pg_sleep(15) AS ruby#{$PID}")
+    watcher = connected  # a cancel request that comes before its statement runs cancels nothing
+    running = "SELECT FROM pg_stat_activity WHERE query LIKE '%AS ruby' || $1 AND state = 'active'"
+    sleep 0.01 until watcher.exec_params(running, [$PID]).ntuples == 1
+    watcher.close
     connection.cancel
     fails { connection.get_last_result }
     puts "  #{connection.exec('SELECT 9').getvalue(0, 0)}"
