@@ -1,0 +1,67 @@
+#include "sql/lexer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using weir::sql::Lexer;
+using weir::sql::Token;
+using weir::sql::TokenKind;
+
+namespace {
+
+std::string spelled(std::string_view sql) {
+    static constexpr std::string_view kLetters = "wqsnp.";
+    Lexer lexer{sql};
+    std::string all;
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        all += kLetters[static_cast<std::size_t>(token.kind)];
+        all.append(":").append(token.text).append(" ");
+    }
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("words, names, numbers and symbols") {
+    CHECK(spelled("select A.b1, \"C\"\"d\" from t_$1") ==
+          "w:select w:A .:. w:b1 .:, q:C\"\"d w:from w:t_$1 ");
+    CHECK(spelled("1 1.5 .5 1e10 1e+5 1E-5 1..2 $1 $23") ==
+          "n:1 n:1.5 n:.5 n:1e10 n:1e+5 n:1E-5 n:1..2 p:$1 p:$23 ");
+    CHECK(spelled("a+1-2") == "w:a .:+ n:1 .:- n:2 ");
+    CHECK(spelled("caf\xc3\xa9") == "w:caf\xc3\xa9 ");
+}
+
+TEST_CASE("strings of every kind") {
+    CHECK(spelled("'a''b' E'c\\'d' B'01' x'1F' N'n' U&'d\\0061' U&\"n\"") ==
+          "s:a''b s:c\\'d s:01 s:1F s:n s:d\\0061 q:n ");
+    CHECK(spelled("$$a'b$$ $tag$ $$ ; $tag$ x") == "s:a'b s: $$ ;  w:x ");
+    CHECK(spelled("'back\\' 'x'") == "s:back\\ s:x ");
+    CHECK(spelled("e 'x'") == "w:e s:x ");
+}
+
+TEST_CASE("comments are left out, nested ones too") {
+    CHECK(spelled("a -- b 'c\n d /* e /* f */ g */ h") == "w:a w:d w:h ");
+    CHECK(spelled("--") == "");
+    CHECK(spelled("/* never closed") == "");
+}
+
+TEST_CASE("what is cut off comes to an end") {
+    const std::string whole =
+        "select 'a''b', E'\\'', $t$x$t$, \"q\"\"r\", U&'z', 1.5e+3 -- c\n /* d */ $1";
+    for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
+        CHECK_NOTHROW(static_cast<void>(spelled(std::string_view{whole}.substr(0, cut))));
+    }
+    CHECK(spelled("'abc") == "s:abc ");
+    CHECK(spelled("e'abc\\") == "s:abc\\ ");
+    CHECK(spelled("'") == "s: ");
+    CHECK(spelled("$x$abc") == "s:abc ");
+    CHECK(spelled("$x") == ".:$ w:x ");
+    CHECK(spelled("$") == ".:$ ");
+}
+
+TEST_CASE("names are folded unless they are quoted") {
+    CHECK(weir::sql::name_of({TokenKind::Word, "FooBar"}) == "foobar");
+    CHECK(weir::sql::name_of({TokenKind::Quoted, "Foo\"\"Bar"}) == "Foo\"Bar");
+}
