@@ -251,6 +251,20 @@ constexpr Metric kMetrics[] = {
      [](const Source& source, MetricFamily& family) {
          add_map(family, "reason", totals_of(source).logins_failed_by_reason);
      }},
+    {"weir_pins_total",
+     Type::Counter,
+     "Times a client had to keep its server connection between transactions",
+     "reason",
+     [](const Source& source, MetricFamily& family) {
+         add_map(family, "reason", totals_of(source).pins_by_reason);
+     }},
+    {"weir_pinned_clients",
+     Type::Gauge,
+     "Clients that keep a server connection between transactions now",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add(family, {}, totals_of(source).pinned_clients);
+     }},
     {"weir_statements_total",
      Type::Counter,
      "Statements run",

@@ -25,6 +25,7 @@ struct Show {
 
 [[nodiscard]] Show show_clients();
 [[nodiscard]] Show show_servers();
+[[nodiscard]] Show show_pins();
 
 [[nodiscard]] Show show_stats();
 [[nodiscard]] Show show_stats_totals();

@@ -1,8 +1,6 @@
 #include "admin/show.hpp"
 
-#include <array>
 #include <cstdio>
-#include <ctime>
 
 namespace weir::admin {
 
@@ -11,8 +9,6 @@ namespace {
 using enum ColumnType;
 
 constexpr std::int64_t kMicrosecondsPerSecond = 1'000'000;
-constexpr std::int64_t kMillisecondsPerSecond = 1000;
-
 constexpr Column kColumns[] = {
     {"type", Text},
     {"user", Text},
@@ -37,22 +33,6 @@ constexpr Column kColumns[] = {
     {"id", Int8},
     {"worker", Int4},
 };
-
-/// @return "2026-01-31 12:00:00 UTC", NULL for 0
-Cell time_cell(std::int64_t unix_ms) {
-    if (unix_ms == 0) {
-        return {};
-    }
-    const auto seconds = static_cast<std::time_t>(unix_ms / kMillisecondsPerSecond);
-    std::tm parts{};
-    std::array<char, 64> text{};
-    if (gmtime_r(&seconds, &parts) == nullptr) {
-        return {};
-    }
-    const std::size_t length =
-        std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
-    return std::string{text.data(), length};
-}
 
 /// PgBouncer shows addresses of its memory here; people only use them to find the other end of a
 /// link.

@@ -4,6 +4,8 @@
 #include "protocol/message_frame.hpp"
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <limits>
 
 namespace weir::admin {
@@ -98,6 +100,22 @@ std::string_view name_of(ColumnType type) {
 Cell cell(std::uint64_t value) {
     constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     return static_cast<std::int64_t>(std::min(value, kMax));
+}
+
+Cell time_cell(std::int64_t unix_ms) {
+    constexpr std::int64_t kMillisecondsPerSecond = 1000;
+    if (unix_ms == 0) {
+        return {};
+    }
+    const auto seconds = static_cast<std::time_t>(unix_ms / kMillisecondsPerSecond);
+    std::tm parts{};
+    std::array<char, 64> text{};
+    if (gmtime_r(&seconds, &parts) == nullptr) {
+        return {};
+    }
+    const std::size_t length =
+        std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+    return std::string{text.data(), length};
 }
 
 Cell text_or_null(std::string_view text) {

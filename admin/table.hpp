@@ -36,6 +36,9 @@ using Row = std::vector<Cell>;
 /// @return the cell of a counter; what does not fit (292,000 years of microseconds) shows as the
 /// largest number
 [[nodiscard]] Cell cell(std::uint64_t value);
+
+/// @return "2026-01-31 12:00:00 UTC", NULL for 0
+[[nodiscard]] Cell time_cell(std::int64_t unix_ms);
 /// @return NULL for "", as PgBouncer shows what is not set
 [[nodiscard]] Cell text_or_null(std::string_view text);
 

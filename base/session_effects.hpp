@@ -93,6 +93,8 @@ struct RequestEffects {
     bool reads_sequences = false;
     /// Something in it may call nextval(): it writes, or calls functions.
     bool may_advance_sequences = false;
+    /// It is a RESET (or SET … TO DEFAULT) and nothing else.
+    bool is_reset = false;
     /// set_config() of a setting whose name is not in the text.
     bool has_unnamed_setting = false;
     /// Says which requests are alike.

@@ -13,6 +13,13 @@
 /// admin side.
 namespace weir::status {
 
+/// What keeps a client on one server connection between its transactions.
+struct Pin {
+    std::string reason;
+    std::int64_t since_unix_ms = 0;
+    std::string statement;  ///< that caused it, without its literals
+};
+
 /// One connection, client or backend. SHOW CLIENTS, SHOW SERVERS.
 struct Connection {
     std::uint64_t id = 0;
@@ -34,6 +41,8 @@ struct Connection {
     std::string application_name;
     std::uint64_t prepared_statements = 0;  ///< carried by the client, kept on the backend
     int worker = 0;
+    std::vector<Pin> pins;                ///< of a client
+    std::int64_t remote_backend_pid = 0;  ///< of a pinned client: its server connection's
 };
 
 /// One (database, user) pool summed over the threads. SHOW POOLS and weir_pool_*.
@@ -124,6 +133,8 @@ struct Totals {
     std::uint64_t bytes_to_backends = 0;
     std::uint64_t cancels = 0;
     std::uint64_t statement_timeouts = 0;
+    std::map<std::string, std::uint64_t> pins_by_reason;
+    std::uint64_t pinned_clients = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> statement_buckets{};
     std::uint64_t statement_sum_us = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> transaction_buckets{};

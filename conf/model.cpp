@@ -48,6 +48,7 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     lay_over(base.round_robin, overrides.round_robin);
     lay_over(base.idle_in_transaction_timeout, overrides.idle_in_transaction_timeout);
     lay_over(base.transaction_timeout, overrides.transaction_timeout);
+    lay_over(base.state, overrides.state);
     lay_over(base.reset_query, overrides.reset_query);
     if (overrides.max && !overrides.min) {
         base.min = std::min(base.min, base.max);

@@ -26,6 +26,9 @@ enum class PoolMode : std::uint8_t { Session, Transaction, Statement };
 /// @return the word in the configuration: "session", "transaction" or "statement"
 [[nodiscard]] std::string_view name_of(PoolMode mode);
 
+/// What becomes of the state a client leaves in its session where server connections are shared.
+enum class SessionState : std::uint8_t { Carry, Forget };
+
 enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256, Cert, Hba };
 
 /// Where Weir listens, or where PostgreSQL does. For Unix `path` is the socket's file, not its
@@ -102,6 +105,7 @@ struct PoolSettings {
     bool round_robin = false;
     milliseconds idle_in_transaction_timeout{};
     milliseconds transaction_timeout{};
+    SessionState state = SessionState::Carry;
     std::string reset_query;
 
     bool operator==(const PoolSettings&) const = default;
@@ -125,6 +129,7 @@ struct PoolOverrides {
     std::optional<bool> round_robin;
     std::optional<milliseconds> idle_in_transaction_timeout;
     std::optional<milliseconds> transaction_timeout;
+    std::optional<SessionState> state;
     std::optional<std::string> reset_query;
 
     bool operator==(const PoolOverrides&) const = default;

@@ -17,6 +17,7 @@ constexpr std::uint64_t kMaxPreparedStatements = 100'000;
 /// A message's length is a signed 32-bit number (PostgreSQL manual, "Message Formats").
 constexpr std::uint64_t kMaxMessage = 0x7fffffff;
 constexpr std::array<std::string_view, 3> kPoolModes{"session", "transaction", "statement"};
+constexpr std::array<std::string_view, 2> kSessionStates{"carry", "forget"};
 
 constexpr std::array kSettings{
     Setting{.section = Section::Pool,
@@ -145,6 +146,18 @@ constexpr std::array kSettings{
             .doc = "A transaction that lasts longer is ended with 25P04.",
             .field = field<&PoolSettings::transaction_timeout>(),
             .override_field = field<&PoolOverrides::transaction_timeout>()},
+    Setting{.section = Section::Pool,
+            .key = "state",
+            .kind = Kind::Choice,
+            .default_text = "carry",
+            .choices = kSessionStates,
+            .effect = Effect::Reload,
+            .doc = "What a client sets in its session, in transaction and statement mode. carry: "
+                   "it goes with the client from server connection to server connection; what "
+                   "cannot keeps the connection for this client until it is gone (SHOW PINS). "
+                   "forget: as PgBouncer, it stays on the server connection.",
+            .field = field<&PoolSettings::state>(),
+            .override_field = field<&PoolOverrides::state>()},
     Setting{.section = Section::Pool,
             .key = "reset_query",
             .default_text = "DISCARD ALL",

@@ -202,6 +202,7 @@ void Backend::finish_login() {
 
 void Backend::lend_to(LeaseHolder& holder) {
     holder_has_unnamed_ = false;
+    local_sets_ = 0;
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty() &&
                !expected_.is_ambiguous());
     transition(BackendEvent::Lent);
@@ -227,7 +228,9 @@ void Backend::come_back() {
         end(/*failure=*/nullptr);
         return;
     }
-    if (env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty()) {
+    const bool is_session_over =
+        env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
+    if (is_session_over || !suspected().empty()) {
         abandon(Frame::Whole, Departure::Orderly);
         return;
     }
@@ -256,7 +259,7 @@ void Backend::abandon(Frame frame, Departure departure) {
         env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
     const bool is_copying_in = expected_.is_copy_in_open();
     end_unfinished();
-    const bool is_running = !expected_.empty() && !is_copying_in;
+    const bool is_running = owes_holder() && !is_copying_in;
     const bool is_wanted =
         departure == Departure::Orderly && status_ == TransactionStatus::Idle && is_running;
     env_.loop.set_deadline(deadline_,
@@ -309,12 +312,16 @@ void Backend::clean_on() {
     if (std::exchange(is_reset_pending_, false)) {
         // Where it is not known what the reset has left, prepare() resets everything anew.
         const bool is_known = env_.traits.reset_query == "DISCARD ALL";
+        known_effects_ = unknown_effects_ = {};
         applied_ = is_known ? env_.settings.none() : nullptr;
         env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
         ask(env_.traits.reset_query);
         if (is_known && !env_.traits.connect_query.empty()) {
             ask(env_.traits.connect_query);
         }
+        return;
+    }
+    if (!suspected().empty() && reset_suspected()) {
         return;
     }
     deadline_.clear();
@@ -335,7 +342,7 @@ void Backend::cancel_ended(CancelOutcome outcome) {
         end(/*failure=*/nullptr);
         return;
     }
-    if (is_reset_pending_) {
+    if (is_reset_pending_ || !suspected().empty()) {
         transition(BackendEvent::CameBackDirty);
         clean_on();
         return;

@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/endpoint.hpp"
 #include "base/intrusive_list.hpp"
+#include "base/session_effects.hpp"
 #include "net/background.hpp"
 #include "net/connector.hpp"
 #include "net/event_loop.hpp"
@@ -16,6 +17,7 @@
 #include "pool/lease_holder.hpp"
 #include "pool/request_batch.hpp"
 #include "pool/schema_epoch.hpp"
+#include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
 #include "pool/statement.hpp"
 #include "protocol/expected_replies.hpp"
@@ -53,6 +55,8 @@ struct BackendTraits {
     std::string check_query;
     std::string connect_query;            ///< run again after all settings have been reset
     std::size_t prepared_statements = 0;  ///< remembered per backend
+    bool carries_state = false;           ///< what clients leave behind is looked after
+    std::string user;                     ///< as whom it logs in
 };
 
 /// A backend on its way from one worker to another: no part of it belongs to a loop.
@@ -173,6 +177,32 @@ public:
     void will_send(const protocol::ExpectedReply& request);
     void send(const net::WriteBatch& batch);
 
+    // What the session is left with: for the holder (backend_audit.cpp).
+    /// What goes out next may leave these behind. A backend that comes back under suspicion is
+    /// reset before anybody else is lent it.
+    /// @param known its words say so
+    /// @param unknown it may do so where it cannot be seen
+    void suspect(SessionEffects known, SessionEffects unknown);
+
+    /// The statement that goes out next answers SET and yet changes nothing that lasts.
+    void expect_local_set() { ++local_sets_; }
+
+    [[nodiscard]] SessionEffects known_effects() const { return known_effects_; }
+
+    [[nodiscard]] SessionEffects suspected() const { return known_effects_ | unknown_effects_; }
+
+    /// Looks what there is of what is suspected; on_audited() follows unless the lease ends before.
+    /// To be called at rest. What is sent meanwhile is answered behind it.
+    /// @param custom_settings names of settings that PostgreSQL does not list
+    void audit(const std::vector<std::string>& custom_settings);
+
+    /// Sets settings in the holder's name behind what it sends itself, where a RESET of it leads to
+    /// another value than it would directly.
+    void reapply(const SettingsMap& settings);
+
+    /// Forgets what nextval() has returned here, so that nobody reads what was another's.
+    void forget_sequences();
+
     // Named statements: for the holder (backend_prepared.cpp).
     /// Adds to `batch` what it takes for the backend to have the statement.
     void ensure(const StatementPtr& statement, RequestBatch& batch);
@@ -242,6 +272,11 @@ public:
 
     /// @return whether nothing is owed, no transaction is open and no message is half way through
     [[nodiscard]] bool is_at_rest() const;
+
+    /// @return whether anything is owed but the answer to a question of our own
+    [[nodiscard]] bool owes_holder() const {
+        return expected_.size() > (audit_ != nullptr ? 1U : 0U);
+    }
 
     [[nodiscard]] bool is_mid_frame() const { return body_left_ > 0 && is_forwarding_; }
 
@@ -320,6 +355,7 @@ private:
     [[nodiscard]] static bool answers_for_statement(const protocol::ExpectedReply& expected);
     void doubt_statements(ByteView body);
     void finish_prepare();
+    void send_swallowed(const ByteWriter& output);
     void finish_connect_query();
     void settle_noted();
     [[nodiscard]] Treatment refused(SqlState sqlstate);
@@ -343,6 +379,11 @@ private:
     void settle_timeout(CancelOutcome outcome);
 
     void ask(std::string_view sql);
+    void note_tag(std::string_view tag);
+    [[nodiscard]] bool is_audit_row(protocol::BackendMessage type,
+                                    const protocol::FrameHeader& header);
+    void finish_audit();
+    [[nodiscard]] bool reset_suspected();
     void end_unfinished();
     void clean_on();
     void lose(SqlState sqlstate, std::string message);
@@ -381,6 +422,10 @@ private:
     std::uint64_t epoch_limit_ = 0;
     std::size_t discarded_ = 0;  // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
+    SessionEffects known_effects_;         // that nobody has looked at yet
+    SessionEffects unknown_effects_;       // the same
+    unsigned local_sets_ = 0;              // whose tags are still to come
+    std::unique_ptr<SessionAudit> audit_;  // under way
     int cancels_ = 0;
     bool must_end_ = false;
     bool is_overdue_ = false;     // the statement that runs: its cancel has been asked for

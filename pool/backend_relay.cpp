@@ -29,7 +29,6 @@ constexpr std::size_t kOrphanBytesMax = std::size_t{1} << 20U;
 constexpr std::chrono::seconds kPrepareWithin{5};
 /// A command tag that resets the session: only frames of exactly these lengths are looked into.
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
-constexpr std::string_view kReset = "RESET";
 constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
 /// PostgreSQL's function that raises "cached plan must not change result type"; its name is the
 /// same in every language.
@@ -45,18 +44,6 @@ bool must_be_whole(BackendMessage type, const protocol::FrameHeader& header) {
         case BackendMessage::CommandComplete: return header.body_bytes() <= kTagBytesMax;
         default: return false;
     }
-}
-
-/// @return whether a statement with this tag may change what prepared statements return
-bool changes_results(std::string_view tag) {
-    static constexpr std::array<std::string_view, 7> kTags = {"ALTER TABLE",
-                                                              "ALTER TYPE",
-                                                              "ALTER VIEW",
-                                                              "ALTER DOMAIN",
-                                                              "ALTER MATERIALIZED VIEW",
-                                                              "ALTER FOREIGN TABLE",
-                                                              "CREATE VIEW"};
-    return std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
 }
 
 std::uint64_t microseconds(Duration duration) {
@@ -79,17 +66,21 @@ bool Backend::prepare(const SettingsPtr& wanted) {
         applied_ = std::exchange(wanted_, nullptr);
         return true;
     }
-    // What was appended is told to the FIFO by reading our own frames: one place knows what was
-    // written.
+    env_.loop.set_deadline(deadline_, env_.loop.now() + kPrepareWithin);
+    send_swallowed(output);
+    return false;
+}
+
+/// Sends messages of our own whose answers are for nobody. They are told to the FIFO by reading our
+/// own frames: one place knows what was written.
+void Backend::send_swallowed(const ByteWriter& output) {
     for (ByteView rest = output.bytes(); !rest.empty();) {
         const auto header = protocol::read_header(rest).header;
         expected_.sent(static_cast<FrontendMessage>(header.type), ReplyAction::Swallow);
         rest = rest.subspan(header.frame_bytes());
     }
     env_.counters.bytes_to_backends.add(output.size());
-    env_.loop.set_deadline(deadline_, env_.loop.now() + kPrepareWithin);
     stream_->write(output.bytes());
-    return false;
 }
 
 void Backend::will_send(const protocol::ExpectedReply& request) {
@@ -191,6 +182,9 @@ void Backend::end_of_read() {
     if (settings_owed_ == 0 && wanted_ != nullptr && body_left_ == 0) {
         finish_prepare();  // at rest: the holder may give it back at once
     }
+    if (audit_ != nullptr && audit_->is_done() && body_left_ == 0) {
+        finish_audit();
+    }
     if (holder_ != nullptr) {
         // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.
         const bool is_progress_wanted = std::exchange(is_progress_wanted_, false);
@@ -259,7 +253,7 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
         return Treatment::Broken;
     }
     const auto type = static_cast<BackendMessage>(header.type);
-    const bool is_looked_into = must_be_whole(type, header);
+    const bool is_looked_into = must_be_whole(type, header) || is_audit_row(type, header);
     if (is_looked_into && rest.size() < header.frame_bytes()) {
         return Treatment::Incomplete;
     }
@@ -335,6 +329,7 @@ Backend::Treatment Backend::look_into(BackendMessage type, ByteView body, ReplyV
         case BackendMessage::CommandComplete:
             on_command_complete(body, verdict);
             return Treatment::Forward;
+        case BackendMessage::DataRow: audit_->on_row(body); return Treatment::Forward;
         default: return Treatment::Forward;
     }
 }
@@ -353,6 +348,10 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     if (verdict == ReplyVerdict::Swallow) {
         if (settings_owed_ > 0) {
             --settings_owed_;
+        } else if (audit_ != nullptr && !audit_->is_done()) {
+            audit_->end();
+        } else {
+            ready_seen_ = holder_ != nullptr;  // of what we have put behind its own: it may be over
         }
         return Treatment::Forward;
     }
@@ -375,6 +374,10 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
         return Treatment::Broken;
     }
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
+    local_sets_ = 0;
+    if (verdict == ReplyVerdict::Swallow && settings_owed_ == 0 && audit_ != nullptr) {
+        audit_->on_error();
+    }
     if (view->routine == kStalePlanRoutine && epoch_limit_ > schema_epoch()) {
         env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
     }
@@ -445,23 +448,11 @@ void Backend::on_command_complete(ByteView body, ReplyVerdict verdict) {
     if (!tag || tag->empty()) {
         return;
     }
-    switch (tag->front()) {
-        case 'A':
-        case 'C': has_changed_schema_ = has_changed_schema_ || changes_results(*tag); return;
-        case 'D':
-            if (*tag == kDiscardAll && verdict == ReplyVerdict::Forward) {
-                applied_ = nullptr;  // whatever was carried is gone from this backend
-            }
-            if (*tag == kDiscardAll || *tag == kDeallocateAll) {
-                forget_statements(verdict);
-            }
-            return;
-        case 'R':
-            if (*tag == kReset && verdict == ReplyVerdict::Forward) {
-                applied_ = nullptr;
-            }
-            return;
-        default: return;
+    if (verdict == ReplyVerdict::Forward) {
+        note_tag(*tag);
+    }
+    if (*tag == kDiscardAll || *tag == kDeallocateAll) {
+        forget_statements(verdict);
     }
 }
 

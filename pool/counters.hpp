@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/counters.hpp"
+#include "base/session_effects.hpp"
 #include "base/sqlstate.hpp"
 #include "base/status.hpp"
 
@@ -59,6 +60,7 @@ struct WorkerCounters {
     DurationHistogram transaction_time;
     DurationHistogram backend_time;
     ErrorClassCounters errors;
+    std::array<Counter, kSessionEffects> pins;  ///< by SessionEffect
 };
 
 /// What one worker counts for one pool.

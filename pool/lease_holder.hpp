@@ -4,6 +4,7 @@
 #include "base/intrusive_list.hpp"
 #include "net/write_batch.hpp"
 #include "pool/backend_login.hpp"
+#include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
 #include "protocol/error_reply.hpp"
 #include "protocol/expected_replies.hpp"
@@ -53,6 +54,9 @@ public:
     virtual void on_reply(const net::WriteBatch& batch) = 0;
     /// The client's own statement has changed a reported setting.
     virtual void on_reported(std::string_view lower_case_name, std::string_view value) = 0;
+    /// Backend::audit() is through. Backend::applied() says which settings it has, if that was
+    /// asked.
+    virtual void on_audited(const AuditResult& result) = 0;
     /// A ReadyForQuery came and everything of that read has been passed on: time to see whether the
     /// backend is at rest. In statement mode a ReadyForQuery that tells of an open transaction is
     /// not passed on: see transaction_status().

@@ -33,6 +33,9 @@ BackendTraits Pool::traits_of(const PoolPlan& plan, const PoolKey& key) {
     traits.reset_query = settings.reset_query;
     traits.check_query = settings.check_query;
     traits.prepared_statements = settings.prepared_statements;
+    traits.user = key.user;
+    traits.carries_state = settings.state == conf::SessionState::Carry &&
+                           settings.mode != conf::PoolMode::Session && key.replication.empty();
     switch (settings.mode) {
         case conf::PoolMode::Session: traits.mode = BackendTraits::Mode::Session; break;
         case conf::PoolMode::Transaction: traits.mode = BackendTraits::Mode::Transaction; break;

@@ -21,6 +21,10 @@ constexpr std::array<std::string_view, 6> kCarriedWhenReported = {"application_n
                                                                   "standard_conforming_strings",
                                                                   "timezone"};
 
+constexpr std::string_view kClientEncoding = "client_encoding";
+constexpr std::string_view kRole = "role";
+constexpr std::string_view kSessionAuthorization = "session_authorization";
+
 /// RESET ALL leaves out who the session acts as.
 constexpr std::string_view kResetAll = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 
@@ -106,18 +110,41 @@ std::string quoted_name(std::string_view name) {
     return quoted + '"';
 }
 
-std::string reset_statement(const SettingsMap* applied, const SettingsMap& wanted) {
-    if (applied == nullptr) {
-        return std::string{kResetAll};
+/// Who the session acts as decides what it may set, so these go first and are set last.
+bool is_role(std::string_view name) {
+    return name == kRole || name == kSessionAuthorization;
+}
+
+/// @return the settings in the order in which they are to be set: what the rest is written in
+/// first, who it is written by last
+std::vector<const SettingsMap::value_type*> in_order(const SettingsMap& settings) {
+    std::vector<const SettingsMap::value_type*> ordered;
+    ordered.reserve(settings.size());
+    const auto rank = [](std::string_view name) {
+        constexpr std::array<std::string_view, 2> kLast = {kSessionAuthorization, kRole};
+        const auto* const last = std::find(kLast.begin(), kLast.end(), name);
+        return name == kClientEncoding ? 0 : (last == kLast.end() ? 1 : 2 + (last - kLast.begin()));
+    };
+    for (const auto& setting : settings) {
+        ordered.push_back(&setting);
     }
-    std::string sql;
-    for (const auto& [name, value] : *applied) {
-        if (!wanted.contains(name)) {
-            sql += sql.empty() ? "RESET " : "; RESET ";
-            sql += quoted_name(name);
+    std::stable_sort(ordered.begin(), ordered.end(), [&](const auto* one, const auto* other) {
+        return rank(one->first) < rank(other->first);
+    });
+    return ordered;
+}
+
+std::string reset_statement(const SettingsMap& applied, const SettingsMap& wanted) {
+    std::string roles;
+    std::string others;
+    for (const auto& [name, value] : applied) {
+        if (is_role(name)) {
+            roles = roles + (roles.empty() ? "RESET " : "; RESET ") + quoted_name(name);
+        } else if (!wanted.contains(name)) {
+            others = others + (others.empty() ? "RESET " : "; RESET ") + quoted_name(name);
         }
     }
-    return sql;
+    return roles + (roles.empty() || others.empty() ? "" : "; ") + others;
 }
 
 }  // namespace
@@ -209,7 +236,16 @@ int write_settings_change(ByteWriter& writer,
                           const SettingsMap& wanted,
                           std::string_view connect_query) {
     int ready_count = 0;
-    if (const std::string resets = reset_statement(applied, wanted); !resets.empty()) {
+    std::string resets = applied == nullptr || *applied == wanted
+                             ? std::string{}
+                             : reset_statement(*applied, wanted);
+    if (!resets.empty() && !connect_query.empty()) {
+        applied = nullptr;  // what is reset may be what connect_query has set
+    }
+    if (applied == nullptr) {
+        resets = kResetAll;
+    }
+    if (!resets.empty()) {
         protocol::write_query(writer, resets);
         ++ready_count;
     }
@@ -218,10 +254,12 @@ int write_settings_change(ByteWriter& writer,
         ++ready_count;
     }
     bool is_parsed = false;
-    for (const auto& [name, value] : wanted) {
+    for (const auto* const setting : in_order(wanted)) {
+        const auto& [name, value] = *setting;
         if (applied != nullptr) {
-            if (const auto same = applied->find(name);
-                same != applied->end() && same->second == value) {
+            const auto same = applied->find(name);
+            const bool is_there = same != applied->end() && same->second == value;
+            if (is_there && (!is_role(name) || resets.empty())) {
                 continue;
             }
         }

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "base/session_effects.hpp"
 #include "pool/session_settings.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +31,8 @@ struct Statement {
     std::vector<std::byte> definition;  ///< a Parse's body behind the name: text, parameter types
     SettingsPtr settings;               ///< of the sessions that mean it, as far as they matter
     std::uint64_t epoch = 0;            ///< of the schema when its clients prepared it
+    /// Of running it, once its worker has read the text; for that worker's thread alone.
+    mutable std::optional<RequestEffects> effects;
 
     /// @return the name as it stands in a message, with its terminator
     [[nodiscard]] ByteView name_on_wire() const {

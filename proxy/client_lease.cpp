@@ -29,6 +29,7 @@ void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     if (statement_limit_.count() > 0) {
         backend_->limit_statements(statement_limit_);
     }
+    may_have_sequences_ = false;
     if (state_ == ClientState::Waiting) {
         transition(ClientEvent::BackendLent);
     }
@@ -136,7 +137,7 @@ void ClientSession::maybe_give_back() {
     }
 }
 
-/// The transaction is over: the backend goes back (in session mode it stays).
+/// The transaction is over.
 void ClientSession::give_back() {
     const TimePoint now = worker_.loop().now();
     const std::uint64_t us = microseconds(now - transaction_at_);
@@ -144,7 +145,16 @@ void ClientSession::give_back() {
     pool_->counters().transaction_us.add(us);
     worker_.mutable_counters().transaction_time.observe_us(us);
     transaction_at_ = now;
-    if (is_session_mode()) {
+    settle_at_rest();
+}
+
+/// The backend goes back, unless the client needs it between transactions too, once it is known
+/// what has been left behind.
+void ClientSession::settle_at_rest() {
+    if (audit()) {
+        return;
+    }
+    if (keeps_backend()) {
         deadline_.clear();
         end_if_draining();
         return;
@@ -211,6 +221,9 @@ void ClientSession::on_reply(const net::WriteBatch& batch) {
 }
 
 void ClientSession::on_reported(std::string_view lower_case_name, std::string_view value) {
+    if (carries_state()) {
+        static_cast<void>(session_state());  // what it began with is kept
+    }
     const std::string* usual = pool_->default_of(lower_case_name);
     settings_ = usual != nullptr && *usual == value
                     ? worker_.settings().without(settings_, lower_case_name)
@@ -279,6 +292,8 @@ void ClientSession::on_progress() {
 }
 
 void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
+    // Part of the session was its backend's alone, or was still to be learnt from it.
+    const bool is_session_lost = is_pinned() || !backend_->known_effects().empty();
     backend_ = nullptr;
     forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);
@@ -290,7 +305,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         login_failed(loss.reason.sqlstate, loss.reason.message, "backend");
         return;
     }
-    if (is_session_mode()) {
+    if (is_session_mode() || is_session_lost) {
         protocol::ErrorFields reason = loss.reason;
         reason.severity = protocol::Severity::Fatal;
         fatal(reason);

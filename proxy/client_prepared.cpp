@@ -181,8 +181,11 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
         statement = worker_.statements().intern(statement->definition, settings, statement->epoch);
         statements().reread(reference.name, statement);
     }
-    backend_->ensure(statement, *outgoing_);
     const auto type = static_cast<FrontendMessage>(header.type);
+    if (type == FrontendMessage::Bind) {
+        observe_statement(*statement);
+    }
+    backend_->ensure(statement, *outgoing_);
     backend_->will_send(type);
     const std::size_t body_bytes =
         header.body_bytes() - (reference.name.size() + 1) + statement->name_on_wire().size();
@@ -213,6 +216,7 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
             backend_->parse_deallocate(ReplyAction::Forward, *outgoing_);
             return {Treatment::Forward, header.frame_bytes()};
         }
+        observe_unnamed(header, rest);
         parse_unnamed(header, rest);
         return {Treatment::Forward};
     }
@@ -224,6 +228,9 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
         backend_->will_send(
             {type, ReplyAction::Forward, known != nullptr ? Noted::ByClient : Noted::Nowhere});
         return {Treatment::Forward};
+    }
+    if (!has_unnamed_in_batch_ && type == FrontendMessage::Bind && known != nullptr) {
+        observe_statement(*known->statement);
     }
     if (!has_unnamed_in_batch_ && !backend_->has_holders_unnamed()) {
         // Whatever unnamed statement the backend has is somebody else's.

@@ -114,6 +114,9 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
             return wait_for_answers();
         }
     }
+    if (awaits_whole_text(header, rest)) {
+        return {Treatment::Hold};
+    }
     Begun begun{treatment_of(header)};
     if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
         return begun;
@@ -151,6 +154,21 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     is_flush_missing_ = protocol::is_extended(type);
     if (reference.kind == protocol::StatementReference::Kind::None ||
         backend_->owed().is_copy_in_open()) {
+        if (!backend_->owed().is_skipping() && !backend_->owed().is_copy_in_open() &&
+            carries_state()) {
+            if (type == FrontendMessage::Query) {
+                return forward_query(header, rest);
+            }
+            if (type == FrontendMessage::FunctionCall) {
+                observe_function_call();
+            } else if (type == FrontendMessage::Parse) {
+                observe_unnamed(header, rest);  // names pass through: all there is to see
+            }
+        }
+        if (type == FrontendMessage::Sync && session_state_ != nullptr &&
+            !session_state_->reset.empty()) {
+            return forward_sync(header, rest);
+        }
         if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
             end_batch(type);
         }

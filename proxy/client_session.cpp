@@ -138,6 +138,9 @@ void ClientSession::leave_backend(pool::Backend::Departure departure) {
         // What the backend is already counted on to answer must reach it.
         flush_to_backend(*outgoing_);
     }
+    if (backend_ != nullptr) {
+        suspect_pins();
+    }
     if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {
         const bool is_frame_open = body_left_ > 0 && is_forwarding_;
         if (!is_frame_open && backend->is_at_rest()) {
@@ -210,7 +213,7 @@ void ClientSession::close() {
 }
 
 void ClientSession::drain() {
-    const bool is_at_rest_with_backend = state_ == ClientState::Active && is_session_mode() &&
+    const bool is_at_rest_with_backend = state_ == ClientState::Active && keeps_backend() &&
                                          backend_->is_at_rest() && body_left_ == 0;
     switch (state_) {
         case ClientState::Startup:
@@ -307,7 +310,7 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
 }
 
 void ClientSession::cancel(std::function<void()> on_done) {
-    if (state_ == ClientState::Active && backend_ != nullptr && !backend_->owed().empty()) {
+    if (state_ == ClientState::Active && backend_ != nullptr && backend_->owes_holder()) {
         pool_->cancel(*backend_, std::move(on_done));
         return;
     }
@@ -362,6 +365,13 @@ status::Connection ClientSession::describe(TimePoint now) const {
     }
     row.prepared_statements = statements_ == nullptr ? 0 : statements_->size();
     row.worker = static_cast<int>(worker_.index());
+    if (is_pinned()) {
+        for (const PinCause& pin : session_state_->pins) {
+            row.pins.push_back(
+                {std::string{name_of(pin.reason)}, unix_ms(pin.since, now), pin.statement});
+        }
+        row.remote_backend_pid = backend_ != nullptr ? backend_->process_id() : 0;
+    }
     return row;
 }
 

@@ -20,6 +20,7 @@
 #include "proxy/client_state.hpp"
 #include "proxy/client_statements.hpp"
 #include "proxy/console.hpp"
+#include "proxy/session_state.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -33,6 +34,13 @@
 namespace weir::proxy {
 
 class Worker;
+}  // namespace weir::proxy
+
+namespace weir::sql {
+struct SessionFacts;
+}
+
+namespace weir::proxy {
 
 /// A limit that every session keeps at hand.
 using ShortDuration = std::chrono::duration<std::uint32_t, std::milli>;
@@ -76,6 +84,9 @@ public:
     [[nodiscard]] bool is_logged_in() const { return cancel_pid_ != 0; }
 
     [[nodiscard]] ClientState state() const { return state_; }
+
+    /// @return whether part of its session is on its backend alone, which it therefore keeps
+    [[nodiscard]] bool is_pinned() const;
 
     [[nodiscard]] CancelKey cancel_key() const;
 
@@ -155,6 +166,7 @@ private:
     void return_prepared();
     void maybe_give_back();
     void give_back();
+    void settle_at_rest();
     void came_to_rest();
     void end_if_draining();
     void answer_refused(const protocol::ErrorFields& error);
@@ -193,6 +205,28 @@ private:
     void on_refusal_due(ByteView error) override;
     void on_statements_forgotten() override;
 
+    // What it leaves in its session (client_carry.cpp)
+    [[nodiscard]] bool carries_state() const;
+    [[nodiscard]] SessionState& session_state();
+    [[nodiscard]] bool keeps_backend() const;
+    [[nodiscard]] bool awaits_whole_text(const protocol::FrameHeader& header, ByteView rest) const;
+    [[nodiscard]] Begun forward_query(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] pool::SettingsPtr settings_after_reset(std::string_view name);
+    void learn_names(const sql::SessionFacts& facts);
+    [[nodiscard]] const RequestEffects& effects_of(const pool::Statement& statement);
+    void observe_statement(const pool::Statement& statement);
+    void observe_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    void observe_function_call();
+    void observe(const RequestEffects& effects, std::string_view text);
+    void note_reset(const sql::SessionFacts& facts);
+    [[nodiscard]] Begun forward_sync(const protocol::FrameHeader& header, ByteView rest);
+    void suspect_unseen(SessionEffects effects, std::uint64_t digest, std::string_view text);
+    [[nodiscard]] bool audit();
+    void suspect_pins();
+    void take_over(const pool::AuditResult& result);
+    void pin(SessionEffects reasons);
+    void on_audited(const pool::AuditResult& result) override;
+
     // pool::LeaseHolder (client_lease.cpp)
     void on_lease(pool::Backend& backend, Duration waited) override;
     void on_refused(const pool::LoginFailure& reason) override;
@@ -229,6 +263,7 @@ private:
     pool::Backend* backend_ = nullptr;
     pool::RequestBatch* outgoing_ = nullptr;  // of the relay() on the stack
     pool::SettingsPtr settings_;
+    std::unique_ptr<SessionState> session_state_;   // where it is more than it began as
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
     std::string user_;
     pool::HeldPlace user_place_;      // among its user's clients
@@ -244,9 +279,10 @@ private:
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
-    bool is_flush_missing_ = false;  // behind what it has sent: the backend may keep its answers
-    bool is_settling_ = false;       // a message is kept until what came before it is answered
-    bool has_executed_ = false;      // was its last message; kept up where statements have a limit
+    bool may_have_sequences_ = false;  // values of them, since it was lent its backend
+    bool is_flush_missing_ = false;    // behind what it has sent: the backend may keep its answers
+    bool is_settling_ = false;         // a message is kept until what came before it is answered
+    bool has_executed_ = false;        // was its last message; kept up where statements have a limit
     bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
     bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =

@@ -368,6 +368,7 @@ void Worker::add_sessions_to(status::Snapshot& snapshot,
     }
     sessions_.for_each([&](ClientSession& session) {
         ++snapshot.totals.clients_by_state[std::string{label_of(session.state())}];
+        snapshot.totals.pinned_clients += session.is_pinned() ? 1U : 0U;
         if (const auto row = rows.find(session.pool());
             row != rows.end() && session.state() != ClientState::Waiting) {
             ++(session.state() == ClientState::Active || session.state() == ClientState::Preparing
@@ -428,6 +429,10 @@ void Worker::add_counters_to(status::Totals& totals) const {
     totals.bytes_to_backends += counters_.bytes_to_backends.value();
     totals.cancels += counters_.cancels.value();
     totals.statement_timeouts += counters_.statement_timeouts.value();
+    for (std::size_t i = 0; i < kSessionEffects; ++i) {
+        totals.pins_by_reason[std::string{name_of(static_cast<SessionEffect>(i))}] +=
+            counters_.pins[i].value();
+    }
     for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) {
         totals.statement_buckets[i] += counters_.statement_time.bucket(i);
         totals.transaction_buckets[i] += counters_.transaction_time.bucket(i);

@@ -16,6 +16,7 @@
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
+#include "proxy/session_knowledge.hpp"
 #include "proxy/user_lookups.hpp"
 
 #include <array>
@@ -92,6 +93,8 @@ public:
 
     [[nodiscard]] pool::WorkerCounters& mutable_counters() { return counters_; }
 
+    [[nodiscard]] SessionKnowledge& knowledge() { return knowledge_; }
+
     [[nodiscard]] AuthCache& auth_cache() { return auth_cache_; }
 
     [[nodiscard]] UserLookups& user_lookups() { return *user_lookups_; }
@@ -160,6 +163,7 @@ private:
     net::EventLoop* loop_ = nullptr;  // lives on the thread's stack while it runs
     pool::SettingsTable settings_;
     pool::StatementTable statements_;
+    SessionKnowledge knowledge_;
     AuthCache auth_cache_;
     log::Allowance error_lines_{100};
     std::unique_ptr<pool::PoolSet> pools_;

@@ -46,6 +46,7 @@ public:
             facts_.is_local_set = false;
             facts_.reset_name.clear();
         }
+        facts_.effects.is_reset = !facts_.reset_name.empty();
         facts_.effects.digest = digest_.digest();
         return std::move(facts_);
     }

@@ -41,6 +41,7 @@ TEST_CASE("load: a small file gets every default of the contract") {
     CHECK(config.pool.check_after == 30s);
     CHECK(config.pool.idle_in_transaction_timeout == 0s);
     CHECK(config.pool.transaction_timeout == 0s);
+    CHECK(config.pool.state == weir::conf::SessionState::Carry);
     CHECK(config.pool.reset_query == "DISCARD ALL");
     CHECK(config.limits.max_message == 256ULL << 20U);
     CHECK(config.limits.client_buffer == 256ULL << 10U);
@@ -204,8 +205,6 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[ledger]\npath = \"\"\n",
                              "[[rule]]\nmatch = {}\n",
                              "[listen]\nreuse_port = true\n",
-                             "[pool]\nstate = \"carry\"\n",
-                             "[pool]\nstate = \"carry\"\n",
                              "[pool.read]\nmax = 3\n",
                              "[user.app]\npriority = 1\n"}) {
         CAPTURE(text);

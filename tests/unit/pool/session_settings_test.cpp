@@ -130,8 +130,30 @@ TEST_SUITE("session settings") {
         const SettingsMap applied{{"datestyle", "German"}};
         CHECK(change(nullptr, {{"timezone", "UTC"}}, 3, "SET x = 1") ==
               std::vector<std::string>{kResetAll, "Q SET x = 1", "P", "B timezone=UTC", "E", "S"});
-        CHECK(change(&applied, {}, 1, "SET x = 1") ==
-              std::vector<std::string>{"Q RESET \"datestyle\""});
+        CHECK(change(&applied, {}, 2, "SET x = 1") ==
+              std::vector<std::string>{kResetAll, "Q SET x = 1"});
+        CHECK(change(&applied, applied, 0, "SET x = 1").empty());
+    }
+
+    TEST_CASE("settings change: whose rights it has is given up first and taken on last") {
+        const SettingsMap weak{{"role", "weak"}, {"work_mem", "1MB"}};
+        const SettingsMap other{{"client_encoding", "LATIN1"},
+                                {"application_name", "x"},
+                                {"role", "weak"},
+                                {"session_authorization", "app"}};
+        CHECK(change(&weak, other, 2) ==
+              std::vector<std::string>{"Q RESET \"role\"; RESET \"work_mem\"",
+                                       "P",
+                                       "B client_encoding=LATIN1",
+                                       "E",
+                                       "B application_name=x",
+                                       "E",
+                                       "B session_authorization=app",
+                                       "E",
+                                       "B role=weak",
+                                       "E",
+                                       "S"});
+        CHECK(change(&weak, weak, 0).empty());
     }
 
     TEST_CASE("settings change: names are quoted and values travel as parameters") {

@@ -1,0 +1,205 @@
+// The part of Backend that looks after what clients leave in its session: suspects it, looks, and
+// takes it away.
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "pool/backend.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/message_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace weir::pool {
+
+using protocol::BackendMessage;
+using protocol::FrontendMessage;
+using protocol::ReplyAction;
+
+namespace {
+
+/// The catalog answers in a moment: a server that has not by then has stopped.
+constexpr std::chrono::seconds kAuditWithin{5};
+/// A setting longer than this is not carried about.
+constexpr std::size_t kAuditRowMax = std::size_t{64} * 1024;
+constexpr std::chrono::seconds kResetWithin{5};
+
+/// @return whether a statement with this tag may change what prepared statements return
+bool changes_results(std::string_view tag) {
+    static constexpr std::array<std::string_view, 7> kTags = {"ALTER TABLE",
+                                                              "ALTER TYPE",
+                                                              "ALTER VIEW",
+                                                              "ALTER DOMAIN",
+                                                              "ALTER MATERIALIZED VIEW",
+                                                              "ALTER FOREIGN TABLE",
+                                                              "CREATE VIEW"};
+    return std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
+}
+
+}  // namespace
+
+void Backend::suspect(SessionEffects known, SessionEffects unknown) {
+    if (env_.traits.carries_state) {
+        known_effects_ |= known;
+        unknown_effects_ |= unknown;
+    }
+}
+
+/// A statement of the holder's has come true. Its text has been looked at already where there was
+/// one: this is for what was hidden from us, and costs a comparison.
+void Backend::note_tag(std::string_view tag) {
+    const SessionEffects before = known_effects_;
+    switch (tag.front()) {
+        case 'A': has_changed_schema_ = has_changed_schema_ || changes_results(tag); break;
+        case 'C':
+            has_changed_schema_ = has_changed_schema_ || changes_results(tag);
+            if (tag.starts_with("CLOSE CURSOR")) {
+                known_effects_ |= SessionEffect::Cursors;
+            }
+            break;
+        case 'D':
+            if (tag == "DISCARD ALL") {
+                applied_ = nullptr;  // whatever was carried is gone from this backend
+            }
+            if (tag.starts_with("DISCARD")) {
+                known_effects_ |= SessionEffects::all().without(SessionEffect::Lasting);
+            } else if (tag.starts_with("DEALLOCATE")) {
+                known_effects_ |= SessionEffect::Statements;
+            } else if (tag.starts_with("DROP")) {
+                known_effects_ |= SessionEffect::Temporary;
+            } else if (tag == "DO") {
+                suspect({}, SessionEffects::all());
+            }
+            break;
+        case 'L':
+            if (tag == "LISTEN") {
+                known_effects_ |= SessionEffect::Channels;
+            } else if (tag == "LOAD") {
+                known_effects_ |= SessionEffect::Lasting;
+            }
+            break;
+        case 'P':
+            if (tag == "PREPARE") {
+                known_effects_ |= SessionEffect::Statements;
+            }
+            break;
+        case 'R':
+            if (tag == "RESET") {
+                applied_ = nullptr;
+                known_effects_ |= SessionEffect::Settings;
+            }
+            break;
+        case 'S':
+            if (tag == "SET" && local_sets_ > 0) {
+                --local_sets_;
+            } else if (tag == "SET") {
+                known_effects_ |= SessionEffect::Settings;
+            }
+            break;
+        case 'U':
+            if (tag == "UNLISTEN") {
+                known_effects_ |= SessionEffect::Channels;
+            }
+            break;
+        default: break;
+    }
+    if (!env_.traits.carries_state) {
+        known_effects_ = before;
+    }
+}
+
+/// @return whether this is a row of the answer to our own question
+bool Backend::is_audit_row(BackendMessage type, const protocol::FrameHeader& header) {
+    if (type != BackendMessage::DataRow || audit_ == nullptr || audit_->is_done()) {
+        return false;
+    }
+    if (header.length > kAuditRowMax) {
+        audit_->on_error();
+        return false;
+    }
+    return true;
+}
+
+void Backend::audit(const std::vector<std::string>& custom_settings) {
+    WEIR_CHECK(is_at_rest() && audit_ == nullptr);
+    const SessionEffects asked = suspected().without(SessionEffect::Lasting);
+    known_effects_ = unknown_effects_ = {};
+    audit_ = std::make_unique<SessionAudit>(asked, custom_settings, env_.traits.user);
+    holder_has_unnamed_ = false;  // a simple Query throws it away
+    env_.loop.set_deadline(deadline_, env_.loop.now() + kAuditWithin);
+    ask(audit_->sql());
+}
+
+void Backend::finish_audit() {
+    deadline_.clear();
+    const AuditResult result = std::exchange(audit_, nullptr)->take_result();
+    if (result.has_failed) {
+        known_effects_ |= result.asked;
+        log::info("session_not_audited", {{"backend", id_}, {"pid", process_id_}});
+    } else if (result.asked.has(SessionEffect::Settings)) {
+        // A reset has undone what connect_query set: that is only put right by a reset of all.
+        const bool is_known = applied_ != nullptr || env_.traits.connect_query.empty();
+        applied_ = is_known ? env_.settings.intern(result.settings) : nullptr;
+    }
+    if (holder_ != nullptr) {
+        holder_->on_audited(result);
+    } else {
+        known_effects_ |= result.present;
+        if (result.has_privileged_setting) {
+            known_effects_ |= SessionEffect::Settings;
+        }
+    }
+}
+
+/// Takes away what is suspected, kind by kind, so that prepared statements stay where they can.
+/// @return whether that takes more than the next client's prepare(): then there is an answer to
+/// wait for, or an end
+bool Backend::reset_suspected() {
+    const SessionEffects unknown = std::exchange(unknown_effects_, {});
+    const SessionEffects known = std::exchange(known_effects_, {});
+    if (known.has(SessionEffect::Lasting)) {
+        end(/*failure=*/nullptr);
+        return true;
+    }
+    applied_ = nullptr;
+    if (unknown.empty() && known == SessionEffects{SessionEffect::Settings}) {
+        return false;
+    }
+    env_.loop.set_deadline(deadline_, env_.loop.now() + kResetWithin);
+    if (!unknown.empty()) {
+        ask("DISCARD ALL");
+        return true;
+    }
+
+    struct Remedy {
+        SessionEffect effect;
+        std::string_view sql;
+    };
+
+    static constexpr std::array<Remedy, 5> kRemedies = {{
+        {SessionEffect::Temporary, "DISCARD TEMP"},
+        {SessionEffect::Cursors, "CLOSE ALL"},
+        {SessionEffect::Statements, "DEALLOCATE ALL"},
+        {SessionEffect::Channels, "UNLISTEN *"},
+        {SessionEffect::Locks, "SELECT pg_catalog.pg_advisory_unlock_all()"},
+    }};
+    for (const Remedy& remedy : kRemedies) {
+        if (known.has(remedy.effect)) {
+            ask(remedy.sql);
+        }
+    }
+    return true;
+}
+
+void Backend::reapply(const SettingsMap& settings) {
+    ByteWriter output;
+    static_cast<void>(write_settings_change(output, env_.settings.none().get(), settings, {}));
+    send_swallowed(output);
+}
+
+void Backend::forget_sequences() {
+    ask("DISCARD SEQUENCES");
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,151 @@
+#include "pool/session_audit.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+namespace weir::pool {
+
+namespace {
+
+/// Settings of a transaction: they end with it.
+constexpr std::array<std::string_view, 3> kOfTransaction = {
+    "transaction_deferrable", "transaction_isolation", "transaction_read_only"};
+
+constexpr std::size_t kColumns = 3;
+using Row = std::array<std::string_view, kColumns>;
+
+/// @return nothing where it is no row of three values; NULL comes out empty
+std::optional<Row> read_row(ByteView body) {
+    ByteReader reader{body};
+    const auto columns = reader.u16();
+    if (!columns || *columns != kColumns) {
+        return std::nullopt;
+    }
+    Row row;
+    for (std::string_view& value : row) {
+        const auto length = reader.i32();
+        if (!length) {
+            return std::nullopt;
+        }
+        if (*length < 0) {
+            continue;
+        }
+        const auto bytes = reader.take(static_cast<std::size_t>(*length));
+        if (!bytes) {
+            return std::nullopt;
+        }
+        value = as_text(*bytes);
+    }
+    return row;
+}
+
+/// Who it acts as is in no list. A custom setting that its session has never had, or has no more,
+/// is NULL or empty.
+std::string settings_query(const std::vector<std::string>& custom) {
+    std::string names;
+    for (const std::string& name : custom) {
+        names.append(names.empty() ? "" : ",").append(1, '\'').append(name).append(1, '\'');
+    }
+    std::string sql =
+        "SELECT CASE WHEN s.source OPERATOR(pg_catalog.<>) 'session' THEN 'known' WHEN s.context "
+        "OPERATOR(pg_catalog.=) 'superuser' AND pg_catalog.current_setting('is_superuser') "
+        "OPERATOR(pg_catalog.=) 'off' THEN 'privileged' ELSE 'setting' END, s.name, "
+        "pg_catalog.current_setting(s.name) FROM pg_catalog.pg_settings s WHERE s.source "
+        "OPERATOR(pg_catalog.=) 'session'";
+    if (!names.empty()) {
+        sql += " OR pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) ANY (ARRAY[" + names +
+               "]::pg_catalog.text[])";
+    }
+    sql +=
+        " UNION ALL SELECT 'role', 'role', pg_catalog.current_setting('role')"
+        " UNION ALL SELECT 'role', 'session_authorization', "
+        "pg_catalog.current_setting('session_authorization')";
+    for (const std::string& name : custom) {
+        sql.append(" UNION ALL SELECT 'custom', '")
+            .append(name)
+            .append("', pg_catalog.current_setting('")
+            .append(name)
+            .append("', true)");
+    }
+    return sql;
+}
+
+struct Question {
+    SessionEffect effect;
+    std::string_view sql;
+};
+
+constexpr std::array<Question, 5> kQuestions = {{
+    {SessionEffect::Temporary,
+     "SELECT 'temporary', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE "
+     "d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND "
+     "d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())"},
+    {SessionEffect::Cursors,
+     "SELECT 'cursor', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_cursors c WHERE "
+     "c.is_holdable)"},
+    {SessionEffect::Statements,
+     "SELECT 'prepared', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_prepared_statements p "
+     "WHERE p.from_sql)"},
+    {SessionEffect::Channels,
+     "SELECT 'listen', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_listening_channels())"},
+    {SessionEffect::Locks,
+     "SELECT 'advisory_lock', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE "
+     "l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.pid OPERATOR(pg_catalog.=) "
+     "pg_catalog.pg_backend_pid())"},
+}};
+
+}  // namespace
+
+SessionAudit::SessionAudit(SessionEffects asked,
+                           const std::vector<std::string>& custom_settings,
+                           std::string login_user)
+    : login_user_{std::move(login_user)} {
+    result_.asked = asked;
+    if (asked.has(SessionEffect::Settings)) {
+        sql_ = settings_query(custom_settings);
+    }
+    for (const Question& question : kQuestions) {
+        if (asked.has(question.effect)) {
+            sql_.append(sql_.empty() ? "" : " UNION ALL ").append(question.sql);
+        }
+    }
+}
+
+void SessionAudit::on_row(ByteView body) {
+    const auto row = read_row(body);
+    if (!row) {
+        result_.has_failed = true;
+        return;
+    }
+    const auto& [kind, name, value] = *row;
+    for (const Question& question : kQuestions) {
+        if (kind == name_of(question.effect)) {
+            result_.present |= question.effect;
+            return;
+        }
+    }
+    const std::string key = lower_case(name);
+    if (kind == "known") {
+        // Not a custom setting after all: its own row, which may follow, is of no interest.
+        result_.settings.erase(key);
+        known_.push_back(key);
+    } else if (kind == "role") {
+        const bool is_usual = key == "role" ? value == "none" : value == login_user_;
+        if (!is_usual) {
+            result_.settings.insert_or_assign(key, std::string{value});
+        }
+    } else if (kind == "custom") {
+        const bool is_known = std::find(known_.begin(), known_.end(), key) != known_.end();
+        if (!value.empty() && !is_known) {
+            result_.settings.try_emplace(key, value);
+        }
+    } else if (std::find(kOfTransaction.begin(), kOfTransaction.end(), key) ==
+               kOfTransaction.end()) {
+        result_.settings.insert_or_assign(key, std::string{value});
+        result_.has_privileged_setting = result_.has_privileged_setting || kind == "privileged";
+    }
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,340 @@
+// The part of ClientSession that looks after what a client leaves in its session: what can be is
+// carried to its next backend, for the rest it keeps the one it has.
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "protocol/frontend_views.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "sql/session_facts.hpp"
+
+namespace weir::proxy {
+
+using protocol::FrontendMessage;
+
+namespace {
+
+/// What is told of a statement that pins.
+constexpr std::size_t kCauseBytesMax = 256;
+/// An audit that fails so often in a row pins the client: nothing is known of its session.
+constexpr int kFailedAuditsMax = 3;
+/// Longer texts are not looked at: such a request is suspected of everything.
+constexpr std::size_t kTextBytesMax = std::size_t{16} * 1024;
+constexpr std::size_t kUnprovenMax = 64;
+constexpr std::size_t kCausesMax = 64;
+/// What may happen unseen. (What lasts as long as the server process leaves no trace in the
+/// catalog.)
+constexpr SessionEffects kUnseen = SessionEffects::all().without(SessionEffect::Lasting);
+
+}  // namespace
+
+/// @return whether what this client leaves in its session is ours to look after
+bool ClientSession::carries_state() const {
+    return pool_->plan().settings.state == conf::SessionState::Carry && !is_session_mode();
+}
+
+SessionState& ClientSession::session_state() {
+    if (session_state_ == nullptr) {
+        session_state_ = std::make_unique<SessionState>();
+        session_state_->startup = settings_;
+    }
+    return *session_state_;
+}
+
+bool ClientSession::is_pinned() const {
+    return session_state_ != nullptr && !session_state_->pinned.empty();
+}
+
+/// @return whether the client keeps its backend between transactions
+bool ClientSession::keeps_backend() const {
+    return is_session_mode() || is_pinned();
+}
+
+/// @return whether this message must be whole before it is looked at, and is not yet
+bool ClientSession::awaits_whole_text(const protocol::FrameHeader& header, ByteView rest) const {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    return (type == FrontendMessage::Query || type == FrontendMessage::Parse) &&
+           rest.size() < header.frame_bytes() && header.body_bytes() <= kTextBytesMax &&
+           carries_state();
+}
+
+/// A simple Query goes out; what is to follow it in our name goes out with it.
+ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& header,
+                                                  ByteView rest) {
+    Begun begun{Treatment::Forward};
+    const bool is_whole = rest.size() >= header.frame_bytes();
+    const auto query = is_whole
+                           ? std::optional{protocol::read_query(protocol::body_of(rest, header))}
+                           : std::nullopt;
+    pool::SettingsPtr reset;
+    if (query && *query) {
+        const std::string_view text = (*query)->sql;
+        const sql::SessionFacts facts = sql::session_facts(text);
+        learn_names(facts);
+        if (facts.is_local_set) {
+            backend_->expect_local_set();
+        }
+        observe(facts.effects, text);
+        if (!facts.reset_name.empty()) {
+            reset = settings_after_reset(facts.reset_name);
+        }
+    } else {
+        suspect_unseen(kUnseen, 0, {});
+    }
+    end_batch(FrontendMessage::Query);
+    backend_->will_send(FrontendMessage::Query);
+    if (reset != nullptr) {
+        outgoing_->add(rest.first(header.frame_bytes()));
+        flush_to_backend(*outgoing_);
+        backend_->reapply(*reset);
+        begun.used = header.frame_bytes();
+    }
+    return begun;
+}
+
+/// @return those of the settings that the session began with that a RESET leads back to
+pool::SettingsPtr ClientSession::settings_after_reset(std::string_view name) {
+    const pool::SettingsPtr& startup =
+        session_state_ == nullptr ? settings_ : session_state_->startup;
+    if (name == "all") {
+        return startup->empty() ? nullptr : startup;
+    }
+    const auto found = startup->find(name);
+    if (found == startup->end()) {
+        return nullptr;
+    }
+    return worker_.settings().intern({*found});
+}
+
+void ClientSession::learn_names(const sql::SessionFacts& facts) {
+    for (const std::string& name : facts.custom_settings) {
+        if (!worker_.knowledge().learn_custom_setting(name)) {
+            session_state().has_unnamed_setting = true;
+        }
+    }
+}
+
+/// A statement is about to be prepared or run: what is known of it, from its text.
+const RequestEffects& ClientSession::effects_of(const pool::Statement& statement) {
+    if (!statement.effects) {
+        const auto text = as_text(statement.definition);
+        const sql::SessionFacts facts = sql::session_facts(text.substr(0, text.find('\0')));
+        learn_names(facts);
+        statement.effects = facts.effects;
+    }
+    return *statement.effects;
+}
+
+/// A statement prepared by message is about to run.
+void ClientSession::observe_statement(const pool::Statement& statement) {
+    if (carries_state()) {
+        const RequestEffects& effects = effects_of(statement);
+        if (!effects.is_inert) {
+            const std::string_view definition = as_text(statement.definition);
+            const std::string_view text = definition.substr(0, definition.find('\0'));
+            observe(effects, text);
+            if (effects.is_reset) {
+                note_reset(sql::session_facts(text));
+            }
+        }
+    }
+}
+
+/// A Parse of the unnamed statement, which is passed through: its text is looked at now.
+void ClientSession::observe_unnamed(const protocol::FrameHeader& header, ByteView rest) {
+    if (!carries_state()) {
+        return;
+    }
+    const bool is_whole = rest.size() >= header.frame_bytes();
+    const auto parse = is_whole
+                           ? std::optional{protocol::read_parse(protocol::body_of(rest, header))}
+                           : std::nullopt;
+    if (!parse || !*parse) {
+        suspect_unseen(kUnseen, 0, {});
+        return;
+    }
+    const std::string_view text = (*parse)->sql;
+    const sql::SessionFacts facts = sql::session_facts(text);
+    learn_names(facts);
+    observe(facts.effects, text);
+    note_reset(facts);
+}
+
+/// A RESET by message: what it undoes too much is put right once its batch is over.
+void ClientSession::note_reset(const sql::SessionFacts& facts) {
+    if (facts.reset_name.empty()) {
+        return;
+    }
+    if (const pool::SettingsPtr reset = settings_after_reset(facts.reset_name); reset != nullptr) {
+        session_state().reset.insert(reset->begin(), reset->end());
+    }
+}
+
+/// Passes the Sync on, and behind it what a RESET before it has made necessary.
+ClientSession::Begun ClientSession::forward_sync(const protocol::FrameHeader& header,
+                                                 ByteView rest) {
+    end_batch(FrontendMessage::Sync);
+    backend_->will_send(FrontendMessage::Sync);
+    outgoing_->add(rest.first(header.frame_bytes()));
+    flush_to_backend(*outgoing_);
+    backend_->reapply(std::exchange(session_state_->reset, {}));
+    return {Treatment::Forward, header.frame_bytes()};
+}
+
+/// A function is called by its number.
+void ClientSession::observe_function_call() {
+    if (carries_state()) {
+        may_have_sequences_ = true;
+        suspect_unseen(kUnseen, 0, "(function call)");
+    }
+}
+
+void ClientSession::observe(const RequestEffects& effects, std::string_view text) {
+    if (effects.reads_sequences && !may_have_sequences_ && !is_pinned() &&
+        backend_->owed().empty()) {
+        flush_to_backend(*outgoing_);
+        backend_->forget_sequences();  // what is there is somebody else's
+    }
+    may_have_sequences_ = may_have_sequences_ || effects.may_advance_sequences;
+    if (effects.is_inert) {
+        return;
+    }
+    if (!effects.known.empty()) {
+        backend_->suspect(effects.known, {});
+        SessionState& mine = session_state();
+        mine.has_unnamed_setting = mine.has_unnamed_setting || effects.has_unnamed_setting;
+        for (std::size_t i = 0; i < kSessionEffects; ++i) {
+            const auto effect = static_cast<SessionEffect>(i);
+            if (effects.known.has(effect) && mine.causes.size() < kCausesMax) {
+                mine.causes.push_back({effect, {}, sql::without_literals(text, kCauseBytesMax)});
+            }
+        }
+    }
+    if (effects.is_opaque) {
+        suspect_unseen(kUnseen, 0, text);
+        return;
+    }
+    const SessionEffects unseen = worker_.knowledge().effects.suspicion(effects.digest);
+    if (!unseen.empty()) {
+        suspect_unseen(unseen, effects.digest, text);
+    }
+}
+
+/// @param digest of a request that is to be remembered for it; 0: none
+void ClientSession::suspect_unseen(SessionEffects effects,
+                                   std::uint64_t digest,
+                                   std::string_view text) {
+    backend_->suspect({}, effects);
+    SessionState& mine = session_state();
+    mine.unseen_cause = sql::without_literals(text, kCauseBytesMax);
+    if (digest != 0 && mine.unproven.size() < kUnprovenMax) {
+        mine.unproven.push_back(digest);
+    }
+}
+
+/// At rest: what the transaction has left behind is looked at before anybody else gets the backend.
+/// @return whether that is under way; on_audited() goes on
+bool ClientSession::audit() {
+    if (backend_->suspected().empty() || !carries_state()) {
+        return false;
+    }
+    suspect_pins();
+    const bool has_lasting = backend_->known_effects().has(SessionEffect::Lasting);
+    if (has_lasting) {
+        pin(SessionEffect::Lasting);
+    }
+    backend_->audit(worker_.knowledge().custom_settings);
+    return true;
+}
+
+/// What the client is pinned for is to be looked at, or taken away, with the rest.
+void ClientSession::suspect_pins() {
+    if (!is_pinned()) {
+        return;
+    }
+    // What EXECUTE has run has not been looked at.
+    const bool may_have_more = session_state_->pinned.has(SessionEffect::Statements);
+    backend_->suspect(session_state_->pinned, may_have_more ? kUnseen : SessionEffects{});
+}
+
+void ClientSession::on_audited(const pool::AuditResult& result) {
+    SessionState& mine = session_state();
+    if (result.has_failed) {
+        if (++mine.failed_audits >= kFailedAuditsMax) {
+            pin(result.asked);
+        }
+    } else {
+        mine.failed_audits = 0;
+        take_over(result);
+    }
+    if (state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest()) {
+        settle_at_rest();
+    }
+}
+
+/// The audit's word is the truth about the session from here on.
+void ClientSession::take_over(const pool::AuditResult& result) {
+    SessionState& mine = session_state();
+    SessionEffects found = result.present | (mine.pinned & result.asked);
+    if (result.asked.has(SessionEffect::Settings)) {
+        pool::SettingsMap settings = result.settings;
+        for (const auto& startup : *mine.startup) {
+            settings.insert(startup);  // what is reset is what the session began with
+        }
+        pool::SettingsPtr fresh = worker_.settings().intern(std::move(settings));
+        if (fresh != settings_) {
+            found |= SessionEffect::Settings;
+            settings_ = std::move(fresh);
+        }
+    }
+    if (!found.empty()) {
+        for (const std::uint64_t digest : mine.unproven) {
+            worker_.knowledge().effects.learn(digest, found);
+        }
+    }
+    mine.unproven.clear();
+    SessionEffects reasons = result.present;
+    if (result.has_privileged_setting || mine.has_unnamed_setting) {
+        reasons |= SessionEffect::Settings;
+    }
+    mine.pinned = mine.pinned & (reasons | SessionEffects::all().without(result.asked));
+    std::erase_if(mine.pins, [&](const PinCause& old) { return !mine.pinned.has(old.reason); });
+    pin(reasons);
+    mine.causes.clear();
+    mine.unseen_cause.clear();
+    if (!is_pinned() && settings_ == mine.startup && !mine.has_unnamed_setting) {
+        session_state_.reset();
+    }
+}
+
+void ClientSession::pin(SessionEffects reasons) {
+    SessionState& mine = session_state();
+    reasons = reasons.without(mine.pinned);
+    mine.pinned |= reasons;
+    for (std::size_t i = 0; i < kSessionEffects; ++i) {
+        const auto effect = static_cast<SessionEffect>(i);
+        if (!reasons.has(effect)) {
+            continue;
+        }
+        const auto cause =
+            std::find_if(mine.causes.rbegin(), mine.causes.rend(), [&](const PinCause& known) {
+                return known.reason == effect;
+            });
+        mine.pins.push_back({effect,
+                             worker_.loop().now(),
+                             cause == mine.causes.rend() ? mine.unseen_cause : cause->statement});
+        worker_.mutable_counters().pins[i].add();
+        log::debug("client_pinned",
+                   {{"client", id_},
+                    {"backend", backend_->id()},
+                    {"reason", name_of(effect)},
+                    {"statement", mine.pins.back().statement}});
+    }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/session_effects.hpp"
+#include "pool/session_settings.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weir::proxy {
+
+/// Why a client keeps its backend, or will if it is found that it has to.
+struct PinCause {
+    SessionEffect reason{};
+    TimePoint since{};
+    std::string statement;  ///< without its literals
+};
+
+/// What is kept of a client beyond its settings; a client has one once its session is more than
+/// how it began.
+struct SessionState {
+    pool::SettingsPtr startup;   ///< the settings its session began with: what RESET leads to
+    SessionEffects pinned;       ///< what only its backend has
+    std::vector<PinCause> pins;  ///< one for each of `pinned`
+
+    // Of what is not audited yet:
+    std::vector<PinCause> causes;         ///< requests whose words say what they do
+    std::string unseen_cause;             ///< the last one suspected of what is unseen
+    std::vector<std::uint64_t> unproven;  ///< digests of those
+    pool::SettingsMap reset;              ///< to be set again behind the next Sync
+    bool has_unnamed_setting = false;     ///< one was set whose name is not known
+    int failed_audits = 0;
+};
+
+}  // namespace weir::proxy
