@@ -37,6 +37,16 @@ bool changes_results(std::string_view tag) {
     return std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
 }
 
+/// @return whether this may be a setting that PostgreSQL does not list; anything else in it would
+/// not be taken for a setting's name at all
+bool is_custom_name(std::string_view name) {
+    return name.find('.') != std::string_view::npos &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
+                      c == '.';
+           });
+}
+
 }  // namespace
 
 void Backend::suspect(SessionEffects known, SessionEffects unknown) {
@@ -125,7 +135,17 @@ void Backend::audit(const std::vector<std::string>& custom_settings) {
     WEIR_CHECK(is_at_rest() && audit_ == nullptr);
     const SessionEffects asked = suspected().without(SessionEffect::Lasting);
     known_effects_ = unknown_effects_ = {};
-    audit_ = std::make_unique<SessionAudit>(asked, custom_settings, env_.traits.user);
+    std::vector<std::string> names = custom_settings;
+    if (applied_ != nullptr) {
+        for (const auto& [name, value] : *applied_) {
+            if (is_custom_name(name)) {
+                names.push_back(name);
+            }
+        }
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    audit_ = std::make_unique<SessionAudit>(asked, names, env_.traits.user);
     holder_has_unnamed_ = false;  // a simple Query throws it away
     env_.loop.set_deadline(deadline_, env_.loop.now() + kAuditWithin);
     ask(audit_->sql());
