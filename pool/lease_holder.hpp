@@ -56,7 +56,8 @@ public:
     virtual void on_reported(std::string_view lower_case_name, std::string_view value) = 0;
     /// Backend::audit() is through. Backend::applied() says which settings it has, if that was
     /// asked.
-    virtual void on_audited(const AuditResult& result) = 0;
+    virtual void on_audited(const AuditResult& /*result*/) {}
+
     /// A ReadyForQuery came and everything of that read has been passed on: time to see whether the
     /// backend is at rest. In statement mode a ReadyForQuery that tells of an open transaction is
     /// not passed on: see transaction_status().

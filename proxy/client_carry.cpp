@@ -275,6 +275,7 @@ void ClientSession::on_audited(const pool::AuditResult& result) {
     if (state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest()) {
         settle_at_rest();
     }
+    go_on_settled();  // a message may have been kept for the answer
 }
 
 /// The audit's word is the truth about the session from here on.

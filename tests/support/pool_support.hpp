@@ -103,7 +103,6 @@ public:
 
     void on_statements_forgotten() override {}
 
-    void on_audited(const pool::AuditResult& /*result*/) override {}
 
     void on_reply_end() override {
         ++ends;
