@@ -41,6 +41,7 @@ Backend::Backend(const Environment& environment, std::uint64_t id, DialRequest r
     : env_{environment},
       id_{id},
       request_{std::make_unique<DialRequest>(std::move(request))},
+      startup_{request_->startup != nullptr ? request_->startup : env_.settings.none()},
       opened_at_{env_.loop.now()} {
     env_.loop.set_deadline(deadline_, request_->due);
     connector_ = std::make_unique<net::Connector>(
@@ -53,6 +54,7 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
     : env_{environment},
       id_{parked.id},
       state_{BackendState::Idle},
+      startup_{env_.settings.intern(std::move(parked.startup))},
       applied_{parked.is_applied_known ? env_.settings.intern(std::move(parked.applied)) : nullptr},
       process_id_{parked.process_id},
       cancel_secret_{std::move(parked.cancel_secret)},
@@ -186,7 +188,7 @@ void Backend::finish_login() {
     process_id_ = login_->process_id();
     cancel_secret_ = login_->cancel_secret();
     parameters_ = login_->take_parameters();
-    applied_ = env_.settings.none();
+    applied_ = startup_;
     login_.reset();
     const std::string connect_query = request_->connect_query;
     transition(BackendEvent::LoggedIn);
@@ -313,7 +315,7 @@ void Backend::clean_on() {
         // Where it is not known what the reset has left, prepare() resets everything anew.
         const bool is_known = env_.traits.reset_query == "DISCARD ALL";
         known_effects_ = unknown_effects_ = {};
-        applied_ = is_known ? env_.settings.none() : nullptr;
+        applied_ = is_known ? startup_ : nullptr;
         env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
         ask(env_.traits.reset_query);
         if (is_known && !env_.traits.connect_query.empty()) {
@@ -372,6 +374,7 @@ ParkedBackend Backend::park() {
     parked.process_id = process_id_;
     parked.cancel_secret = cancel_secret_;
     parked.parameters = parameters_;
+    parked.startup = *startup_;
     parked.is_applied_known = applied_ != nullptr;
     if (applied_ != nullptr) {
         parked.applied = *applied_;
@@ -393,6 +396,7 @@ void Backend::on_closed(const Error& reason) {
         end(&failure);
         return;
     }
+    has_server_closed_ = true;
     lose(sqlstate::kConnectionFailure, "server conn crashed?");
 }
 
@@ -404,7 +408,8 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
         end(&failure);
         return;
     }
-    if (holder_ != nullptr && wanted_ == nullptr && statement_limit_ > Duration::zero()) {
+    if (holder_ != nullptr && wanted_ == nullptr && audit_ == nullptr &&
+        statement_limit_ > Duration::zero()) {
         on_statement_deadline();
         return;
     }
@@ -425,7 +430,8 @@ void Backend::lose(SqlState sqlstate, std::string message) {
         return;
     }
     LeaseHolder* holder = std::exchange(holder_, nullptr);
-    BackendLoss loss{expected_, status_, is_mid_frame(), {}};
+    BackendLoss loss{expected_, status_, is_mid_frame(), false, {}};
+    loss.has_server_closed = has_server_closed_;
     loss.reason = {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};
     if (last_words_) {
         loss.reason.detail = "server said: " + last_words_->message + " (SQLSTATE " +

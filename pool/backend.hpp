@@ -41,7 +41,8 @@ struct DialRequest {
     std::string database;
     Credentials credentials;
     std::vector<std::pair<std::string, std::string>>
-        parameters;  ///< startup parameters beside user and database
+        parameters;       ///< startup parameters beside user and database
+    SettingsPtr startup;  ///< what a client wants its session to begin with; among `parameters`
     std::string connect_query;
     net::TcpOptions tcp;
     TimePoint due;  ///< connected, logged in and prepared by then, or not at all
@@ -67,6 +68,7 @@ struct ParkedBackend {
     std::vector<std::byte> cancel_secret;
     ReportedParameters parameters;
     SettingsMap applied;
+    SettingsMap startup;
     bool is_applied_known = true;
     std::vector<StatementPtr> statements;
     TimePoint opened_at;
@@ -267,6 +269,9 @@ public:
 
     [[nodiscard]] const SettingsPtr& applied() const { return applied_; }
 
+    /// @return the clients' settings that its session began with
+    [[nodiscard]] const SettingsPtr& startup() const { return startup_; }
+
     /// Asks for LeaseHolder::on_progress() after the next read.
     void tell_progress() { is_progress_wanted_ = true; }
 
@@ -413,8 +418,9 @@ private:
     SettingsPtr wanted_;
     std::optional<protocol::ErrorFields> prepare_error_;
     std::optional<protocol::ErrorFields> last_words_;  // a FATAL that was not passed on
-    SettingsPtr applied_;                              // nullptr: unknown
-    std::unique_ptr<BackendStatements> statements_;    // made when first needed
+    SettingsPtr startup_;
+    SettingsPtr applied_;                            // nullptr: unknown
+    std::unique_ptr<BackendStatements> statements_;  // made when first needed
     bool holder_has_unnamed_ = false;
     bool has_changed_schema_ = false;  // by what is not committed yet
     /// What the holder has used was prepared at lower ones; only when it was prepared since the
@@ -428,6 +434,7 @@ private:
     std::unique_ptr<SessionAudit> audit_;  // under way
     int cancels_ = 0;
     bool must_end_ = false;
+    bool has_server_closed_ = false;
     bool is_overdue_ = false;     // the statement that runs: its cancel has been asked for
     bool has_timed_out_ = false;  // a statement; its cancel is still on its way
     Duration statement_limit_{};

@@ -174,6 +174,7 @@ BackendLogin::Status BackendLogin::on_error(ByteView body) {
     failure_.fields.detail = std::string{view->detail};
     failure_.fields.hint = std::string{view->hint};
     failure_.is_final = !is_transient(failure_.fields.sqlstate);
+    failure_.original.assign(body.begin(), body.end());
     return Status::Failed;
 }
 

@@ -26,6 +26,7 @@ struct LoginFailure {
     /// The backend itself answered, and asking again at once will give the same answer (wrong
     /// password, no such database).
     bool is_final = false;
+    std::vector<std::byte> original{};  ///< the body of the backend's own ErrorResponse, if any
 };
 
 /// Startup and authentication as a client of PostgreSQL, without I/O: frames in, bytes to send out.

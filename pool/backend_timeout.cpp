@@ -59,7 +59,7 @@ void Backend::forget_statement_limit() {
 void Backend::begin_statement() {
     statement_at_ = env_.loop.now();
     const TimePoint due = deadline_after(statement_at_, statement_limit_);
-    if (!deadline_.is_set() || deadline_.due() > due) {
+    if (audit_ == nullptr && (!deadline_.is_set() || deadline_.due() > due)) {
         env_.loop.set_deadline(deadline_, due);
     }
 }

@@ -22,6 +22,9 @@ struct BackendLoss {
         protocol::TransactionStatus::Idle;  ///< as of the last ReadyForQuery
     /// Part of a message has reached the client: its stream cannot be mended.
     bool is_mid_frame = false;
+    /// The server has ended the connection itself: what it had to say has been passed on where the
+    /// session is the client's alone.
+    bool has_server_closed = false;
     protocol::ErrorFields reason;  ///< for the client; severity is the client's business
 };
 
@@ -54,6 +57,7 @@ public:
     virtual void on_reply(const net::WriteBatch& batch) = 0;
     /// The client's own statement has changed a reported setting.
     virtual void on_reported(std::string_view lower_case_name, std::string_view value) = 0;
+
     /// Backend::audit() is through. Backend::applied() says which settings it has, if that was
     /// asked.
     virtual void on_audited(const AuditResult& /*result*/) {}
@@ -76,6 +80,10 @@ public:
     virtual void on_backend_drained() = 0;
     /// The backend is gone and the lease over.
     virtual void on_backend_lost(const BackendLoss& loss) = 0;
+
+    /// @return the settings that its backend's session must have begun with, so that RESET leads to
+    /// them: interned; nullptr: none but the pool's own
+    [[nodiscard]] virtual SettingsPtr wanted_startup() const { return nullptr; }
 
     /// Set by the pool while the holder waits in its line.
     TimePoint waiting_since{};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace weir::pool {
 
@@ -20,6 +21,7 @@ constexpr std::size_t kWelcomesMax = 256;
 
 std::uint64_t PoolPlan::generation() const {
     std::string text = endpoint.text() + '\0' + dbname + '\0' + connect_query;
+    text += settings.mode == conf::PoolMode::Session ? "\0session" : "\0shared";
     for (const auto& [name, value] : startup_settings) {
         text.append(1, '\0').append(name).append(1, '\0').append(value);
     }
@@ -61,6 +63,7 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
       schema_epoch_{env_.schema_epochs.find_or_add(key_.database)},
       credentials_{plan_.credentials},
+      last_startup_{env_.settings.none()},
       last_client_at_{env_.loop.now()} {}
 
 Backend::Environment Pool::backend_environment() {
@@ -85,6 +88,7 @@ Pool::~Pool() {
 
 void Pool::acquire(LeaseHolder& holder) {
     counters_.add(PoolEvent::AcquireRequest);
+    last_startup_ = startup_for(holder);
     if (waiters_.empty() && lend_idle(holder, Duration::zero())) {
         return;
     }
@@ -205,10 +209,35 @@ bool Pool::is_check_due(const Backend& idle, TimePoint now) const {
     return check_after > Duration::zero() && now - idle.idle_since() > check_after;
 }
 
+/// @return whether clients have backends of their own, which began with their own settings
+bool Pool::has_own_sessions() const {
+    return traits_.mode == BackendTraits::Mode::Session;
+}
+
+SettingsPtr Pool::startup_for(const LeaseHolder& holder) const {
+    SettingsPtr wanted = has_own_sessions() ? holder.wanted_startup() : nullptr;
+    return wanted != nullptr ? wanted : env_.settings.none();
+}
+
+/// @return the idle backend that was used last among those that will do; nullptr: none
+Backend* Pool::find_idle(const LeaseHolder& holder) {
+    if (!has_own_sessions()) {
+        return list(BackendState::Idle).front();
+    }
+    const SettingsPtr wanted = startup_for(holder);
+    Backend* found = nullptr;
+    list(BackendState::Idle).for_each([&](Backend& backend) {
+        if (found == nullptr && backend.startup() == wanted) {
+            found = &backend;
+        }
+    });
+    return found;
+}
+
 /// @return whether the holder has a backend now
 bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
     const TimePoint now = env_.loop.now();
-    while (Backend* backend = list(BackendState::Idle).front()) {
+    while (Backend* backend = find_idle(holder)) {
         if (must_retire(*backend, now)) {
             backend->close();
             continue;
@@ -236,6 +265,13 @@ void Pool::serve() {
         return;
     }
     is_serving_ = true;
+    if (has_own_sessions()) {
+        serve_matching();
+        is_serving_ = false;
+        grow();
+        announce();
+        return;
+    }
     const TimePoint now = env_.loop.now();
     while (LeaseHolder* holder = waiters_.front()) {
         if (!lend_idle(*holder, now - holder->waiting_since)) {
@@ -246,11 +282,26 @@ void Pool::serve() {
     announce();
 }
 
+/// Whoever has waited longest may want another backend than the one that is there.
+void Pool::serve_matching() {
+    const TimePoint now = env_.loop.now();
+    std::vector<LeaseHolder*> waiting;
+    waiters_.for_each([&](LeaseHolder& holder) { waiting.push_back(&holder); });
+    for (LeaseHolder* holder : waiting) {
+        if (list(BackendState::Idle).empty()) {
+            return;
+        }
+        if (holder->is_linked() && find_idle(*holder) != nullptr) {
+            static_cast<void>(lend_idle(*holder, now - holder->waiting_since));
+        }
+    }
+}
+
 /// What the server reports to a session without settings of its own; what some client has set there
 /// must never be told to others.
 void Pool::learn_defaults(const Backend& backend) {
-    if (defaults_.empty() && backend.generation() == generation_ && backend.applied() != nullptr &&
-        backend.applied()->empty()) {
+    if (defaults_.empty() && backend.generation() == generation_ && backend.startup()->empty() &&
+        backend.applied() != nullptr && backend.applied()->empty()) {
         defaults_ = backend.parameters();
     }
 }

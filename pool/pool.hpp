@@ -129,10 +129,6 @@ public:
     /// How to log in, learnt from a client that proved itself.
     void learn(const Credentials& credentials);
 
-    /// What the client of a replication pool, which has but one, asked for in its startup packet:
-    /// its connection is opened with that.
-    void begin_with(const SettingsPtr& settings) { startup_settings_ = settings; }
-
     /// @return what a new client is told about the server's settings; nullptr while no backend has
     /// told us
     [[nodiscard]] const ReportedParameters* welcome_for(const SettingsPtr& settings) const;
@@ -198,15 +194,24 @@ private:
     [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now) const;
     [[nodiscard]] bool is_check_due(const Backend& idle, TimePoint now) const;
     [[nodiscard]] bool lend_idle(LeaseHolder& holder, Duration waited);
+    [[nodiscard]] SettingsPtr startup_for(const LeaseHolder& holder) const;
+    [[nodiscard]] Backend* find_idle(const LeaseHolder& holder);
+    [[nodiscard]] bool has_own_sessions() const;
     void serve();
+    void serve_matching();
     [[nodiscard]] bool hand_to_older_waiter(Backend& backend);
     void park_for(Backend& backend, unsigned worker);
     void grow();
+    void grow_matching();
+    [[nodiscard]] bool may_dial_now() const;
+    [[nodiscard]] bool make_place(const LeaseHolder& holder);
+    [[nodiscard]] bool close_unwanted_idle();
+    void refuse_matching(const SettingsPtr& startup, const LoginFailure& failure);
     [[nodiscard]] bool take_place(unsigned max);
     void give_place_back();
     void wake_oldest_peer();
     [[nodiscard]] bool has_peers() const;
-    void dial();
+    void dial(const SettingsPtr& startup);
     void learn_defaults(const Backend& backend);
     [[nodiscard]] Backend::Environment backend_environment();
     void announce();
@@ -232,7 +237,7 @@ private:
     BudgetPtr user_budget_;
     SchemaEpochPtr schema_epoch_;
     Credentials credentials_;
-    SettingsPtr startup_settings_;  // nullptr where clients share
+    SettingsPtr last_startup_;  // that a client wanted: what is opened ahead is opened with it
     PoolCounters counters_;
     std::uint64_t clients_ = 0;
     TimePoint last_client_at_{};

@@ -5,7 +5,9 @@
 #include "pool/pool.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
+#include <vector>
 
 namespace weir::pool {
 
@@ -42,6 +44,13 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
               {{"pool", key_.database + "/" + key_.user},
                {"sqlstate", failure->fields.sqlstate.text()},
                {"reason", failure->fields.message}});
+    if (failure->is_final && has_own_sessions()) {
+        // It may be what this client wants its session to begin with: others are not to suffer.
+        refuse_matching(backend.startup(), *failure);
+        grow();
+        schedule();
+        return;
+    }
     last_failure_ = *failure;
     if (failing_since_ == kNever) {
         failing_since_ = now;
@@ -62,11 +71,20 @@ std::size_t Pool::opening() const {
            list(BackendState::Preparing).size();
 }
 
+/// @return whether the server may be asked for another backend at this moment
+bool Pool::may_dial_now() const {
+    return !last_failure_ || env_.loop.now() >= retry_at_;
+}
+
 void Pool::grow() {
-    const TimePoint now = env_.loop.now();
-    if (last_failure_ && now < retry_at_) {
+    if (!may_dial_now()) {
         return;
     }
+    if (has_own_sessions()) {
+        grow_matching();
+        return;
+    }
+    const TimePoint now = env_.loop.now();
     // A server that has just refused is asked by one at a time.
     const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
     while (opening() < at_once &&
@@ -76,21 +94,68 @@ void Pool::grow() {
             idle->check(kCheckWithin);  // one that is there may be as good as a new one
             continue;
         }
-        unsigned max = plan_.settings.max;
-        const bool may_use_reserve =
-            now - waiters_.front()->waiting_since >= plan_.settings.reserve_after;
-        if (max != 0 && may_use_reserve) {
-            max += plan_.settings.reserve;
+        if (!make_place(*waiters_.front())) {
+            return;
         }
-        if (!take_place(max)) {
-            announce();
-            if (!take_place(max)) {  // one may have been given back before we were seen waiting
-                ask_peers();
-                return;
-            }
-        }
-        dial();
+        dial(env_.settings.none());
     }
+}
+
+/// Each client needs a backend that began as its own session did: one is opened for every waiter
+/// that none is being opened for.
+void Pool::grow_matching() {
+    std::map<SettingsPtr, std::size_t> coming;
+    for (const BackendState state : {BackendState::Connecting,
+                                     BackendState::LoggingIn,
+                                     BackendState::Preparing,
+                                     BackendState::Checking}) {
+        list(state).for_each([&](const Backend& backend) { ++coming[backend.startup()]; });
+    }
+    std::vector<LeaseHolder*> waiting;
+    waiters_.for_each([&](LeaseHolder& holder) { waiting.push_back(&holder); });
+    const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
+    for (LeaseHolder* holder : waiting) {
+        const SettingsPtr startup = startup_for(*holder);
+        if (std::size_t& count = coming[startup]; count > 0) {
+            --count;
+            continue;
+        }
+        if (opening() >= at_once || !make_place(*holder)) {
+            return;
+        }
+        dial(startup);
+    }
+}
+
+/// Takes a place in all limits for one more backend, for the sake of this waiter.
+bool Pool::make_place(const LeaseHolder& holder) {
+    unsigned max = plan_.settings.max;
+    const bool may_use_reserve =
+        env_.loop.now() - holder.waiting_since >= plan_.settings.reserve_after;
+    if (max != 0 && may_use_reserve) {
+        max += plan_.settings.reserve;
+    }
+    if (take_place(max) || (close_unwanted_idle() && take_place(max))) {
+        return true;
+    }
+    announce();
+    if (take_place(max)) {  // one may have been given back before we were seen waiting
+        return true;
+    }
+    ask_peers();
+    return false;
+}
+
+/// An idle backend that began as no waiting client's session did makes room for one that will.
+bool Pool::close_unwanted_idle() {
+    if (!has_own_sessions()) {
+        return false;
+    }
+    Backend* unwanted = list(BackendState::Idle).back();
+    if (unwanted != nullptr) {
+        unwanted->close();
+    }
+    return unwanted != nullptr;
 }
 
 bool Pool::take_place(unsigned max) {
@@ -118,18 +183,18 @@ void Pool::give_place_back() {
     wake_oldest_peer();
 }
 
-void Pool::dial() {
+/// @param startup a client's settings that the session is to begin with
+void Pool::dial(const SettingsPtr& startup) {
     DialRequest request;
     request.endpoint = plan_.endpoint;
     request.user = key_.user;
     request.database = plan_.dbname;
     request.credentials = credentials_;
     SettingsMap settings{plan_.startup_settings.begin(), plan_.startup_settings.end()};
-    if (startup_settings_ != nullptr) {
-        for (const auto& [name, value] : *startup_settings_) {
-            settings.insert_or_assign(name, value);
-        }
+    for (const auto& [name, value] : *startup) {
+        settings.insert_or_assign(name, value);
     }
+    request.startup = startup;
     request.parameters.assign(settings.begin(), settings.end());
     if (!plan_.replication.empty()) {
         request.parameters.emplace_back("replication", plan_.replication);
@@ -156,13 +221,29 @@ void Pool::keep_minimum() {
     }
     while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 &&
            take_place(plan_.settings.min)) {
-        dial();
+        dial(last_startup_);
     }
 }
 
 void Pool::refuse(LeaseHolder& holder, const LoginFailure& failure) {
     counters_.add(PoolEvent::AcquireFail);
     holder.on_refused(failure);
+}
+
+void Pool::refuse_matching(const SettingsPtr& startup, const LoginFailure& failure) {
+    std::vector<LeaseHolder*> refused;
+    waiters_.for_each([&](LeaseHolder& holder) {
+        if (startup_for(holder) == startup) {
+            refused.push_back(&holder);
+        }
+    });
+    for (LeaseHolder* holder : refused) {
+        if (holder->is_linked()) {
+            holder->unlink();
+            refuse(*holder, failure);
+        }
+    }
+    announce();
 }
 
 void Pool::refuse_all(const LoginFailure& failure) {

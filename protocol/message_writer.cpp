@@ -108,6 +108,11 @@ void write_error(ByteWriter& writer, const ErrorFields& fields) {
     write_error_fields(writer, BackendMessage::ErrorResponse, fields);
 }
 
+void write_error_body(ByteWriter& writer, ByteView body) {
+    const MessageFrame frame{writer, BackendMessage::ErrorResponse};
+    writer.raw(body);
+}
+
 void write_error_reworded(ByteWriter& writer, ByteView body, std::string_view message) {
     const MessageFrame frame{writer, BackendMessage::ErrorResponse};
     ByteReader reader{body};

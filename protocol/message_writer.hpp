@@ -36,6 +36,9 @@ void write_ready_for_query(ByteWriter& writer, TransactionStatus status);
 
 /// Writes both severities, 'S' and 'V'; we do not translate, so they are the same word.
 void write_error(ByteWriter& writer, const ErrorFields& fields);
+/// Writes a backend's error as it said it.
+/// @param body an ErrorResponse's
+void write_error_body(ByteWriter& writer, ByteView body);
 /// Writes a backend's error with another message text, and all its other fields.
 /// @param body an ErrorResponse's that read_error() understands
 void write_error_reworded(ByteWriter& writer, ByteView body, std::string_view message);

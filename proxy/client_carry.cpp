@@ -46,6 +46,14 @@ SessionState& ClientSession::session_state() {
     return *session_state_;
 }
 
+/// A client that has its backend from login to end has one that began as its own session.
+pool::SettingsPtr ClientSession::wanted_startup() const {
+    if (!is_session_mode()) {
+        return nullptr;
+    }
+    return session_state_ == nullptr ? settings_ : session_state_->startup;
+}
+
 bool ClientSession::is_pinned() const {
     return session_state_ != nullptr && !session_state_->pinned.empty();
 }

@@ -33,11 +33,7 @@ void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     if (state_ == ClientState::Waiting) {
         transition(ClientEvent::BackendLent);
     }
-    const bool is_replicating = !pool_->key().replication.empty();
-    if (is_replicating) {
-        backend_->set_applied(settings_);  // went into its startup message
-    }
-    const bool is_welcoming = state_ == ClientState::Welcoming && !is_replicating;
+    const bool is_welcoming = state_ == ClientState::Welcoming && !is_session_mode();
     if (backend_->prepare(is_welcoming ? welcome_settings() : settings_)) {
         on_prepared();
     }
@@ -61,15 +57,12 @@ void ClientSession::on_long_wait() {
 
 void ClientSession::on_prepared() {
     if (state_ == ClientState::Welcoming) {
-        const pool::ReportedParameters parameters = backend_->parameters();
-        pool_->remember_welcome(welcome_settings(), parameters);
-        if (!pool_->key().replication.empty()) {
-            send_welcome(parameters);
-            if (state_ == ClientState::Idle) {
-                transition(ClientEvent::BackendLent);
-            }
+        if (is_session_mode()) {
+            send_own_welcome();
             return;
         }
+        const pool::ReportedParameters parameters = backend_->parameters();
+        pool_->remember_welcome(welcome_settings(), parameters);
         return_prepared();
         send_welcome(parameters);
         return;
@@ -107,7 +100,7 @@ void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
 
 void ClientSession::on_refused(const pool::LoginFailure& reason) {
     if (state_ == ClientState::Welcoming) {
-        login_failed(reason.fields.sqlstate, reason.fields.message, "backend");
+        refuse_login(reason);
         return;
     }
     protocol::ErrorFields error = reason.fields;
@@ -264,7 +257,7 @@ void ClientSession::refuse_open_transaction() {
                                       {},
                                       {}};
     forget_pending_statements();
-    pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, error};
+    pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, false, error};
     ByteWriter output;
     protocol::write_error(output, error);
     protocol::write_ready_for_query(output, TransactionStatus::Idle);
@@ -292,8 +285,10 @@ void ClientSession::on_progress() {
 }
 
 void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
-    // Part of the session was its backend's alone, or was still to be learnt from it.
-    const bool is_session_lost = is_pinned() || !backend_->known_effects().empty();
+    // Part of the session was its backend's alone, or was still to be learnt from it. (What an open
+    // transaction has done is undone: that is told as such.)
+    const bool is_session_lost = is_pinned() || (loss.status == TransactionStatus::Idle &&
+                                                 !backend_->known_effects().empty());
     backend_ = nullptr;
     forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);
@@ -303,6 +298,12 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     }
     if (state_ == ClientState::Welcoming) {
         login_failed(loss.reason.sqlstate, loss.reason.message, "backend");
+        return;
+    }
+    if (is_session_mode() && loss.has_server_closed) {
+        // It ends as it would have directly: with the server's own last words, or without a word.
+        transition(ClientEvent::EndBegan);
+        close_when_sent();
         return;
     }
     if (is_session_mode() || is_session_lost) {

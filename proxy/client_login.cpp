@@ -385,13 +385,9 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     }
     read_limits();
     settings_ = worker_.settings().intern(wishes.settings);
-    if (!key.replication.empty()) {
-        pool_->begin_with(settings_);
-    }
     transition(ClientEvent::Authenticated);
-    if (const auto* welcome =
-            key.replication.empty() ? pool_->welcome_for(welcome_settings()) : nullptr;
-        welcome != nullptr) {
+    const auto* welcome = is_session_mode() ? nullptr : pool_->welcome_for(welcome_settings());
+    if (welcome != nullptr) {
         send_welcome(pool::ReportedParameters{*welcome});
         return;
     }
@@ -406,6 +402,52 @@ pool::SettingsPtr ClientSession::welcome_settings() const {
         return settings_;
     }
     return worker_.settings().without(settings_, pool::kApplicationName);
+}
+
+/// The client has a backend of its own from here to its end: it is told what that one said.
+void ClientSession::send_own_welcome() {
+    transition(ClientEvent::Welcomed);
+    transition(ClientEvent::BackendLent);
+    cancel_pid_ = backend_->process_id();
+    worker_.register_cancel_key(*this, cancel_pid_);
+    pool_->client_came();
+    ByteWriter output;
+    protocol::write_authentication_ok(output);
+    for (const auto& [key, value] : backend_->parameters()) {
+        protocol::write_parameter_status(output, key, value);
+    }
+    protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
+    protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
+    login_.reset();
+    deadline_.clear();
+    send(output);
+    log::debug("client_login",
+               {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
+    if (!is_relaying_) {
+        resume_held();
+    }
+}
+
+/// No backend for a client that has just proved who it is: it hears what the server said, to the
+/// letter.
+void ClientSession::refuse_login(const pool::LoginFailure& failure) {
+    if (failure.original.empty()) {
+        login_failed(failure.fields.sqlstate, failure.fields.message, "backend");
+        return;
+    }
+    worker_.count_failed_login("backend");
+    worker_.mutable_counters().errors.add(failure.fields.sqlstate);
+    log::info("client_login_failed",
+              {{"client", id_},
+               {"user", user_},
+               {"reason", "backend"},
+               {"message", failure.fields.message}});
+    pool_ = nullptr;  // not one of its clients yet
+    transition(ClientEvent::EndBegan);
+    ByteWriter output;
+    protocol::write_error_body(output, failure.original);
+    send(output);
+    close_when_sent();
 }
 
 void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {

@@ -208,7 +208,7 @@ void ClientSession::close() {
     if (is_counted_) {
         worker_.shared().clients.fetch_sub(1);
     }
-    worker_.forget_cancel_key(cancel_pid_);
+    worker_.forget_cancel_key(cancel_pid_, *this);
     worker_.remove(*this);
 }
 

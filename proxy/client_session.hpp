@@ -145,6 +145,8 @@ private:
     [[nodiscard]] bool take_places(const conf::Config& config,
                                    const conf::DatabaseSettings& database);
     void send_welcome(const pool::ReportedParameters& parameters);
+    void send_own_welcome();
+    void refuse_login(const pool::LoginFailure& failure);
     [[nodiscard]] pool::SettingsPtr welcome_settings() const;
     void login_failed(SqlState sqlstate, std::string message, const char* reason);
 
@@ -226,6 +228,7 @@ private:
     void take_over(const pool::AuditResult& result);
     void pin(SessionEffects reasons);
     void on_audited(const pool::AuditResult& result) override;
+    [[nodiscard]] pool::SettingsPtr wanted_startup() const override;
 
     // pool::LeaseHolder (client_lease.cpp)
     void on_lease(pool::Backend& backend, Duration waited) override;
@@ -282,7 +285,7 @@ private:
     bool may_have_sequences_ = false;  // values of them, since it was lent its backend
     bool is_flush_missing_ = false;    // behind what it has sent: the backend may keep its answers
     bool is_settling_ = false;         // a message is kept until what came before it is answered
-    bool has_executed_ = false;        // was its last message; kept up where statements have a limit
+    bool has_executed_ = false;  // was its last message; kept up where statements have a limit
     bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
     bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =

@@ -16,7 +16,9 @@ namespace weir::proxy {
 namespace {
 
 constexpr std::chrono::seconds kSweepEvery{10};
-/// A cancel key's process id: six bits of worker, 25 random ones; positive, as PostgreSQL's are.
+/// A cancel key's process id: six bits of worker, one that no server's has, 24 random ones;
+/// positive, as PostgreSQL's are.
+constexpr std::uint32_t kOwnPidBit = 1U << 24U;
 constexpr unsigned kRandomPidBits = 25;
 constexpr std::uint32_t kRandomPidMask = (1U << kRandomPidBits) - 1;
 
@@ -243,47 +245,72 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
 std::uint32_t Worker::register_cancel_key(ClientSession& session) {
     for (;;) {
         const std::uint32_t process_id =
-            (index_ << kRandomPidBits) | (random_u32() & kRandomPidMask);
-        if (process_id != 0 && cancel_keys_.emplace(process_id, &session).second) {
+            (index_ << kRandomPidBits) | kOwnPidBit | (random_u32() & kRandomPidMask);
+        if (!cancel_keys_.contains(process_id)) {
+            cancel_keys_.emplace(process_id, &session);
             return process_id;
         }
     }
 }
 
-void Worker::forget_cancel_key(std::uint32_t process_id) {
-    cancel_keys_.erase(process_id);
+void Worker::register_cancel_key(ClientSession& session, std::uint32_t process_id) {
+    cancel_keys_.emplace(process_id, &session);
+}
+
+void Worker::forget_cancel_key(std::uint32_t process_id, const ClientSession& session) {
+    const auto [first, last] = cancel_keys_.equal_range(process_id);
+    const auto mine =
+        std::find_if(first, last, [&](const auto& key) { return key.second == &session; });
+    if (mine != last) {
+        cancel_keys_.erase(mine);
+    }
 }
 
 std::vector<std::byte> Worker::cancel_secret(const ClientSession& session) const {
     return secret_of(session.cancel_key(), shared_.cancel_secret);
 }
 
+/// Our own process ids say which worker is meant; a server's may be any worker's, so each is asked
+/// in turn.
 void Worker::route_cancel(std::uint32_t process_id,
                           std::vector<std::byte> secret,
                           std::function<void()> on_done) {
-    const unsigned target = process_id >> kRandomPidBits;
-    if (target >= shared_.workers.size()) {
-        on_done();
-        return;
-    }
-    auto answer = [this, on_done = std::move(on_done)] { loop_->post(on_done); };
-    shared_.workers[target]->post(
-        [process_id, secret = std::move(secret), answer = std::move(answer)](Worker& worker) {
-            worker.cancel_here(process_id, secret, answer);
-        });
+    const bool is_own = (process_id & kOwnPidBit) != 0;
+    auto request = std::make_shared<CancelRequest>();
+    request->process_id = process_id;
+    request->secret = std::move(secret);
+    request->next = is_own ? process_id >> kRandomPidBits : 0;
+    request->end = is_own ? request->next + 1 : shared_.workers.size();
+    request->on_done = [this, on_done = std::move(on_done)] { loop_->post(on_done); };
+    ask_next(shared_, request);
 }
 
-void Worker::cancel_here(std::uint32_t process_id,
-                         const std::vector<std::byte>& secret,
-                         std::function<void()> on_done) {
-    const auto found = cancel_keys_.find(process_id);
-    if (found == cancel_keys_.end() ||
-        !is_secret_of(found->second->cancel_key(), shared_.cancel_secret, secret)) {
-        log::info("cancel_refused", {{"pid", process_id}});
-        on_done();
+void Worker::ask_next(Shared& shared, const std::shared_ptr<CancelRequest>& request) {
+    if (request->next >= request->end || request->next >= shared.workers.size()) {
+        log::info("cancel_refused", {{"pid", request->process_id}});
+        request->on_done();
         return;
     }
-    found->second->cancel(std::move(on_done));
+    shared.workers[request->next++]->post([&shared, request](Worker& worker) {
+        if (!worker.cancel_here(request->process_id, request->secret, request->on_done)) {
+            ask_next(shared, request);
+        }
+    });
+}
+
+/// @return whether a session here has this key; then `on_done` runs once its work is done
+bool Worker::cancel_here(std::uint32_t process_id,
+                         const std::vector<std::byte>& secret,
+                         const std::function<void()>& on_done) {
+    const auto [first, last] = cancel_keys_.equal_range(process_id);
+    const auto found = std::find_if(first, last, [&](const auto& key) {
+        return is_secret_of(key.second->cancel_key(), shared_.cancel_secret, secret);
+    });
+    if (found == last) {
+        return false;
+    }
+    found->second->cancel(on_done);
+    return true;
 }
 
 unsigned Worker::worker_count() const {

@@ -115,7 +115,9 @@ public:
 
     /// Gives the session a process id for its cancel key; the secret follows from the whole key.
     [[nodiscard]] std::uint32_t register_cancel_key(ClientSession& session);
-    void forget_cancel_key(std::uint32_t process_id);
+    /// The same for one that is told its server's process id.
+    void register_cancel_key(ClientSession& session, std::uint32_t process_id);
+    void forget_cancel_key(std::uint32_t process_id, const ClientSession& session);
     [[nodiscard]] std::vector<std::byte> cancel_secret(const ClientSession& session) const;
     /// Finds the worker and the session a cancel request is for; `on_done` runs on this worker's
     /// thread.
@@ -128,9 +130,20 @@ public:
 private:
     void run(std::promise<void>& started);
     void add_client_here(net::Fd fd);
-    void cancel_here(std::uint32_t process_id,
-                     const std::vector<std::byte>& secret,
-                     std::function<void()> on_done);
+
+    /// A cancel request on its way from worker to worker.
+    struct CancelRequest {
+        std::uint32_t process_id = 0;
+        std::vector<std::byte> secret;
+        std::size_t next = 0;  ///< worker to be asked
+        std::size_t end = 0;
+        std::function<void()> on_done;
+    };
+
+    static void ask_next(Shared& shared, const std::shared_ptr<CancelRequest>& request);
+    [[nodiscard]] bool cancel_here(std::uint32_t process_id,
+                                   const std::vector<std::byte>& secret,
+                                   const std::function<void()>& on_done);
     [[nodiscard]] pool::PoolPlan plan_for(const pool::PoolKey& key,
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
@@ -171,7 +184,8 @@ private:
     net::Deadline sweep_{*this};
     IntrusiveList<ClientSession>
         sessions_;  // owns them: no second index, an idle client is to cost little
-    std::unordered_map<std::uint32_t, ClientSession*> cancel_keys_;
+    std::unordered_multimap<std::uint32_t, ClientSession*>
+        cancel_keys_;  // servers may have equal process ids
     std::map<std::string, std::uint64_t> failed_logins_;
     std::uint64_t client_connections_ = 0;
     bool is_draining_ = false;

@@ -37,7 +37,7 @@ def hold_backends(weir: Weir, count: int) -> list[RawClient]:
 
 
 def test_statement_follows_its_client_to_every_backend(start_weir: StartWeir) -> None:
-    weir = start_weir({"pool": {"max": 3}})
+    weir = start_weir({"pool": {"max": 3, "state": "forget"}})
     with weir.logged_in() as client:
         assert types(ask(client, wire.parse("SELECT pg_backend_pid(), $1::text", "s"))) == "1Z"
         seen = set()

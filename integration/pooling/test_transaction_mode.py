@@ -138,7 +138,7 @@ def test_waiters_are_served_first_come_first_served(start_weir: StartWeir) -> No
 
 
 def test_most_recently_used_backend_is_taken_first(start_weir: StartWeir, postgres: Postgres) -> None:
-    weir = start_weir({"pool": {"max": 4}})
+    weir = start_weir({"pool": {"max": 4, "state": "forget"}})  # or it is looked at before it is given back
     clients = [weir.logged_in() for _ in range(4)]
     for client in clients:
         client.query("BEGIN")
