@@ -153,10 +153,10 @@ void Backend::audit(const std::vector<std::string>& custom_settings) {
 
 void Backend::finish_audit() {
     deadline_.clear();
+    const AuditResult result = std::exchange(audit_, nullptr)->take_result();
     if (statement_at_ != kNever) {
         begin_statement();  // one has been sent behind it
     }
-    const AuditResult result = std::exchange(audit_, nullptr)->take_result();
     if (result.has_failed) {
         known_effects_ |= result.asked;
         log::info("session_not_audited", {{"backend", id_}, {"pid", process_id_}});

@@ -132,7 +132,7 @@ def harmless(rng: random.Random) -> str:
             "SELECT no_such_column",
             "RESET ALL",
             "SELECT pg_advisory_xact_lock(1)",
-            "SELECT hidden_set('4MB')",
+            "SELECT random_set('4MB')",
             "DO $$ BEGIN PERFORM set_config('my.var', 'done', false); END $$",
             "SET a b c",
             "",
@@ -152,7 +152,7 @@ def holding(rng: random.Random, number: int) -> str:
             f"UNLISTEN {name}",
             f"SELECT pg_try_advisory_lock({number * 10})",
             f"SELECT pg_advisory_unlock({number * 10})",
-            f"SELECT hidden_lock({number * 10 + 1})",
+            f"SELECT random_lock({number * 10 + 1})",
             "SELECT pg_advisory_unlock_all()",
             f"PREPARE {name} AS SELECT 1",
             f"EXECUTE {name}",
@@ -189,9 +189,9 @@ def test_random_programs_leave_every_session_as_a_direct_one(
         postgres.execute(f"CREATE DATABASE {TWIN}")
     for dbname in ("app", TWIN):
         postgres.execute(
-            "CREATE OR REPLACE FUNCTION public.hidden_lock(k int) RETURNS boolean LANGUAGE plpgsql AS"
+            "CREATE OR REPLACE FUNCTION public.random_lock(k int) RETURNS boolean LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN pg_try_advisory_lock(k); END $$;"
-            "CREATE OR REPLACE FUNCTION public.hidden_set(v text) RETURNS text LANGUAGE plpgsql AS"
+            "CREATE OR REPLACE FUNCTION public.random_set(v text) RETURNS text LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN set_config('work_mem', v, false); END $$",
             dbname=dbname,
         )
