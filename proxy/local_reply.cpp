@@ -30,6 +30,9 @@ AfterReply write_loss(ByteWriter& writer, const pool::BackendLoss& loss) {
     bool is_skipping = loss.owed.is_skipping();  // then its error has been told already
     for (std::size_t i = 0; i < loss.owed.size(); ++i) {
         const FrontendMessage request = loss.owed.at(i).request;
+        if (loss.owed.at(i).action == protocol::ReplyAction::Swallow) {
+            continue;  // asked in our own name
+        }
         if (request == FrontendMessage::CopyDone || request == FrontendMessage::CopyFail) {
             continue;
         }

@@ -113,6 +113,19 @@ TEST_SUITE("local reply") {
         check(lose_after("PQS"), "EZ", AfterReply::Ready);
     }
 
+    TEST_CASE("loss: what was asked in our own name is nobody's to hear of") {
+        pool::BackendLoss loss;
+        loss.reason = kError;
+        loss.owed.sent(FrontendMessage::Query, protocol::ReplyAction::Swallow);
+        ByteWriter nothing;
+        CHECK(proxy::write_loss(nothing, loss) == AfterReply::Ready);
+        CHECK(types_of(nothing.bytes()).empty());
+        loss.owed.sent(FrontendMessage::Query);
+        ByteWriter answer;
+        CHECK(proxy::write_loss(answer, loss) == AfterReply::Ready);
+        CHECK(types_of(answer.bytes()) == "EZ");
+    }
+
     TEST_CASE("loss: COPY data that is still to come is the client's to end") {
         check(lose_after("Q", "G"), "EZ", AfterReply::Ready);
         check(lose_after("Qdc"), "EZ", AfterReply::Ready);
