@@ -21,7 +21,7 @@ constexpr std::size_t kWelcomesMax = 256;
 
 std::uint64_t PoolPlan::generation() const {
     std::string text = endpoint.text() + '\0' + dbname + '\0' + connect_query;
-    text += settings.mode == conf::PoolMode::Session ? "\0session" : "\0shared";
+    text += settings.mode == conf::PoolMode::Session ? " session" : " shared";
     for (const auto& [name, value] : startup_settings) {
         text.append(1, '\0').append(name).append(1, '\0').append(value);
     }

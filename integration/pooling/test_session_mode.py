@@ -115,7 +115,8 @@ def test_an_unknown_database_is_told_by_the_server(start_weir: StartWeir, postgr
     assert login_error(contextlib.closing(weir.raw()), database="nowhere").body == theirs.body
 
 
-def test_a_connection_is_used_again_by_who_begins_alike(weir: Weir) -> None:
+def test_a_connection_is_used_again_by_who_begins_alike(start_weir: StartWeir) -> None:
+    weir = start_weir({**SESSION, "listen": {"threads": 1}})
     with weir.logged_in(application_name="a") as client:
         first = client.process_id
         client.query("SET work_mem = '9MB'")
