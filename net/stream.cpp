@@ -1,6 +1,7 @@
 #include "net/stream.hpp"
 
 #include "base/check.hpp"
+#include "net/stream_tls.hpp"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -57,7 +58,11 @@ Stream::Stream(EventLoop& loop, DetachedStream detached, StreamListener& listene
       fd_{std::move(detached.fd)},
       unread_{std::move(detached.unread)},
       unsent_{std::move(detached.unsent)} {
+    if (detached.tls != nullptr) {
+        secured_ = std::make_unique<Secured>(std::move(detached.tls));
+    }
     watch();
+    kick_if_more();
 }
 
 Stream::~Stream() {
@@ -81,6 +86,12 @@ void Stream::close() {
     }
     poll_.close();  // the poll first, then the descriptor: libuv must not watch a number that is
                     // reused
+    if (secured_ != nullptr) {
+        secured_->kick.reset();
+        if (unsent_.empty() && broken_ == 0) {
+            secured_->channel->say_goodbye();
+        }
+    }
     ::shutdown(fd_.get(), SHUT_WR);
     discard_received(fd_.get());
     fd_.reset();
@@ -89,7 +100,12 @@ void Stream::close() {
 
 DetachedStream Stream::detach() {
     poll_.close();
-    return {std::move(fd_), std::exchange(unread_, {}), std::exchange(unsent_, {})};
+    std::unique_ptr<TlsChannel> tls;
+    if (secured_ != nullptr) {
+        tls = std::move(secured_->channel);
+        secured_.reset();
+    }
+    return {std::move(fd_), std::exchange(unread_, {}), std::exchange(unsent_, {}), std::move(tls)};
 }
 
 void Stream::write(ByteView bytes) {
@@ -122,6 +138,9 @@ void Stream::write(const WriteBatch& batch) {
 }
 
 std::size_t Stream::send(const WriteBatch& batch) {
+    if (secured_ != nullptr) {
+        return send_secured(batch);
+    }
     const auto segments = batch.segments();
     ssize_t sent = 0;
     if (segments.size() == 1) {
@@ -149,6 +168,7 @@ void Stream::pause(Pause reason) {
 void Stream::resume(Pause reason) {
     paused_ = static_cast<std::uint8_t>(paused_ & ~static_cast<std::uint8_t>(reason));
     update_events();
+    kick_if_more();
 }
 
 void Stream::update_events() {
@@ -163,6 +183,9 @@ void Stream::update_events() {
     }
     if (!unsent_.empty() || broken_ != 0) {
         wanted |= UV_WRITABLE;
+    }
+    if (secured_ != nullptr) {
+        wanted = tls_events(wanted);
     }
     if (wanted == events_) {
         return;  // the common case: no system call
@@ -183,6 +206,14 @@ void Stream::on_poll_trampoline(uv_poll_t* handle, int status, int events) noexc
     if (self->broken_ != 0) {
         self->on_broken();
         return;
+    }
+    if (self->secured_ != nullptr) {
+        self->secured_->channel->socket_is_readable();
+        if (self->is_shaking_hands()) {
+            self->shake_hands();
+            return;
+        }
+        events |= self->secured_->events_for_reading(events);
     }
     if ((events & UV_WRITABLE) != 0) {
         self->on_writable();
@@ -212,7 +243,8 @@ void Stream::on_readable() {
         const std::span<std::byte> buffer = loop_.read_buffer();
         const std::size_t front = unread_.size() <= kCopyUnreadMax ? unread_.size() : 0;
         const std::size_t room = buffer.size() - front;
-        const ssize_t got = receive(fd_.get(), buffer.subspan(front));
+        const ssize_t got = secured_ == nullptr ? receive(fd_.get(), buffer.subspan(front))
+                                                : receive_secured(buffer.subspan(front));
         if (got <= 0) {
             if (got == 0) {
                 fail_with(Error{ErrorCode::Closed, sqlstate::kConnectionFailure, "closed by peer"});
@@ -235,10 +267,14 @@ void Stream::on_readable() {
             unread_.append(buffer.first(received));
             offer_unread();
         }
-        if (received < room) {
+        if (secured_ == nullptr ? received < room : is_shaking_hands()) {
             return;  // the socket is empty: asking again would cost a system call to learn it
         }
         budget -= std::min(budget, received);
+        if (budget == 0 && secured_ != nullptr) {
+            secured_->channel->leave_socket_alone();
+            budget = secured_->channel->may_have_more() ? 1 : 0;
+        }
     }
 }
 
@@ -280,6 +316,12 @@ void Stream::on_writable() {
 
 void Stream::fail_with(const Error& reason) {
     poll_.close();
+    if (secured_ != nullptr) {
+        secured_->kick.reset();
+        if (reason.code() == ErrorCode::Closed && unsent_.empty()) {
+            secured_->channel->say_goodbye();  // who sent close_notify may wait for ours
+        }
+    }
     events_ = 0;
     fd_.reset();
     unsent_.clear();

@@ -5,11 +5,13 @@
 #include "net/byte_queue.hpp"
 #include "net/event_loop.hpp"
 #include "net/fd.hpp"
+#include "net/tls_channel.hpp"
 #include "net/uv_box.hpp"
 #include "net/write_batch.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace weir::net {
 
@@ -30,6 +32,9 @@ public:
     /// Nothing follows.
     virtual void on_closed(const Error& reason) = 0;
 
+    /// The TLS handshake that start_tls() began is through. (When it fails, on_closed() tells.)
+    virtual void on_secured() {}
+
 protected:
     ~StreamListener() = default;
 };
@@ -47,6 +52,7 @@ struct DetachedStream {
     Fd fd;
     ByteQueue unread;
     ByteQueue unsent;
+    std::unique_ptr<TlsChannel> tls;
 };
 
 /// A connected socket of our own, watched with uv_poll, read into the loop's shared buffer and
@@ -54,7 +60,8 @@ struct DetachedStream {
 ///
 /// It owns memory only for bytes that were not used or could not be sent. Reading stays armed;
 /// writability is asked for only while bytes are left over. A turn reads at most kBytesPerTurn,
-/// then the loop serves the others.
+/// then the loop serves the others. With TLS it does the same (stream_tls.cpp); what the listener
+/// and the writer see are the bytes inside.
 /// @thread its loop's; the destructor closes the descriptor
 class Stream {
 public:
@@ -72,6 +79,15 @@ public:
     /// nothing: on_closed() tells.
     void write(const WriteBatch& batch);
     void write(ByteView bytes);
+
+    /// Goes on inside TLS: the handshake begins in a later turn, on_secured() or on_closed()
+    /// follows. Until then nothing is read for the listener and what is written waits. Whoever
+    /// calls this must have used all that was received before, or given it to the channel.
+    /// @param channel over this stream's fd()
+    void start_tls(std::unique_ptr<TlsChannel> channel);
+
+    /// @return null without TLS
+    [[nodiscard]] const TlsChannel* tls() const;
 
     void pause(Pause reason);
     void resume(Pause reason);
@@ -106,6 +122,8 @@ public:
     [[nodiscard]] DetachedStream detach();
 
 private:
+    struct Secured;
+
     static void on_poll_trampoline(uv_poll_t* handle, int status, int events) noexcept;
     void watch();
     void on_readable();
@@ -113,6 +131,14 @@ private:
     void on_broken();
     [[nodiscard]] bool offer(ByteView bytes);
     [[nodiscard]] std::size_t send(const WriteBatch& batch);
+    [[nodiscard]] bool is_shaking_hands() const;
+    void shake_hands();
+    void kick_if_more();
+    void kick();
+    void on_kick();
+    [[nodiscard]] int tls_events(int wanted) const;
+    [[nodiscard]] long receive_secured(std::span<std::byte> into);
+    [[nodiscard]] std::size_t send_secured(const WriteBatch& batch);
     void update_events();
     void fail_with(const Error& reason);
 
@@ -127,6 +153,7 @@ private:
     int events_ = 0;  // what uv_poll watches for now
     std::uint8_t paused_ = 0;
     bool was_full_ = false;
+    std::unique_ptr<Secured> secured_;  // with TLS
 };
 
 }  // namespace weir::net
