@@ -33,15 +33,55 @@ const std::string* unplaced(const Draft& draft, std::string_view variable) {
                                                              : nullptr;
 }
 
-void refuse_tls(Draft& draft) {
+/// What programs write in DB_SSL, besides libpq's sslmodes.
+std::optional<TlsMode> parse_db_ssl(std::string_view value) {
+    struct Word {
+        std::string_view text;
+        TlsMode mode;
+    };
+
+    // Where a program says true it gets TLS or an error.
+    constexpr std::array kWords{Word{"false", TlsMode::Disable},
+                                Word{"0", TlsMode::Disable},
+                                Word{"off", TlsMode::Disable},
+                                Word{"no", TlsMode::Disable},
+                                Word{"true", TlsMode::Require},
+                                Word{"1", TlsMode::Require},
+                                Word{"on", TlsMode::Require},
+                                Word{"yes", TlsMode::Require},
+                                Word{"no-verify", TlsMode::Require}};
+    for (const Word& word : kWords) {
+        if (word.text == value) {
+            return word.mode;
+        }
+    }
+    return parse_sslmode(value);
+}
+
+/// DB_SSL is about the database of the environment; without one, about all that do not say
+/// otherwise.
+void apply_db_ssl(Draft& draft, DatabaseUrl& url, const std::string& source) {
     const std::string* value = unplaced(draft, "DB_SSL");
-    const bool is_off = value == nullptr || *value == "false" || *value == "0" || *value == "off" ||
-                        *value == "no" || is_plain_sslmode(*value);
-    if (!is_off) {
+    if (value == nullptr) {
+        return;
+    }
+    const auto mode = parse_db_ssl(*value);
+    if (!mode) {
         draft.complain_about_variable(
             "DB_SSL",
             toml_string(*value) +
-                " asks for TLS, and TLS to PostgreSQL is not in this version; accepted: false");
+                " is not accepted; accepted: true, false, or an sslmode (disable, allow, prefer, "
+                "require, verify-ca, verify-full)");
+    } else if (source.empty()) {
+        if (draft.environment.find("WEIR_TLS_SERVER_MODE") != nullptr) {
+            return;  // Weir's own name for it holds
+        }
+        draft.config.tls_server.mode = *mode;
+        draft.places["tls.server.mode"] = Place{{}, "DB_SSL"};
+    } else if (!url.tls.mode) {
+        url.tls.mode = mode;
+    } else if (url.tls.mode != mode) {
+        draft.notes.push_back("DB_SSL has no effect: " + source + " says otherwise");
     }
 }
 
@@ -89,14 +129,16 @@ void note_lone_parts(Draft& draft) {
     }
 }
 
-void add_cluster(Draft& draft, const DatabaseUrl& url, Address address) {
+void add_cluster(Draft& draft, const DatabaseUrl& url, const std::string& source, Address address) {
     ClusterSettings cluster =
         draft.with_defaults<ClusterSettings>(Section::Cluster, std::string{kCluster});
     cluster.servers.push_back(std::move(address));
     if (url.connect_timeout) {
         cluster.connect_timeout = *url.connect_timeout;
     }
+    cluster.tls = url.tls;
     draft.config.clusters.insert_or_assign(cluster.name, cluster);
+    draft.places[join_key("cluster", kCluster)] = Place{{}, source};
 }
 
 void add_database(Draft& draft, const DatabaseUrl& url, const std::string& source) {
@@ -163,7 +205,6 @@ std::string find_source(const Draft& draft) {
 }  // namespace
 
 void apply_connection(Draft& draft) {
-    refuse_tls(draft);
     const std::string source = find_source(draft);
     DatabaseUrl url;
     if (source == "DATABASE_URL") {
@@ -175,6 +216,7 @@ void apply_connection(Draft& draft) {
         }
         url = *std::move(parsed.value);
     }
+    apply_db_ssl(draft, url, source);
     if (!source.empty()) {
         fill_from_parts(draft, url, source);
         if (url.dbname.empty()) {
@@ -186,7 +228,7 @@ void apply_connection(Draft& draft) {
             draft.complain_about_variable(
                 source, "names no database; accepted: one in the URL, or DB_NAME");
         } else if (address) {
-            add_cluster(draft, url, *std::move(address));
+            add_cluster(draft, url, source, *std::move(address));
             add_database(draft, url, source);
             add_user(draft, url);
         }

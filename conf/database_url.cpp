@@ -8,6 +8,7 @@ namespace weir::conf {
 namespace {
 
 constexpr std::string_view kForm = R"(accepted: postgres://user:password@host:port/database)";
+constexpr std::string_view kSslModes = "disable, allow, prefer, require, verify-ca, verify-full";
 /// A day; libpq takes any number of seconds.
 constexpr std::uint64_t kMaxConnectSeconds = 86'400;
 
@@ -43,6 +44,32 @@ std::string_view take_until(std::string_view& text, char separator) {
     return taken;
 }
 
+/// @return what is wrong, or "", or nothing when the parameter is none of TLS's
+std::optional<std::string> apply_tls_parameter(TlsOverrides& tls,
+                                               std::string_view name,
+                                               const std::string& value) {
+    if (name == "sslmode") {
+        tls.mode = parse_sslmode(value);
+        return tls.mode ? "" : "has an unknown sslmode; accepted: " + std::string{kSslModes};
+    }
+    if (name == "ssl_min_protocol_version") {
+        const bool is_13 = value == "TLSv1.3";
+        tls.min_version = is_13 ? TlsVersion::V13 : TlsVersion::V12;
+        return is_13 || value == "TLSv1.2" || value.empty()
+                   ? ""
+                   : "has an unknown ssl_min_protocol_version; accepted: TLSv1.2, TLSv1.3";
+    }
+    std::optional<std::string>* file = name == "sslrootcert" ? &tls.ca_file
+                                       : name == "sslcert"   ? &tls.cert_file
+                                       : name == "sslkey"    ? &tls.key_file
+                                                             : nullptr;
+    if (file == nullptr) {
+        return std::nullopt;
+    }
+    *file = value;
+    return "";
+}
+
 /// @return what is wrong, or ""
 std::string apply_parameter(DatabaseUrl& url, std::string_view name, const std::string& value) {
     struct Text {
@@ -62,11 +89,8 @@ std::string apply_parameter(DatabaseUrl& url, std::string_view name, const std::
             return {};
         }
     }
-    if (name == "sslmode") {
-        return is_plain_sslmode(value) ? ""
-                                       : "asks for TLS with sslmode, and TLS to PostgreSQL is not "
-                                         "in this version; accepted: "
-                                         "sslmode=disable, allow or prefer";
+    if (const auto tls = apply_tls_parameter(url.tls, name, value)) {
+        return *tls;
     }
     if (name == "connect_timeout") {
         const auto seconds = parse_digits(value);
@@ -123,8 +147,24 @@ std::string_view read_host(DatabaseUrl& url, std::string_view host) {
 
 }  // namespace
 
-bool is_plain_sslmode(std::string_view mode) {
-    return mode == "disable" || mode == "allow" || mode == "prefer";
+std::optional<TlsMode> parse_sslmode(std::string_view word) {
+    struct Mode {
+        std::string_view word;
+        TlsMode mode;
+    };
+
+    constexpr std::array kModes{Mode{"disable", TlsMode::Disable},
+                                Mode{"allow", TlsMode::Allow},
+                                Mode{"prefer", TlsMode::Prefer},
+                                Mode{"require", TlsMode::Require},
+                                Mode{"verify-ca", TlsMode::VerifyCa},
+                                Mode{"verify-full", TlsMode::VerifyFull}};
+    for (const Mode& mode : kModes) {
+        if (mode.word == word) {
+            return mode.mode;
+        }
+    }
+    return std::nullopt;
 }
 
 Parsed<DatabaseUrl> parse_database_url(std::string_view url) {

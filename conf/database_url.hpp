@@ -19,6 +19,7 @@ struct DatabaseUrl {
     std::string dbname;
     std::string application_name;
     std::optional<milliseconds> connect_timeout;
+    TlsOverrides tls;  ///< sslmode, sslrootcert, sslcert, sslkey, ssl_min_protocol_version
     std::vector<std::string> ignored;  ///< parameters that mean nothing to Weir
 };
 
@@ -29,7 +30,7 @@ struct DatabaseUrl {
 /// @source PostgreSQL 15 manual, "Connection URIs"
 [[nodiscard]] Parsed<DatabaseUrl> parse_database_url(std::string_view url);
 
-/// @return whether an sslmode can be had without TLS
-[[nodiscard]] bool is_plain_sslmode(std::string_view mode);
+/// @return the mode libpq calls so
+[[nodiscard]] std::optional<TlsMode> parse_sslmode(std::string_view word);
 
 }  // namespace weir::conf

@@ -41,21 +41,30 @@ Parsed<std::string> read_text_file(const std::string& path, std::size_t bytes_ma
     return Parsed<std::string>::good(std::move(text));
 }
 
-void Draft::complain(const std::string& key, const std::string& message) {
+Problem problem_at(const Places& places,
+                   const std::string& file,
+                   const std::string& key,
+                   const std::string& message) {
     std::string section = key;
     auto found = places.find(section);
     while (found == places.end() && section.rfind('.') != std::string::npos) {
         section.resize(section.rfind('.'));
         found = places.find(section);
     }
-    if (found == places.end()) {
-        complain_at({}, key, message);
-    } else if (found->second.variable.empty()) {
-        complain_at(found->second.at, key, message);
-    } else {
-        broken.insert(key);
-        complain_about_variable(found->second.variable, message);
+    const Place place = found == places.end() ? Place{} : found->second;
+    if (!place.variable.empty()) {
+        return {std::string{kEnvironment}, 0, 0, place.variable, message};
     }
+    return {file.empty() ? std::string{kEnvironment} : file,
+            place.at.line,
+            place.at.column,
+            key,
+            message};
+}
+
+void Draft::complain(const std::string& key, const std::string& message) {
+    broken.insert(key);
+    problems.push_back(problem_at(places, file_name, key, message));
 }
 
 void Draft::complain_at(Position at, const std::string& key, const std::string& message) {

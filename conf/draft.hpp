@@ -13,12 +13,6 @@
 
 namespace weir::conf {
 
-/// Where a key got its value: a place in the file, or an environment variable.
-struct Place {
-    Position at;
-    std::string variable;  ///< "" = the file
-};
-
 /// A configuration while it is being put together: the values so far, where each came from and what
 /// is wrong. Lives for one load; one thread.
 class Draft {
@@ -88,6 +82,9 @@ void apply_connection(Draft& draft);
 void read_auth_files(Draft& draft);
 /// What the keys of [auth] and the users mean together (check_auth.cpp).
 void check_auth(Draft& draft);
+/// Makes the files of the TLS sections paths the process can open, and checks what the keys there
+/// mean together (tls_files.cpp).
+void settle_tls(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together
 /// (check.cpp).
 void check_meaning(Draft& draft);

@@ -16,13 +16,14 @@ Branch branch_of(Section section, std::string path, const void* object) {
     return branch;
 }
 
-/// Appends [path.pool] or [path.policy] when anything is written there.
-/// @param overrides that section's
+/// Appends a section of overrides when anything is written there.
+/// @param path "database.shop.pool"
+/// @param overrides of that section's kind
 void add_overrides(std::vector<Branch>& all,
-                   const std::string& path,
+                   std::string path,
                    Section section,
                    const void* overrides) {
-    Branch branch{section, join_key(path, section_info(section).name), {}};
+    Branch branch{section, std::move(path), {}};
     for (const Setting& setting : settings()) {
         if (setting.section == section) {
             if (auto value = setting.override_field.read(overrides)) {
@@ -51,22 +52,26 @@ std::vector<Branch> branches(const Config& config) {
         }
         if (info.section == Section::Cluster) {
             for (const auto& [name, cluster] : config.clusters) {
-                all.push_back(branch_of(info.section, join_key(info.name, name), &cluster));
+                const std::string path = join_key(info.name, name);
+                all.push_back(branch_of(info.section, path, &cluster));
+                add_overrides(all, path + ".tls", Section::TlsServer, &cluster.tls);
             }
         }
         if (info.section == Section::Database) {
             for (const auto& [name, database] : config.databases) {
-                all.push_back(branch_of(info.section, join_key(info.name, name), &database));
-                add_overrides(all, join_key(info.name, name), Section::Pool, &database.pool);
-                add_overrides(all, join_key(info.name, name), Section::Policy, &database.policy);
+                const std::string path = join_key(info.name, name);
+                all.push_back(branch_of(info.section, path, &database));
+                add_overrides(all, path + ".pool", Section::Pool, &database.pool);
+                add_overrides(all, path + ".policy", Section::Policy, &database.policy);
             }
         }
         if (info.section == Section::User) {
             for (const auto& [name, user] : config.users) {
-                all.push_back(branch_of(info.section, join_key(info.name, name), &user));
+                const std::string path = join_key(info.name, name);
+                all.push_back(branch_of(info.section, path, &user));
                 all.back().is_generated = user.is_from_users_file;
-                add_overrides(all, join_key(info.name, name), Section::Pool, &user.pool);
-                add_overrides(all, join_key(info.name, name), Section::Policy, &user.policy);
+                add_overrides(all, path + ".pool", Section::Pool, &user.pool);
+                add_overrides(all, path + ".policy", Section::Policy, &user.policy);
             }
         }
     }

@@ -73,6 +73,8 @@ LoadResult finish(Draft& draft) {
     result.problems = std::move(draft.problems);
     result.notes = std::move(draft.notes);
     result.files = std::move(draft.files);
+    result.file_name = draft.file_name;
+    result.places = std::move(draft.places);
     if (result.problems.empty()) {
         result.config = std::make_shared<const Config>(std::move(draft.config));
     }
@@ -97,6 +99,7 @@ LoadResult run(Draft& draft, const std::string_view* toml) {
     apply_environment(draft);
     apply_connection(draft);
     settle_pool(draft);
+    settle_tls(draft);
     read_users(draft);
     read_auth_files(draft);
     check_meaning(draft);

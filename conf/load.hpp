@@ -23,12 +23,34 @@ struct Problem {
     [[nodiscard]] std::string text() const;
 };
 
+struct Position {
+    unsigned line = 0;
+    unsigned column = 0;
+};
+
+/// Where a key got its value: a place in the file, or an environment variable.
+struct Place {
+    Position at;
+    std::string variable;  ///< "" = the file
+};
+
+using Places = std::map<std::string, Place>;  ///< by key: "listen.threads", "tls.client"
+
+/// @return the mistake with the place of `key`, or of the nearest section above it that was given
+/// @param file what the places are in; "" = no file
+[[nodiscard]] Problem problem_at(const Places& places,
+                                 const std::string& file,
+                                 const std::string& key,
+                                 const std::string& message);
+
 struct LoadResult {
     ConfigPtr config;               ///< null when there are problems
     std::vector<Problem> problems;  ///< all of them, in the order of the file
     std::vector<std::string>
         notes;  ///< what was accepted but has no effect, or not the expected one: warnings
     std::vector<std::string> files;  ///< every file read: what `watch` watches
+    std::string file_name;           ///< "" = no file
+    Places places;                   ///< of what was given
 };
 
 /// The variables a configuration may draw on. A variable that is set but empty counts as not set.

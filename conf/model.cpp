@@ -61,6 +61,17 @@ PolicySettings merge(PolicySettings base, const PolicyOverrides& overrides) {
     return base;
 }
 
+TlsSettings merge(TlsSettings base, const TlsOverrides& overrides) {
+    lay_over(base.mode, overrides.mode);
+    lay_over(base.ca_file, overrides.ca_file);
+    lay_over(base.cert_file, overrides.cert_file);
+    lay_over(base.key_file, overrides.key_file);
+    lay_over(base.min_version, overrides.min_version);
+    lay_over(base.ciphers, overrides.ciphers);
+    lay_over(base.tls13_ciphers, overrides.tls13_ciphers);
+    return base;
+}
+
 const DatabaseSettings* Config::find_database(std::string_view name) const {
     const DatabaseSettings* exact = find_in(databases, name);
     return exact != nullptr ? exact : find_in(databases, "*");
@@ -97,6 +108,10 @@ UserQuery Config::user_query_for(std::string_view name) const {
         found.query.clear();
     }
     return found;
+}
+
+TlsSettings Config::tls_for(const ClusterSettings& cluster) const {
+    return merge(tls_server, cluster.tls);
 }
 
 PoolSettings Config::pool_for(std::string_view database, std::string_view user) const {

@@ -79,12 +79,46 @@ struct UserQuery {
     std::string database;
 };
 
+/// libpq's sslmodes, weakest first.
+enum class TlsMode : std::uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
+enum class TlsVersion : std::uint8_t { V12, V13 };
+
+/// One side's TLS. Paths are "" or as the process can open them.
+struct TlsSettings {
+    TlsMode mode = TlsMode::Disable;
+    std::string ca_file;
+    std::string cert_file;
+    std::string key_file;
+    TlsVersion min_version = TlsVersion::V12;
+    std::string ciphers;
+    std::string tls13_ciphers;
+    std::string ecdh_curve;  ///< [tls.client] only
+
+    bool operator==(const TlsSettings&) const = default;
+};
+
+/// The keys of [tls.server] somebody wrote for one cluster.
+struct TlsOverrides {
+    std::optional<TlsMode> mode;
+    std::optional<std::string> ca_file;
+    std::optional<std::string> cert_file;
+    std::optional<std::string> key_file;
+    std::optional<TlsVersion> min_version;
+    std::optional<std::string> ciphers;
+    std::optional<std::string> tls13_ciphers;
+
+    bool operator==(const TlsOverrides&) const = default;
+};
+
+[[nodiscard]] TlsSettings merge(TlsSettings base, const TlsOverrides& overrides);
+
 struct ClusterSettings {
     std::string name;
     std::vector<Address> servers;
     milliseconds connect_timeout{};
     unsigned connect_concurrency = 0;
     milliseconds login_retry{};
+    TlsOverrides tls;
 
     bool operator==(const ClusterSettings&) const = default;
 };
@@ -220,6 +254,8 @@ struct Config {
     bool watch = false;
     std::string pid_file;  ///< "" = none
     ListenSettings listen;
+    TlsSettings tls_client;  ///< applications to Weir
+    TlsSettings tls_server;  ///< Weir to PostgreSQL, where the cluster says nothing else
     AuthSettings auth;
     std::map<std::string, ClusterSettings> clusters;
     std::map<std::string, DatabaseSettings> databases;  ///< key "*" = the wildcard
@@ -242,6 +278,8 @@ struct Config {
     /// @param name the database the client asks for; need not be configured
     /// @return how a user unknown here is looked up; no query where that cannot be
     [[nodiscard]] UserQuery user_query_for(std::string_view name) const;
+    /// @return how to connect to that cluster
+    [[nodiscard]] TlsSettings tls_for(const ClusterSettings& cluster) const;
     /// @return what holds for that pair: user over database over [pool] over the profile
     [[nodiscard]] PoolSettings pool_for(std::string_view database, std::string_view user) const;
     /// @return what that client may do: user over database over [policy]

@@ -11,11 +11,6 @@
 
 namespace weir::conf {
 
-struct Position {
-    unsigned line = 0;
-    unsigned column = 0;
-};
-
 struct Entry;
 
 /// One value of a TOML document, with its place and with ${…} already replaced. A tree of these is

@@ -32,7 +32,7 @@ They override the file. A variable that is set but empty counts as not set.
 
 | Variable | What it sets |
 |---|---|
-| `WEIR_<SECTION>_<KEY>` | that key of a section without a name: `WEIR_LISTEN_THREADS=2`, `WEIR_POOL_MAX=8`, `WEIR_WATCH=true`; lists have commas |
+| `WEIR_<SECTION>_<KEY>` | that key of a section without a name: `WEIR_LISTEN_THREADS=2`, `WEIR_POOL_MAX=8`, `WEIR_TLS_CLIENT_MODE=require`, `WEIR_WATCH=true`; lists have commas |
 | `WEIR_PROFILE`, else `NODE_ENV` | `profile` (a `NODE_ENV` that is no profile is noted and has no effect) |
 | `LOG_LEVEL` | `log.level` |
 | `DB_POOL_MIN`, `DB_POOL_MAX` | `pool.min`, `pool.max` |
@@ -40,7 +40,7 @@ They override the file. A variable that is set but empty counts as not set.
 | `DB_CONNECT_TIMEOUT` | `connect_timeout` of every cluster; a bare number is milliseconds |
 | `DATABASE_URL` | the one database, as `postgres://user:password@host:port/database` |
 | `DB_HOST`, `DB_PORT`, `DB_NAME`, `DB_USER`, `DB_PASSWORD` | the same in parts; they fill in what `DATABASE_URL` leaves out |
-| `DB_SSL` | only `false`: TLS to PostgreSQL is not in this version |
+| `DB_SSL` | `tls.mode` of that database's cluster, without one `tls.server.mode`: `true` is `require`, `false` is `disable`, or an sslmode |
 
 Where both a name of the list and `WEIR_<SECTION>_<KEY>` are set, the latter holds.
 
@@ -49,8 +49,8 @@ cluster `environment`; Weir logs in to PostgreSQL with the user and password giv
 same two. The method is `scram-sha-256` unless `WEIR_AUTH_METHOD` says otherwise. Without a password nobody could prove
 anything, so Weir then does not start unless `WEIR_AUTH_METHOD=trust` is set (or the file gives some user a password). The host
 is `localhost` and the port 5432 unless given; a host that is a folder means the unix socket in it. Of the URL's parameters
-`sslmode` (`disable`, `allow`, `prefer`), `connect_timeout` (seconds), `application_name`, `user`, `password`, `host`, `port` and
-`dbname` count; others are noted.
+`sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `ssl_min_protocol_version`, `connect_timeout` (seconds), `application_name`, `user`,
+`password`, `host`, `port` and `dbname` count; others are noted.
 
 With a file, that database is added to those of the file, or overrides the one of the same name. A variable that the file itself
 asks for with `${NAME}` has found its place there and does not override anything else.

@@ -69,6 +69,8 @@ const void* section_object(const Config& config, Section section) {
     switch (section) {
         case Section::Top: return &config;
         case Section::Listen: return &config.listen;
+        case Section::TlsClient: return &config.tls_client;
+        case Section::TlsServer: return &config.tls_server;
         case Section::Auth: return &config.auth;
         case Section::Pool: return &config.pool;
         case Section::Limits: return &config.limits;

@@ -15,6 +15,8 @@ namespace weir::conf {
 enum class Section : std::uint8_t {
     Top,
     Listen,
+    TlsClient,
+    TlsServer,
     Auth,
     Cluster,
     Database,
@@ -62,8 +64,8 @@ using Value = std::variant<bool,
                            std::map<std::string, std::string>,
                            std::vector<Address>>;
 
-/// How a value gets into its struct and out again. Empty for a PoolOverrides field that nobody
-/// wrote.
+/// How a value gets into its struct and out again. Empty for a field of PoolOverrides or
+/// TlsOverrides that nobody wrote.
 struct Field {
     void (*put)(void* object, const Value& value) = nullptr;
     std::optional<Value> (*read)(const void* object) = nullptr;
@@ -85,7 +87,7 @@ struct Setting {
     Secrecy secrecy = Secrecy::Public;
     std::string_view doc = {};
     Field field = {};              ///< in the section's own struct
-    Field override_field = {};     ///< Pool, Policy: in PoolOverrides, PolicyOverrides
+    Field override_field = {};     ///< Pool, Policy, TlsServer: in the struct of overrides
     std::string_view sample = {};  ///< TOML for the shipped file where the default would not do
 };
 

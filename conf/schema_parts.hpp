@@ -9,5 +9,6 @@ namespace weir::conf::detail {
 
 [[nodiscard]] std::span<const Setting> pool_settings();     ///< [pool], [limits], [policy]
 [[nodiscard]] std::span<const Setting> process_settings();  ///< [log], [http], [admin]
+[[nodiscard]] std::span<const Setting> tls_settings();      ///< [tls.client], [tls.server]
 
 }  // namespace weir::conf::detail

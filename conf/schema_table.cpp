@@ -29,13 +29,25 @@ constexpr std::array<std::string_view, 6> kAuthMethods{
 constexpr std::array kSections{
     SectionInfo{Section::Top, "", false, false, "Keys that stand before the first section."},
     SectionInfo{Section::Listen, "listen", false, false, "Where applications connect."},
+    SectionInfo{Section::TlsClient,
+                "tls.client",
+                false,
+                false,
+                "TLS between applications and Weir (docs/tls.md)."},
+    SectionInfo{Section::TlsServer,
+                "tls.server",
+                false,
+                false,
+                "TLS between Weir and PostgreSQL; never over a unix socket. [cluster.NAME.tls] "
+                "takes the same keys for one cluster."},
     SectionInfo{Section::Auth, "auth", false, false, "How applications prove who they are."},
     SectionInfo{
         Section::Cluster,
         "cluster",
         true,
         false,
-        "Where PostgreSQL is: one section per PostgreSQL system, under a name of your choice."},
+        "Where PostgreSQL is: one section per PostgreSQL system, under a name of your choice. "
+        "[cluster.NAME.tls] takes the keys of [tls.server]."},
     SectionInfo{Section::Database,
                 "database",
                 true,
@@ -421,7 +433,8 @@ constexpr std::array kSettings{
 std::span<const Setting> settings() {
     static const std::vector<Setting> all = [] {
         std::vector<Setting> parts{kSettings.begin(), kSettings.end()};
-        for (const auto part : {detail::pool_settings(), detail::process_settings()}) {
+        for (const auto part : 
+             {detail::pool_settings(), detail::process_settings(), detail::tls_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());
         }
         return parts;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kPoolKey = "pool";
 constexpr std::string_view kPolicyKey = "policy";
+/// [tls.client] and [tls.server] stand below it.
+constexpr std::string_view kTlsKey = "tls";
 
 const SectionInfo* section_named(std::string_view name) {
     const auto all = sections();
@@ -29,18 +31,45 @@ void SectionReader::read_root(const Node& root) {
 }
 
 void SectionReader::read_entry(const Entry& entry) {
-    const Target top{Section::Top, &draft_.config, nullptr, nullptr, {}};
+    const Target top{Section::Top, &draft_.config, {}};
     const SectionInfo* info = section_named(entry.key);
     if (const Setting* setting = find_setting(Section::Top, entry.key)) {
         read_setting(*setting, top, entry);
-    } else if (info == nullptr) {
+    } else if (entry.key == kTlsKey) {
+        read_group(entry);
+    } else if (info == nullptr || entry.key.find('.') != std::string::npos) {
         report_unknown(top, entry);
     } else if (info->is_named) {
         read_named(*info, entry);
     } else {
         draft_.places[entry.key] = {entry.key_at, {}};
-        read_section({info->section, draft_.object_of(info->section), nullptr, nullptr, entry.key},
+        const bool is_merged = info->section == Section::Pool || info->section == Section::Policy;
+        read_section({info->section,
+                      draft_.object_of(info->section),
+                      entry.key,
+                      is_merged ? Fields::Overrides : Fields::Own},
                      entry.value);
+    }
+}
+
+/// Reads the sections [tls.client] and [tls.server].
+void SectionReader::read_group(const Entry& entry) {
+    if (entry.value.kind != Node::Kind::Table) {
+        draft_.complain_at(entry.key_at,
+                           entry.key,
+                           "is no section; accepted: [tls.client] and [tls.server]");
+        return;
+    }
+    for (const Entry& section : entry.value.entries) {
+        const std::string path = join_key(entry.key, section.key);
+        draft_.places[path] = {section.key_at, {}};
+        if (const SectionInfo* info = section_named(path); info != nullptr) {
+            read_section({info->section, section_object(draft_.config, info->section), path},
+                         section.value);
+        } else {
+            draft_.complain_at(
+                section.key_at, path, "unknown section; accepted: [tls.client], [tls.server]");
+        }
     }
 }
 
@@ -78,16 +107,32 @@ void SectionReader::read_one_named(const SectionInfo& info,
     if (info.section == Section::Cluster) {
         auto& cluster = config.clusters[entry.key] =
             draft_.with_defaults<ClusterSettings>(info.section, entry.key);
-        read_section({info.section, &cluster, nullptr, nullptr, path}, entry.value);
+        read_section({info.section,
+                      &cluster,
+                      path,
+                      Fields::Own,
+                      {Below{kTlsKey, Section::TlsServer, &cluster.tls}}},
+                     entry.value);
     } else if (info.section == Section::Database) {
         auto& database = config.databases[entry.key] =
             draft_.with_defaults<DatabaseSettings>(info.section, entry.key);
-        read_section({info.section, &database, &database.pool, &database.policy, path},
+        read_section({info.section,
+                      &database,
+                      path,
+                      Fields::Own,
+                      {Below{kPoolKey, Section::Pool, &database.pool},
+                       Below{kPolicyKey, Section::Policy, &database.policy}}},
                      entry.value);
     } else {
         auto& user = config.users[entry.key] =
             draft_.with_defaults<UserSettings>(info.section, entry.key);
-        read_section({info.section, &user, &user.pool, &user.policy, path}, entry.value);
+        read_section({info.section,
+                      &user,
+                      path,
+                      Fields::Own,
+                      {Below{kPoolKey, Section::Pool, &user.pool},
+                       Below{kPolicyKey, Section::Policy, &user.policy}}},
+                     entry.value);
     }
 }
 
@@ -101,14 +146,10 @@ void SectionReader::read_section(const Target& target, const Node& node) {
     for (const Entry& entry : node.entries) {
         if (const Setting* setting = find_setting(target.section, entry.key)) {
             read_setting(*setting, target, entry);
-        } else if (target.pool != nullptr && entry.key == kPoolKey) {
-            const std::string path = join_key(target.path, kPoolKey);
+        } else if (const Below* below = target.find_below(entry.key); below != nullptr) {
+            const std::string path = join_key(target.path, entry.key);
             draft_.places[path] = {entry.key_at, {}};
-            read_section({Section::Pool, target.pool, nullptr, nullptr, path}, entry.value);
-        } else if (target.policy != nullptr && entry.key == kPolicyKey) {
-            const std::string path = join_key(target.path, kPolicyKey);
-            draft_.places[path] = {entry.key_at, {}};
-            read_section({Section::Policy, target.policy, nullptr, nullptr, path}, entry.value);
+            read_section({below->section, below->object, path, Fields::Overrides}, entry.value);
         } else {
             report_unknown(target, entry);
         }
@@ -135,7 +176,9 @@ void SectionReader::read_setting(const Setting& setting, const Target& target, c
             return;
         }
     }
-    store_field(setting).put(target.object, *value);
+    const Field& field =
+        target.fields == Fields::Overrides ? setting.override_field : setting.field;
+    field.put(target.object, *value);
 }
 
 void SectionReader::report_unknown(const Target& target, const Entry& entry) {
@@ -152,9 +195,10 @@ void SectionReader::report_unknown(const Target& target, const Entry& entry) {
             }
         }
     }
-    if (target.pool != nullptr) {
-        known.push_back(kPoolKey);
-        known.push_back(kPolicyKey);
+    for (const Below& below : target.below) {
+        if (below.object != nullptr) {
+            known.push_back(below.key);
+        }
     }
     std::string message = "unknown key";
     if (const std::string_view meant = nearest(entry.key, known); !meant.empty()) {

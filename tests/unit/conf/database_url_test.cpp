@@ -61,15 +61,22 @@ TEST_CASE("database url: IPv6 addresses, folders and parameters name hosts too")
     CHECK(by_parameter->dbname == "d");
 }
 
-TEST_CASE("database url: an sslmode that needs TLS is refused, others pass") {
-    for (const std::string mode : {"disable", "allow", "prefer"}) {
-        CHECK(parse_database_url("postgres://h/d?sslmode=" + mode).value.has_value());
-    }
-    for (const std::string mode : {"require", "verify-ca", "verify-full", "nonsense"}) {
-        CHECK(problem_of("postgres://h/d?sslmode=" + mode) ==
-              "asks for TLS with sslmode, and TLS to PostgreSQL is not in this version; accepted: "
-              "sslmode=disable, allow or prefer");
-    }
+TEST_CASE("database url: TLS as libpq's parameters say it") {
+    const auto url = parse_database_url(
+        "postgres://h/d?sslmode=verify-full&sslrootcert=/a%20b&sslcert=c&sslkey=k&"
+        "ssl_min_protocol_version=TLSv1.3");
+    REQUIRE(url.value);
+    CHECK(url.value->tls.mode == weir::conf::TlsMode::VerifyFull);
+    CHECK(url.value->tls.ca_file == "/a b");
+    CHECK(url.value->tls.cert_file == "c");
+    CHECK(url.value->tls.key_file == "k");
+    CHECK(url.value->tls.min_version == weir::conf::TlsVersion::V13);
+    CHECK(parse_database_url("postgres://h/d").value->tls == weir::conf::TlsOverrides{});
+    CHECK(problem_of("postgres://h/d?sslmode=nonsense") ==
+          "has an unknown sslmode; accepted: disable, allow, prefer, require, verify-ca, "
+          "verify-full");
+    CHECK(problem_of("postgres://h/d?ssl_min_protocol_version=TLSv1") ==
+          "has an unknown ssl_min_protocol_version; accepted: TLSv1.2, TLSv1.3");
 }
 
 TEST_CASE("database url: parameters that mean nothing here are listed") {

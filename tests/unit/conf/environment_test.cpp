@@ -81,14 +81,45 @@ TEST_CASE("environment: without a password only an explicit trust starts") {
     CHECK(from_environment(trusting).config != nullptr);
 }
 
-TEST_CASE("environment: TLS to PostgreSQL is a clear error") {
-    CHECK(only_text(from_environment({{"DATABASE_URL", "postgres://a:b@h/d?sslmode=require"}})) ==
-          "environment: DATABASE_URL: asks for TLS with sslmode, and TLS to PostgreSQL is not in "
-          "this version; accepted: sslmode=disable, allow or prefer");
+TEST_CASE("environment: DB_SSL and sslmode say how the database of the environment is reached") {
+    const auto mode_of = [](const Variables& variables) {
+        const LoadResult result = from_environment(variables);
+        REQUIRE(result.config != nullptr);
+        return result.config->tls_for(result.config->clusters.at("environment")).mode;
+    };
+    const Variables url{{"DATABASE_URL", "postgres://a:b@h/d"}};
+    CHECK(mode_of(url) == TlsMode::Prefer);
+    CHECK(mode_of({{"DATABASE_URL", "postgres://a:b@h/d?sslmode=require"}}) == TlsMode::Require);
+    for (const auto& [value, mode] : {std::pair{"true", TlsMode::Require},
+                                      std::pair{"1", TlsMode::Require},
+                                      std::pair{"require", TlsMode::Require},
+                                      std::pair{"no-verify", TlsMode::Require},
+                                      std::pair{"prefer", TlsMode::Prefer},
+                                      std::pair{"false", TlsMode::Disable},
+                                      std::pair{"off", TlsMode::Disable}}) {
+        Variables variables = url;
+        variables.emplace("DB_SSL", value);
+        CHECK(mode_of(variables) == mode);
+    }
     CHECK(
-        only_text(from_environment({{"DATABASE_URL", "postgres://a:b@h/d"}, {"DB_SSL", "true"}})) ==
-        "environment: DB_SSL: \"true\" asks for TLS, and TLS to PostgreSQL is not in this version; "
-        "accepted: false");
+        only_text(from_environment({{"DATABASE_URL", "postgres://a:b@h/d"}, {"DB_SSL", "mabe"}})) ==
+        "environment: DB_SSL: \"mabe\" is not accepted; accepted: true, false, or an sslmode "
+        "(disable, allow, prefer, require, verify-ca, verify-full)");
+}
+
+TEST_CASE("environment: without a database of its own, DB_SSL is about those of the file") {
+    const std::string file =
+        "[cluster.main]\nservers = [\"h:1\"]\n[database.d]\n[user.u]\npassword = \"x\"\n";
+    const LoadResult result =
+        load_text(file, "weir.toml", Environment{Variables{{"DB_SSL", "true"}}});
+    REQUIRE(result.config != nullptr);
+    CHECK(result.config->tls_server.mode == TlsMode::Require);
+    const LoadResult own =
+        load_text(file,
+                  "weir.toml",
+                  Environment{Variables{{"DB_SSL", "true"}, {"WEIR_TLS_SERVER_MODE", "disable"}}});
+    REQUIRE(own.config != nullptr);
+    CHECK(own.config->tls_server.mode == TlsMode::Disable);
 }
 
 TEST_CASE("environment: mistakes name the variable and never the password") {

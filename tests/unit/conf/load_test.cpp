@@ -186,7 +186,7 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
           "ident_file, cert_map, query, query_user, query_database, query_timeout");
     CHECK(only_text(load_with_base("[lisen]\nthreads = 2\n")) ==
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
-          "watch, pid_file, listen, auth, cluster, "
+          "watch, pid_file, listen, tls.client, tls.server, auth, cluster, "
           "database, user, pool, limits, policy, log, http, admin");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
@@ -199,7 +199,7 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
 }
 
 TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
-    for (const char* text : {"[tls.client]\nmode = \"disable\"\n",
+    for (const char* text : {"[tls.client]\nca_path = \"x\"\n",
                              "[policy]\nslow_query = \"1s\"\n",
                              "[cache]\nenabled = false\n",
                              "[ledger]\npath = \"\"\n",
