@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-/// SCRAM-SHA-256 in both roles, as text in and text out. Channel binding (SCRAM-SHA-256-PLUS) is
-/// not offered and not asked for: as server we accept the flags "n" and "y" and refuse "p", as
-/// client we say "n".
+/// SCRAM-SHA-256 and SCRAM-SHA-256-PLUS in both roles, as text in and text out. PLUS also proves
+/// that both ends are on the same TLS connection (channel binding, "tls-server-end-point"); the
+/// caller knows the connection and brings the hash of the server's certificate.
 ///
 /// Passwords go through SASLprep first (base/saslprep.hpp), as libpq's and PostgreSQL's do.
 ///
@@ -22,6 +22,13 @@
 namespace weir::protocol {
 
 inline constexpr std::string_view kScramMechanism = "SCRAM-SHA-256";
+inline constexpr std::string_view kScramPlusMechanism = "SCRAM-SHA-256-PLUS";
+
+/// RFC 5929's tls-server-end-point: the hash of the server's certificate.
+using ScramEndPoint = std::vector<std::byte>;
+
+/// Which of the two mechanisms a client chose.
+enum class ScramChoice : std::uint8_t { Plain, Plus };
 /// PostgreSQL's default, and therefore what a mock must announce to be no different.
 inline constexpr unsigned kDefaultScramIterations = 4096;
 
@@ -76,16 +83,24 @@ class ScramServer {
 public:
     explicit ScramServer(ScramVerifier verifier, ScramAccount account = ScramAccount::Known);
 
+    /// PLUS is offered too. Before client_first().
+    void offer_plus(ScramEndPoint end_point) { end_point_ = std::move(end_point); }
+
     /// @param message the client-first message, e.g. "n,,n=,r=fyko+d2lbbFgONRv9qkxdawL"
+    /// @param choice Plus only where it was offered
     /// @return the server-first message
-    /// @errors ProtocolViolation 08P01 (malformed, out of turn, or with channel binding data);
-    ///         Unsupported 0A000 (an authorisation identity, a mandatory extension)
-    [[nodiscard]] Result<std::string> client_first(std::string_view message);
+    /// @errors ProtocolViolation 08P01 (malformed, out of turn, or with a channel binding that does
+    ///         not go with the mechanism); Unsupported 0A000 (an authorisation identity, a
+    ///         mandatory extension); Rejected 28000 (the client could bind and believes that we
+    ///         cannot: somebody between us took PLUS out of the offer)
+    [[nodiscard]] Result<std::string> client_first(std::string_view message,
+                                                   ScramChoice choice = ScramChoice::Plain);
 
     /// @param message the client-final message, "c=…,r=…,p=…"
     /// @return the server-final message, "v=…"
     /// @errors ProtocolViolation 08P01 (malformed, out of turn, another nonce or channel binding);
-    ///         AuthenticationFailed 28P01 (the proof does not hold, or the account is a mock)
+    ///         Rejected 28000 (bound to another connection); AuthenticationFailed 28P01 (the proof
+    ///         does not hold, or the account is a mock)
     [[nodiscard]] Result<std::string> client_final(std::string_view message);
 
     [[nodiscard]] bool is_done() const { return step_ == Step::Done; }
@@ -109,8 +124,10 @@ private:
     ScramVerifier verifier_;
     ScramAccount account_;
     Step step_ = Step::ClientFirst;
-    std::string nonce_;              ///< ours at first, then the client's and ours
-    std::string gs2_header_;         ///< what the client's "c=" must repeat
+    std::string nonce_;        ///< ours at first, then the client's and ours
+    std::string gs2_header_;   ///< what the client's "c=" must repeat
+    ScramEndPoint end_point_;  ///< empty: PLUS is not offered
+    ScramChoice choice_ = ScramChoice::Plain;
     std::string client_first_bare_;  ///< part of what both sides sign
     std::string server_first_;       ///< likewise
     crypto::Sha256 client_key_{};
@@ -122,6 +139,10 @@ private:
 class ScramClient {
 public:
     ScramClient();
+
+    /// The connection can be bound to. Before client_first().
+    /// @param choice Plus where the server offers it; Plain tells it that it did not
+    void bind_to(ScramEndPoint end_point, ScramChoice choice);
 
     /// @return the client-first message; its user name is empty, since PostgreSQL takes the one in
     ///         the startup packet
@@ -164,6 +185,8 @@ private:
     };
 
     Step step_ = Step::ClientFirst;
+    std::string gs2_header_ = "n,,";
+    ScramEndPoint end_point_;  ///< empty unless PLUS was chosen
     std::string user_;
     std::string nonce_;              ///< ours at first, then ours and the server's
     std::string client_first_bare_;  ///< part of what both sides sign

@@ -61,6 +61,13 @@ std::optional<unsigned> parse_iterations(std::string_view text) {
     return iterations;
 }
 
+std::string channel_binding(std::string_view gs2_header, ByteView end_point) {
+    ByteWriter data;
+    data.text(gs2_header);
+    data.raw(end_point);
+    return crypto::base64_encode(data.bytes());
+}
+
 std::string make_scram_nonce() {
     std::array<std::byte, kRawNonceBytes> random{};
     fill_random(random);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/bytes.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +41,13 @@ private:
 
 /// @return a number in 1..kMaxScramIterations, written in decimal without sign or leading zero
 [[nodiscard]] std::optional<unsigned> parse_iterations(std::string_view text);
+
+/// How a client's first message begins when it chose PLUS.
+inline constexpr std::string_view kBoundGs2Header = "p=tls-server-end-point,,";
+
+/// @param end_point empty without channel binding
+/// @return the value of "c=": the header and the hash, in base64
+[[nodiscard]] std::string channel_binding(std::string_view gs2_header, ByteView end_point);
 
 /// @return a fresh nonce of PostgreSQL's strength: 18 random bytes as 24 characters of base64
 [[nodiscard]] std::string make_scram_nonce();

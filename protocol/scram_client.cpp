@@ -12,8 +12,6 @@ namespace weir::protocol {
 
 namespace {
 
-constexpr std::string_view kGs2Header = "n,,";
-
 auto malformed() {
     return fail(ErrorCode::ProtocolViolation,
                 sqlstate::kProtocolViolation,
@@ -41,11 +39,21 @@ std::string printable(std::string_view text) {
 
 ScramClient::ScramClient() : nonce_{detail::make_scram_nonce()} {}
 
+void ScramClient::bind_to(ScramEndPoint end_point, ScramChoice choice) {
+    WEIR_ASSERT(step_ == Step::ClientFirst && !end_point.empty());
+    if (choice == ScramChoice::Plus) {
+        gs2_header_ = detail::kBoundGs2Header;
+        end_point_ = std::move(end_point);
+    } else {
+        gs2_header_ = "y,,";
+    }
+}
+
 std::string ScramClient::client_first() {
     WEIR_ASSERT(step_ == Step::ClientFirst);
     step_ = Step::ServerFirst;
     client_first_bare_ = "n=" + user_ + ",r=" + nonce_;
-    return std::string{kGs2Header} + client_first_bare_;
+    return gs2_header_ + client_first_bare_;
 }
 
 Result<ScramClient::ServerFirst> ScramClient::server_first(std::string_view message) {
@@ -90,7 +98,7 @@ std::string ScramClient::client_final(const ScramKeys& keys) {
     WEIR_CHECK(step_ == Step::ClientFinal);
     step_ = Step::ServerFinal;
     const std::string without_proof =
-        "c=" + crypto::base64_encode(as_bytes(kGs2Header)) + ",r=" + nonce_;
+        "c=" + detail::channel_binding(gs2_header_, end_point_) + ",r=" + nonce_;
     const std::string auth_message = client_first_bare_ + ',' + server_first_ + ',' + without_proof;
     const crypto::Sha256 signature =
         crypto::hmac_sha256(crypto::sha256(keys.client_key), as_bytes(auth_message));

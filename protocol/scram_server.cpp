@@ -24,26 +24,51 @@ auto unsupported_extension() {
                 "client requires an unsupported SCRAM extension");
 }
 
-/// @return length of the GS2 header "n,," or "y,,"
-Result<std::size_t> read_gs2_header(std::string_view message) {
-    constexpr std::size_t kHeaderBytes = 3;  // flag, comma, (no identity), comma
-    if (message.size() < kHeaderBytes || message[1] != ',') {
+/// @return what comes behind the channel binding flag; the flag goes with the mechanism
+Result<std::string_view> read_binding_flag(std::string_view message,
+                                           ScramChoice choice,
+                                           bool is_plus_offered) {
+    if (choice == ScramChoice::Plus) {
+        constexpr std::string_view kFlag = "p=tls-server-end-point,";
+        if (message.starts_with(kFlag)) {
+            return message.substr(kFlag.size());
+        }
+        if (message.starts_with("p=")) {
+            return fail(ErrorCode::ProtocolViolation,
+                        sqlstate::kProtocolViolation,
+                        "unsupported SCRAM channel-binding type");
+        }
         return malformed();
     }
-    // "p" names a channel binding, which only the -PLUS mechanism may use; we offer none, so "y"
-    // (the client could, and believes that we cannot) is the truth and no downgrade.
-    if (message[0] != 'n' && message[0] != 'y') {
+    if (message.starts_with("y,") && is_plus_offered) {
+        return fail(ErrorCode::Rejected,
+                    sqlstate::kInvalidAuthorizationSpecification,
+                    "SCRAM channel binding negotiation error");
+    }
+    if (!message.starts_with("y,") && !message.starts_with("n,")) {
         return malformed();
     }
-    if (message[2] == 'a') {
+    constexpr std::size_t kFlagBytes = 2;
+    return message.substr(kFlagBytes);
+}
+
+/// @return length of the GS2 header "n,,", "y,," or "p=…,,"
+Result<std::size_t> read_gs2_header(std::string_view message,
+                                    ScramChoice choice,
+                                    bool is_plus_offered) {
+    const auto rest = read_binding_flag(message, choice, is_plus_offered);
+    if (!rest) {
+        return fail(rest.error());
+    }
+    if (rest->starts_with('a')) {
         return fail(ErrorCode::Unsupported,
                     sqlstate::kFeatureNotSupported,
                     "client uses authorization identity, but it is not supported");
     }
-    if (message[2] != ',') {
+    if (!rest->starts_with(',')) {
         return malformed();
     }
-    return kHeaderBytes;
+    return message.size() - rest->size() + 1;
 }
 
 /// @return the client's nonce
@@ -108,12 +133,16 @@ bool is_plausible(std::string_view message) {
 ScramServer::ScramServer(ScramVerifier verifier, ScramAccount account)
     : verifier_{std::move(verifier)}, account_{account}, nonce_{detail::make_scram_nonce()} {}
 
-Result<std::string> ScramServer::client_first(std::string_view message) {
+Result<std::string> ScramServer::client_first(std::string_view message, ScramChoice choice) {
     // Every way out but the last one ends the exchange.
     if (std::exchange(step_, Step::Failed) != Step::ClientFirst || !is_plausible(message)) {
         return malformed();
     }
-    const auto header_bytes = read_gs2_header(message);
+    if (choice == ScramChoice::Plus && end_point_.empty()) {
+        return malformed();
+    }
+    choice_ = choice;
+    const auto header_bytes = read_gs2_header(message, choice, !end_point_.empty());
     if (!header_bytes) {
         return fail(header_bytes.error());
     }
@@ -139,7 +168,14 @@ Result<std::string> ScramServer::client_final(std::string_view message) {
     if (!final) {
         return fail(final.error());
     }
-    if (final->channel_binding != crypto::base64_encode(as_bytes(gs2_header_))) {
+    const bool is_bound = choice_ == ScramChoice::Plus;
+    if (final->channel_binding !=
+        detail::channel_binding(gs2_header_, is_bound ? ByteView{end_point_} : ByteView{})) {
+        if (is_bound) {
+            return fail(ErrorCode::Rejected,
+                        sqlstate::kInvalidAuthorizationSpecification,
+                        "SCRAM channel binding check failed");
+        }
         return fail(ErrorCode::ProtocolViolation,
                     sqlstate::kProtocolViolation,
                     "unexpected SCRAM channel-binding attribute in client-final-message");
