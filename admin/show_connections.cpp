@@ -64,7 +64,7 @@ Row row_of(std::string_view type, const status::Connection& connection) {
             handle(connection.id),
             handle(connection.link_id),
             connection.remote_pid,
-            std::string{},
+            connection.tls,
             connection.application_name,
             cell(connection.prepared_statements),
             cell(connection.id),

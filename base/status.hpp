@@ -31,6 +31,7 @@ struct Connection {
     int port = 0;
     std::string local_address;
     int local_port = 0;
+    std::string tls;  ///< "TLSv1.3/TLS_AES_256_GCM_SHA384"; "" without
     std::int64_t connect_time_unix_ms = 0;
     std::int64_t request_time_unix_ms = 0;
     std::int64_t wait_us = 0;     ///< for how long it has been waiting now; 0 = not waiting

@@ -7,6 +7,9 @@ WEIR_TEST_ALL      1 = also the tests marked slow
 """
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -15,12 +18,14 @@ from support.deadlines import SLOWNESS, wait_until
 from support.endpoint import Endpoint
 from support.fault_gate import FaultGate
 from support.postgres import Postgres, Template
+from support.tls import Certificates, postgres_with
 from support.weir import Weir, find_binary, has_sanitizer
 
 DIRECT = os.environ.get("WEIR_TEST_DIRECT") == "1"
 ALL = os.environ.get("WEIR_TEST_ALL") == "1"
 
 StartWeir = Callable[..., Weir]
+StartTlsWeir = Callable[..., Any]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -146,3 +151,37 @@ def open_gate() -> Iterator[Callable[[int], FaultGate]]:
     yield open_to
     for gate in gates:
         gate.close()
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Iterator[Certificates]:
+    folder = Path(tempfile.mkdtemp(prefix="weir-tls-"))
+    folder.chmod(0o755)
+    yield Certificates(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def tls_postgres(postgres_template: Template, certificates: Certificates) -> Iterator[Postgres]:
+    """A PostgreSQL with TLS and roles that may log in with it, or without it, only."""
+    postgres = postgres_with(postgres_template, certificates.authority, certificates.server)
+    yield postgres
+    postgres.remove()
+
+
+@pytest.fixture(scope="session")
+def misnamed_postgres(postgres_template: Template, certificates: Certificates) -> Iterator[Postgres]:
+    """A PostgreSQL whose certificate is for another host."""
+    postgres = postgres_with(postgres_template, certificates.authority, certificates.misnamed)
+    yield postgres
+    postgres.remove()
+
+
+@pytest.fixture
+def tls_weir(start_weir: StartWeir, certificates: Certificates) -> StartTlsWeir:
+    """Starts Weir with TLS for clients, in front of a PostgreSQL without: ``tls_weir("require")``."""
+
+    def start(mode: str = "require", changes: dict[str, Any] | None = None, **options: Any) -> Any:
+        return start_weir({"tls": certificates.weir(mode), **(changes or {})}, **options)
+
+    return start

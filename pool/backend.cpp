@@ -23,18 +23,6 @@ constexpr std::chrono::seconds kCleanWithin{5};
 /// A statement outside a transaction goes on without its client, as it would on a direct
 /// connection, for this long.
 constexpr std::chrono::seconds kOrphanWithin{60};
-/// How much may be unsent towards a backend before its client is paused.
-constexpr std::size_t kHighMark = std::size_t{256} * 1024;
-
-LoginFailure network_failure(const Error& error, const Endpoint& endpoint) {
-    std::string text = "server login failed: " + std::string{error.what()} + " (" + endpoint.text();
-    if (error.code() == ErrorCode::Network && error.detail() != 0) {
-        text += ": ";
-        text += net::error_text(error.detail());
-    }
-    return {{protocol::Severity::Fatal, sqlstate::kCannotConnectNow, text + ")", {}, {}}, false};
-}
-
 }  // namespace
 
 Backend::Backend(const Environment& environment, std::uint64_t id, DialRequest request)
@@ -44,10 +32,9 @@ Backend::Backend(const Environment& environment, std::uint64_t id, DialRequest r
       startup_{request_->startup != nullptr ? request_->startup : env_.settings.none()},
       opened_at_{env_.loop.now()} {
     env_.loop.set_deadline(deadline_, request_->due);
-    connector_ = std::make_unique<net::Connector>(
-        env_.loop, request_->endpoint, request_->due, [this](Result<net::Fd> result) {
-            on_connected(std::move(result));
-        });
+    request_->step = request_->tls.begins_secured(request_->endpoint) ? DialRequest::Step::AskForTls
+                                                                      : DialRequest::Step::LogIn;
+    dial();
 }
 
 Backend::Backend(const Environment& environment, ParkedBackend parked)
@@ -69,7 +56,7 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
     }
     stream_ = std::make_unique<net::Stream>(
         env_.loop, std::move(parked.stream), static_cast<net::StreamListener&>(*this));
-    stream_->set_high_mark(kHighMark);
+    stream_->set_high_mark(kUnsentMax);
 }
 
 Backend::~Backend() = default;
@@ -84,122 +71,6 @@ void Backend::transition(BackendEvent event) {
     if (state_ == BackendState::Idle) {
         idle_since_ = env_.loop.now();
     }
-}
-
-void Backend::on_connected(Result<net::Fd> result) {
-    env_.loop.defer_delete(std::move(connector_));
-    if (!result) {
-        const LoginFailure failure = network_failure(result.error(), request_->endpoint);
-        end(&failure);
-        return;
-    }
-    net::tune(result->get(), request_->tcp);
-    stream_ = std::make_unique<net::Stream>(
-        env_.loop, std::move(*result), static_cast<net::StreamListener&>(*this));
-    stream_->set_high_mark(kHighMark);
-    transition(BackendEvent::Connected);
-    login_ = std::make_unique<BackendLogin>(
-        request_->user, request_->database, request_->credentials, request_->parameters);
-    ByteWriter output;
-    login_->start(output);
-    stream_->write(output.bytes());
-}
-
-std::size_t Backend::log_in(ByteView bytes) {
-    std::size_t used = 0;
-    while (state_ == BackendState::LoggingIn && used < bytes.size()) {
-        const ByteView rest = bytes.subspan(used);
-        const auto [status, header] = protocol::read_header(rest);
-        if (status == protocol::FrameStatus::Invalid ||
-            (status == protocol::FrameStatus::Complete &&
-             header.length > protocol::kMaxAuthMessageBytes)) {
-            const LoginFailure failure{
-                {protocol::Severity::Fatal,
-                 sqlstate::kProtocolViolation,
-                 "server login failed: not a PostgreSQL server at " + request_->endpoint.text(),
-                 {},
-                 {}},
-                true};
-            end(&failure);
-            return bytes.size();
-        }
-        if (status == protocol::FrameStatus::NeedMore || rest.size() < header.frame_bytes()) {
-            break;
-        }
-        used += header.frame_bytes();
-        has_partial_frame_ = used < bytes.size();
-        ByteWriter output;
-        const auto outcome = login_->feed(
-            static_cast<BackendMessage>(header.type), protocol::body_of(rest, header), output);
-        advance_login(outcome, output);
-    }
-    if (state_ != BackendState::LoggingIn && state_ != BackendState::Closed) {
-        used += relay(bytes.subspan(used));
-    }
-    return used;
-}
-
-void Backend::advance_login(BackendLogin::Status status, const ByteWriter& output) {
-    if (!output.empty()) {
-        stream_->write(output.bytes());
-    }
-    switch (status) {
-        case BackendLogin::Status::Continue: return;
-        case BackendLogin::Status::NeedsKeys: derive_keys(); return;
-        case BackendLogin::Status::Done: finish_login(); return;
-        case BackendLogin::Status::Failed: {
-            const LoginFailure failure = login_->failure();
-            end(&failure);
-            return;
-        }
-    }
-}
-
-/// PBKDF2 takes milliseconds: off the loop, and back only if we still exist.
-void Backend::derive_keys() {
-    const std::weak_ptr<int> alive = alive_;
-    auto work = [this,
-                 alive,
-                 &loop = env_.loop,
-                 password = login_->password(),
-                 request = login_->key_request()] {
-        const auto keys = protocol::ScramKeys::derive(password, request.salt, request.iterations);
-        loop.post([this, alive, keys] {
-            if (alive.expired() || state_ != BackendState::LoggingIn) {
-                return;
-            }
-            ByteWriter output;
-            const auto status = login_->give_keys(keys, output);
-            advance_login(status, output);
-        });
-    };
-    if (!env_.background.submit(std::move(work))) {
-        const LoginFailure failure{{protocol::Severity::Fatal,
-                                    sqlstate::kTooManyConnections,
-                                    "too many logins at once",
-                                    {},
-                                    {}},
-                                   false};
-        end(&failure);
-    }
-}
-
-void Backend::finish_login() {
-    process_id_ = login_->process_id();
-    cancel_secret_ = login_->cancel_secret();
-    parameters_ = login_->take_parameters();
-    applied_ = startup_;
-    login_.reset();
-    const std::string connect_query = request_->connect_query;
-    transition(BackendEvent::LoggedIn);
-    if (!connect_query.empty()) {
-        ask(connect_query);
-        return;
-    }
-    request_.reset();
-    deadline_.clear();
-    transition(BackendEvent::Prepared);
-    env_.owner.on_backend_idle(*this);
 }
 
 void Backend::lend_to(LeaseHolder& holder) {
@@ -392,8 +263,7 @@ ParkedBackend Backend::park() {
 void Backend::on_closed(const Error& reason) {
     if (state_ == BackendState::Connecting || state_ == BackendState::LoggingIn ||
         state_ == BackendState::Preparing) {
-        const LoginFailure failure = network_failure(reason, request_->endpoint);
-        end(&failure);
+        on_closed_early(reason);
         return;
     }
     has_server_closed_ = true;
@@ -403,8 +273,7 @@ void Backend::on_closed(const Error& reason) {
 void Backend::on_deadline(net::Deadline& /*deadline*/) {
     if (request_ != nullptr) {
         const LoginFailure failure = network_failure(
-            Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"},
-            request_->endpoint);
+            Error{ErrorCode::Timeout, sqlstate::kCannotConnectNow, "connect timed out"});
         end(&failure);
         return;
     }

@@ -18,6 +18,7 @@
 #include "pool/request_batch.hpp"
 #include "pool/schema_epoch.hpp"
 #include "pool/session_audit.hpp"
+#include "pool/server_tls.hpp"
 #include "pool/session_settings.hpp"
 #include "pool/statement.hpp"
 #include "protocol/expected_replies.hpp"
@@ -46,6 +47,12 @@ struct DialRequest {
     std::string connect_query;
     net::TcpOptions tcp;
     TimePoint due;  ///< connected, logged in and prepared by then, or not at all
+    ServerTls tls;
+
+    // How far it has come; the backend's own.
+    enum class Step : std::uint8_t { AskForTls, LogIn };
+    Step step = Step::LogIn;
+    bool has_redialled = false;
 };
 
 /// How a backend is treated; follows the configuration of its pool.
@@ -321,6 +328,11 @@ public:
 
     [[nodiscard]] const LeaseHolder* holder() const { return holder_; }
 
+    /// @return null without TLS
+    [[nodiscard]] const net::TlsChannel* tls() const {
+        return stream_ != nullptr ? stream_->tls() : nullptr;
+    }
+
     [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
 
 private:
@@ -329,13 +341,27 @@ private:
     /// A statement that took too long must have ended this long after it has been cancelled.
     static constexpr std::chrono::seconds kCancelWithin{5};
 
+    /// How much may be unsent towards a backend before its client is paused.
+    static constexpr std::size_t kUnsentMax = std::size_t{256} * 1024;
+
     std::size_t on_bytes(ByteView bytes) override;
     void on_drained() override;
     void on_closed(const Error& reason) override;
     void on_deadline(net::Deadline& deadline) override;
 
     void transition(BackendEvent event);
+
+    // From dialling to the first rest (backend_dial.cpp).
+    void dial();
     void on_connected(Result<net::Fd> result);
+    void on_tls_answer(TlsAnswer answer);
+    void on_secured() override;
+    void begin_login();
+    [[nodiscard]] bool may_redial(SqlState refusal) const;
+    void redial();
+    void refuse_login(const std::string& why);
+    void on_closed_early(const Error& reason);
+    [[nodiscard]] LoginFailure network_failure(const Error& error) const;
     std::size_t log_in(ByteView bytes);
     void advance_login(BackendLogin::Status status, const ByteWriter& output);
     void derive_keys();

@@ -121,8 +121,11 @@ BackendLogin::Status BackendLogin::on_md5(const protocol::AuthenticationView& vi
 
 BackendLogin::Status BackendLogin::on_sasl(const protocol::AuthenticationView& view,
                                            ByteWriter& output) {
-    const auto& offered = view.mechanisms;
-    if (std::find(offered.begin(), offered.end(), protocol::kScramMechanism) == offered.end()) {
+    const auto is_offered = [&offered = view.mechanisms](std::string_view mechanism) {
+        return std::find(offered.begin(), offered.end(), mechanism) != offered.end();
+    };
+    const bool has_plus = !end_point_.empty() && is_offered(protocol::kScramPlusMechanism);
+    if (!has_plus && !is_offered(protocol::kScramMechanism)) {
         return refuse(sqlstate::kFeatureNotSupported,
                       "server offers no SASL mechanism that is supported (SCRAM-SHA-256)");
     }
@@ -135,8 +138,14 @@ BackendLogin::Status BackendLogin::on_sasl(const protocol::AuthenticationView& v
                           user_ + "\"");
     }
     scram_.emplace();
+    if (!end_point_.empty()) {
+        scram_->bind_to(end_point_,
+                        has_plus ? protocol::ScramChoice::Plus : protocol::ScramChoice::Plain);
+    }
     protocol::write_sasl_initial_response(
-        output, protocol::kScramMechanism, scram_->client_first());
+        output,
+        has_plus ? protocol::kScramPlusMechanism : protocol::kScramMechanism,
+        scram_->client_first());
     return Status::Continue;
 }
 

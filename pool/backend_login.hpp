@@ -49,6 +49,10 @@ public:
                  Credentials credentials,
                  std::vector<std::pair<std::string, std::string>> parameters);
 
+    /// The connection is inside TLS, and the server's certificate has this hash: SCRAM is bound to
+    /// it where the server offers that. Before start().
+    void bind_to(protocol::ScramEndPoint end_point) { end_point_ = std::move(end_point); }
+
     /// Appends the startup message.
     void start(ByteWriter& output) const;
 
@@ -86,6 +90,7 @@ private:
     std::string database_;
     Credentials credentials_;
     std::vector<std::pair<std::string, std::string>> startup_parameters_;
+    protocol::ScramEndPoint end_point_;  // empty without TLS
     std::optional<protocol::ScramClient> scram_;
     bool awaits_keys_ = false;  // give_keys() comes next: the server has nothing to say until then
     protocol::ScramClient::ServerFirst key_request_;

@@ -12,7 +12,7 @@ namespace weir::pool {
 /// moves it.
 enum class BackendState : std::uint8_t {
     Connecting,     ///< dialled, socket not connected yet
-    LoggingIn,      ///< startup, authentication, parameters
+    LoggingIn,      ///< TLS, startup, authentication, parameters
     Preparing,      ///< connect_query runs
     Idle,           ///< to be lent
     Checking,       ///< was idle for long: asked whether it still answers
@@ -34,7 +34,8 @@ enum class BackendEvent : std::uint8_t {
     CameBackUnderCancel,
     Cleaned,
     CancelEnded,
-    Ended,  ///< closed by anybody for any reason
+    Redialled,  ///< refused with TLS, or without: tried the other way
+    Ended,      ///< closed by anybody for any reason
 };
 
 struct BackendRule {
@@ -44,9 +45,10 @@ struct BackendRule {
 };
 
 /// The whole machine. Besides these, Ended leads from every state but Closed to Closed.
-inline constexpr std::array<BackendRule, 13> kBackendRules = {{
+inline constexpr std::array<BackendRule, 14> kBackendRules = {{
     {BackendState::Connecting, BackendEvent::Connected, BackendState::LoggingIn},
     {BackendState::LoggingIn, BackendEvent::LoggedIn, BackendState::Preparing},
+    {BackendState::LoggingIn, BackendEvent::Redialled, BackendState::Connecting},
     {BackendState::Preparing, BackendEvent::Prepared, BackendState::Idle},
     {BackendState::Idle, BackendEvent::CheckBegan, BackendState::Checking},
     {BackendState::Checking, BackendEvent::CheckPassed, BackendState::Idle},
@@ -63,7 +65,7 @@ inline constexpr std::array<BackendRule, 13> kBackendRules = {{
 namespace detail {
 
 inline constexpr std::size_t kBackendStates = 9;
-inline constexpr std::size_t kBackendEvents = 12;
+inline constexpr std::size_t kBackendEvents = 13;
 using BackendTable =
     std::array<std::array<std::optional<BackendState>, kBackendEvents>, kBackendStates>;
 

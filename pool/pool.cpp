@@ -25,6 +25,7 @@ std::uint64_t PoolPlan::generation() const {
     for (const auto& [name, value] : startup_settings) {
         text.append(1, '\0').append(name).append(1, '\0').append(value);
     }
+    text.append(1, '\0').append(tls.text);
     return std::hash<std::string>{}(text);
 }
 
@@ -156,11 +157,11 @@ void Pool::cancel(Backend& backend, std::function<void()> on_done) {
             done();
         }
     };
-    auto canceller = std::make_unique<Canceller>(env_.loop,
-                                                 plan_.endpoint,
-                                                 backend.process_id(),
-                                                 backend.cancel_secret(),
-                                                 std::move(finished));
+    CancelTarget target{plan_.endpoint, {}, backend.process_id(), backend.cancel_secret()};
+    if (backend.tls() != nullptr) {
+        target.tls = plan_.tls;  // what needs to be hidden there needs to be hidden here
+    }
+    auto canceller = std::make_unique<Canceller>(env_.loop, std::move(target), std::move(finished));
     *slot = canceller.get();
     cancellers_.emplace(canceller.get(), std::move(canceller));
 }

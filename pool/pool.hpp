@@ -12,6 +12,7 @@
 #include "pool/counters.hpp"
 #include "pool/credentials.hpp"
 #include "pool/lease_holder.hpp"
+#include "pool/server_tls.hpp"
 
 #include <array>
 #include <cstdint>
@@ -53,6 +54,7 @@ struct PoolPlan {
     unsigned connect_concurrency = 1;
     std::chrono::milliseconds login_retry{1000};
     net::TcpOptions tcp;
+    ServerTls tls;
 
     /// @return a number that two plans share when they lead to the same server, database and
     /// starting settings: backends

@@ -201,6 +201,7 @@ void Pool::dial(const SettingsPtr& startup) {
     }
     request.connect_query = plan_.connect_query;
     request.tcp = plan_.tcp;
+    request.tls = plan_.tls;
     const TimePoint now = env_.loop.now();
     request.due = deadline_after(now, plan_.connect_timeout);
     counters_.add(PoolEvent::CreateRequest);

@@ -10,6 +10,7 @@
 #include <pwd.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -348,8 +349,13 @@ ClientAuth::Status ClientAuth::offer_scram(protocol::ScramVerifier verifier,
                                            ByteWriter& output) {
     scram_.emplace(std::move(verifier), account);
     step_ = Step::ScramFirst;
-    constexpr std::array<std::string_view, 1> kMechanisms = {protocol::kScramMechanism};
-    protocol::write_authentication_sasl(output, kMechanisms);
+    constexpr std::array<std::string_view, 2> kMechanisms = {protocol::kScramPlusMechanism,
+                                                             protocol::kScramMechanism};
+    const bool has_plus = !facts_.end_point.empty();
+    if (has_plus) {
+        scram_->offer_plus(facts_.end_point);
+    }
+    protocol::write_authentication_sasl(output, std::span{kMechanisms}.subspan(has_plus ? 0 : 1));
     return Status::Continue;
 }
 
@@ -358,12 +364,15 @@ ClientAuth::Status ClientAuth::on_scram_first(ByteView body, ByteWriter& output)
     if (!initial) {
         return refuse(initial.error());
     }
-    if (initial->mechanism != protocol::kScramMechanism) {
+    const bool is_plus =
+        initial->mechanism == protocol::kScramPlusMechanism && !facts_.end_point.empty();
+    if (!is_plus && initial->mechanism != protocol::kScramMechanism) {
         return refuse(Error{ErrorCode::ProtocolViolation,
                             sqlstate::kProtocolViolation,
                             "client selected an invalid SASL authentication mechanism"});
     }
-    const auto reply = scram_->client_first(initial->data);
+    const auto reply = scram_->client_first(
+        initial->data, is_plus ? protocol::ScramChoice::Plus : protocol::ScramChoice::Plain);
     if (!reply) {
         return refuse(reply.error());
     }

@@ -2,9 +2,11 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace weir::proxy {
 
@@ -22,7 +24,10 @@ struct ClientFacts {
     bool is_tls = false;
     /// The client has shown a certificate that a CA of [tls.client] has signed.
     bool has_certificate = false;
-    std::string certificate_name;   ///< that certificate's common name; "" = none
+    std::string certificate_name;  ///< that certificate's common name; "" = none
+    /// TLS: the hash of our certificate that SCRAM can be bound to (tls-server-end-point);
+    /// empty = none
+    std::vector<std::byte> end_point;
     std::optional<uid_t> peer_uid;  ///< unix sockets: whose process it is, as the kernel says
 
     std::string database;  ///< as the client calls it

@@ -51,6 +51,10 @@ std::size_t ClientSession::read_startup(ByteView bytes) {
             return used;
         }
     }
+    if (used < bytes.size() && is_tls_hello(bytes[used])) {
+        begin_direct_tls(bytes.subspan(used));
+        return bytes.size();
+    }
     while (state_ == ClientState::Startup && used < bytes.size()) {
         const auto result = protocol::read_startup(bytes.subspan(used));
         if (result.status == protocol::FrameStatus::NeedMore) {
@@ -69,7 +73,7 @@ std::size_t ClientSession::read_startup(ByteView bytes) {
         }
         used += result.packet.size;
         is_relaying_ = true;
-        on_startup(result.packet);
+        on_startup(result.packet, bytes.subspan(used));
         is_relaying_ = false;
     }
     return go_on(bytes, used);
@@ -106,6 +110,12 @@ ClientFacts ClientSession::facts() const {
     facts.port = name.port;
     facts.is_unix = net::peer_name(stream_.fd()).address == net::kUnixName;
     facts.peer_uid = facts.is_unix ? net::peer_user_id(stream_.fd()) : std::nullopt;
+    if (const net::TlsChannel* tls = stream_.tls(); tls != nullptr) {
+        facts.is_tls = true;
+        facts.has_certificate = tls->is_peer_verified();
+        facts.certificate_name = tls->verified_name().value_or("");
+        facts.end_point = tls->server_end_point().value_or(protocol::ScramEndPoint{});
+    }
     facts.database = login_->wishes.database;
     facts.user = login_->wishes.user;
     facts.replication = replication_of(login_->wishes);
@@ -136,16 +146,20 @@ std::size_t ClientSession::go_on(ByteView bytes, std::size_t used) {
     return rest.empty() ? used : used + on_bytes(rest);
 }
 
-void ClientSession::on_startup(const protocol::StartupPacket& packet) {
+/// @param rest what came behind it
+void ClientSession::on_startup(const protocol::StartupPacket& packet, ByteView rest) {
     switch (packet.kind) {
         case StartupKind::SslRequest:
         case StartupKind::GssEncRequest:
-            if (++login_->encryption_requests > kEncryptionRequestsMax) {
+            if (++login_->encryption_requests > kEncryptionRequestsMax ||
+                stream_.tls() != nullptr) {
                 login_failed(
                     sqlstate::kProtocolViolation, "too many encryption requests", "malformed");
-                return;
+            } else if (packet.kind == StartupKind::SslRequest && offers_tls()) {
+                begin_tls(rest);
+            } else {
+                stream_.write(as_bytes("N"));
             }
-            stream_.write(as_bytes("N"));
             return;
         case StartupKind::CancelRequest: on_cancel_request(packet); return;
         case StartupKind::Startup: begin_login(packet); return;
@@ -199,8 +213,12 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
                      "too_many_clients");
         return;
     }
+    ClientFacts known = facts();
+    if (!is_secure_enough(known)) {
+        return;
+    }
     transition(ClientEvent::StartupRead);
-    login_->auth = std::make_unique<ClientAuth>(config, facts(), worker_.auth_cache());
+    login_->auth = std::make_unique<ClientAuth>(config, std::move(known), worker_.auth_cache());
     const ClientAuth::Status status = login_->auth->start(output);
     advance_auth(status, output);
 }

@@ -124,6 +124,7 @@ void ClientSession::on_drained() {
 }
 
 void ClientSession::on_closed(const Error& /*reason*/) {
+    note_failed_handshake();
     leave_backend(pool::Backend::Departure::Vanished);
     close();
 }
@@ -351,6 +352,9 @@ status::Connection ClientSession::describe(TimePoint now) const {
     row.port = peer.port;
     row.local_address = local.address;
     row.local_port = local.port;
+    if (const net::TlsChannel* tls = stream_.tls(); tls != nullptr && tls->is_ready()) {
+        row.tls = tls->description();
+    }
     row.connect_time_unix_ms = unix_ms(connected_at_, now);
     row.request_time_unix_ms =
         unix_ms(request_at_ == TimePoint{} ? connected_at_ : request_at_, now);

@@ -108,6 +108,7 @@ private:
         std::unique_ptr<ClientAuth> auth;
         pool::StartupWishes wishes;
         int encryption_requests = 0;
+        bool is_direct_tls = false;
         bool awaits_proxy_header = false;
     };
 
@@ -132,7 +133,7 @@ private:
     void add_host_to_name();
     [[nodiscard]] ClientFacts facts() const;
     [[nodiscard]] std::size_t go_on(ByteView bytes, std::size_t used);
-    void on_startup(const protocol::StartupPacket& packet);
+    void on_startup(const protocol::StartupPacket& packet, ByteView rest);
     void on_cancel_request(const protocol::StartupPacket& packet);
     void begin_login(const protocol::StartupPacket& packet);
     [[nodiscard]] std::size_t read_password(ByteView bytes);
@@ -149,6 +150,15 @@ private:
     void refuse_login(const pool::LoginFailure& failure);
     [[nodiscard]] pool::SettingsPtr welcome_settings() const;
     void login_failed(SqlState sqlstate, std::string message, const char* reason);
+
+    // TLS (client_tls.cpp)
+    [[nodiscard]] bool offers_tls() const;
+    [[nodiscard]] bool is_tls_hello(std::byte first) const;
+    void begin_tls(ByteView rest);
+    void begin_direct_tls(ByteView received);
+    void on_secured() override;
+    void note_failed_handshake();
+    [[nodiscard]] bool is_secure_enough(const ClientFacts& facts);
 
     // Relay (client_relay.cpp)
     [[nodiscard]] std::size_t relay(ByteView bytes);

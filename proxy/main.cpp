@@ -13,6 +13,7 @@
 #include "proxy/main_stats.hpp"
 #include "proxy/pid_file.hpp"
 #include "proxy/server.hpp"
+#include "proxy/tls_contexts.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -138,8 +139,11 @@ int serve(const Arguments& arguments) {
 }
 
 int check(const Arguments& arguments) {
-    const weir::conf::LoadResult loaded =
+    weir::conf::LoadResult loaded =
         weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    if (loaded.config != nullptr) {
+        loaded.problems = weir::proxy::open_tls(*loaded.config, loaded).problems;
+    }
     for (const weir::conf::Problem& problem : loaded.problems) {
         std::cout << problem.text() << '\n';
     }

@@ -74,6 +74,11 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
     : options_{std::move(options)},
       config_{std::move(loaded.config)},
       files_{std::move(loaded.files)} {
+    if (TlsOpened opened = open_tls(*config_, loaded); opened.contexts != nullptr) {
+        shared_.tls = std::move(opened.contexts);
+    } else {
+        problem_ = opened.problems.front().text();
+    }
     fill_random(shared_.mock_secret);
     fill_random(shared_.cancel_secret);
     shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };
@@ -99,6 +104,9 @@ Server::~Server() {
 }
 
 std::string Server::start() {
+    if (!problem_.empty()) {
+        return problem_;
+    }
     check_descriptor_limit(*config_);
     // Before anybody can know that we are here: a signal must not meet its default action.
     signals_ = std::make_unique<net::Signals>(
@@ -189,9 +197,15 @@ void Server::reload() {
     auto work = [this, path = options_.config_path] {
         auto loaded =
             std::make_shared<conf::LoadResult>(conf::load(path, conf::Environment::of_process()));
-        loop_.post([this, loaded] {
+        TlsContextsPtr tls;
+        if (loaded->config != nullptr) {
+            TlsOpened opened = open_tls(*loaded->config, *loaded);
+            tls = std::move(opened.contexts);
+            loaded->problems = std::move(opened.problems);
+        }
+        loop_.post([this, loaded, tls] {
             is_reloading_ = false;
-            apply(*loaded);
+            apply(*loaded, tls);
             tell(ServerEvent::ReloadEnded);
             if (std::exchange(is_reload_wanted_, false)) {
                 reload();
@@ -205,11 +219,11 @@ void Server::reload() {
     }
 }
 
-void Server::apply(const conf::LoadResult& loaded) {
+void Server::apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls) {
     for (const conf::Problem& problem : loaded.problems) {
         log::error("reload_failed", {{"problem", problem.text()}});
     }
-    if (loaded.config == nullptr) {
+    if (loaded.config == nullptr || tls == nullptr) {
         return;
     }
     const conf::ReloadPlan plan = conf::compare(*config_, *loaded.config);
@@ -228,6 +242,7 @@ void Server::apply(const conf::LoadResult& loaded) {
     next->admin = config_->admin;
     next->watch = config_->watch;
     std::atomic_store(&config_, conf::ConfigPtr{std::move(next)});
+    std::atomic_store(&shared_.tls, tls);
     log::set_level(config_->log.level);
     check_descriptor_limit(*config_);
     for (const auto& worker : shared_.workers) {

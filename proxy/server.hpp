@@ -76,7 +76,7 @@ private:
     void tell(ServerEvent event);
     void on_signal(int number);
     void reload();
-    void apply(const conf::LoadResult& loaded);
+    void apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls);
     void watch_files();
     void on_deadline(net::Deadline& deadline) override;
     void check_drained();
@@ -91,6 +91,7 @@ private:
 
     ServerOptions options_;
     net::EventLoop loop_;
+    std::string problem_;  // why start() will fail
     conf::ConfigPtr config_;
     std::vector<std::string> files_;
     Shared shared_;

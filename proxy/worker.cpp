@@ -64,7 +64,10 @@ net::TcpOptions tcp_options(const conf::ListenSettings& listen) {
 }  // namespace
 
 Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
-    : shared_{shared}, index_{index}, config_{std::move(config)} {
+    : shared_{shared},
+      index_{index},
+      config_{std::move(config)},
+      tls_{std::atomic_load(&shared.tls)} {
     auth_cache_.mock_secret = shared_.mock_secret;
     std::promise<void> started;
     std::future<void> ready = started.get_future();
@@ -126,6 +129,7 @@ void Worker::add_client(net::Fd fd) {
 void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
+        worker.tls_ = std::atomic_load(&worker.shared_.tls);
         worker.pools_->apply([&worker](const pool::PoolKey& key) -> std::optional<pool::PoolPlan> {
             if (worker.config().find_database(key.database) == nullptr) {
                 return std::nullopt;
@@ -239,6 +243,7 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     if (key.use == pool::PoolKey::Use::Lookups) {
         plan_lookups(plan, config_->auth);
     }
+    plan.tls = tls_->server(cluster.name);
     return plan;
 }
 
@@ -428,6 +433,9 @@ status::Connection Worker::describe(const pool::Pool& pool,
     row.port = peer.port;
     row.local_address = local.address;
     row.local_port = local.port;
+    if (const net::TlsChannel* tls = backend.tls(); tls != nullptr && tls->is_ready()) {
+        row.tls = tls->description();
+    }
     row.connect_time_unix_ms = unix_ms(backend.opened_at());
     row.request_time_unix_ms = unix_ms(std::max(backend.busy_since(), backend.opened_at()));
     const auto* client = static_cast<const ClientSession*>(backend.holder());

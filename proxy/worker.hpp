@@ -18,6 +18,7 @@
 #include "proxy/console.hpp"
 #include "proxy/session_knowledge.hpp"
 #include "proxy/user_lookups.hpp"
+#include "proxy/tls_contexts.hpp"
 
 #include <array>
 #include <atomic>
@@ -46,6 +47,8 @@ struct Shared {
     std::atomic<std::uint64_t> next_id{1};
     std::atomic<std::uint64_t> clients{0};  ///< logged in or logging in
     ConsoleFactory* consoles = nullptr;
+    TlsContextsPtr tls = std::make_shared<const TlsContexts>();  ///< of the newest configuration;
+                                                                 ///< std::atomic_load and _store
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<std::latch>
         all_stopped;  ///< loops go away together: each may still be posting to another
@@ -86,6 +89,8 @@ public:
     [[nodiscard]] Shared& shared() { return shared_; }
 
     [[nodiscard]] const conf::Config& config() const { return *config_; }
+
+    [[nodiscard]] const TlsContexts& tls() const { return *tls_; }
 
     [[nodiscard]] pool::SettingsTable& settings() { return settings_; }
 
@@ -169,6 +174,7 @@ private:
     Shared& shared_;
     unsigned index_;
     conf::ConfigPtr config_;
+    TlsContextsPtr tls_;
     pool::WorkerCounters counters_;
     std::atomic<std::uint64_t> load_{0};
     std::thread thread_;

@@ -10,6 +10,7 @@ from support import wire
 PARAMETERS = {"server_version": "15.0", "client_encoding": "UTF8", "DateStyle": "ISO, MDY"}
 READY = wire.frame("Z", b"I")
 CANCEL_CODE = 80877102
+SSL_CODE = 80877103
 
 
 def parameter(name: str, value: str) -> bytes:
@@ -44,6 +45,10 @@ class FakeServer:
             try:
                 (length,) = struct.unpack("!I", reader.read(4))
                 startup = reader.read(length - 4)
+                if struct.unpack_from("!I", startup) == (SSL_CODE,):
+                    connection.sendall(b"N")
+                    (length,) = struct.unpack("!I", reader.read(4))
+                    startup = reader.read(length - 4)
                 if struct.unpack_from("!I", startup) == (CANCEL_CODE,):
                     return
                 told = b"".join(parameter(name, value) for name, value in PARAMETERS.items())

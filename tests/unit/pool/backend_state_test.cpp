@@ -12,22 +12,82 @@ using weir::pool::next_state;
 namespace {
 
 constexpr std::size_t kStates = 9;
-constexpr std::size_t kEvents = 12;
+constexpr std::size_t kEvents = 13;
 constexpr int kNone = -1;
 
 // Typed independently of the rules: a row per state, a column per event, in the order of the enums.
 //                Connected LoggedIn Prepared CheckBegan CheckPassed Lent Clean Dirty UnderCancel
-//                Cleaned CancelEnded Ended
+//                Cleaned CancelEnded Redialled Ended
 constexpr std::array<std::array<int, kEvents>, kStates> kExpected = {{
-    {1, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 8},  // Connecting
-    {kNone, 2, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 8},  // LoggingIn
-    {kNone, kNone, 3, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 8},  // Preparing
-    {kNone, kNone, kNone, 4, kNone, 5, kNone, kNone, kNone, kNone, kNone, 8},      // Idle
-    {kNone, kNone, kNone, kNone, 3, kNone, kNone, kNone, kNone, kNone, kNone, 8},  // Checking
-    {kNone, kNone, kNone, kNone, kNone, kNone, 3, 6, 7, kNone, kNone, 8},          // Leased
-    {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 7, 3, kNone, 8},      // Cleaning
-    {kNone, kNone, kNone, kNone, kNone, kNone, kNone, 6, kNone, kNone, 3, 8},      // BeingCanceled
-    {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},  // Closed
+    {1,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     8},                                                                              // Connecting
+    {kNone, 2, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 0, 8},  // LoggingIn
+    {kNone,
+     kNone,
+     3,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     8},                                                                              // Preparing
+    {kNone, kNone, kNone, 4, kNone, 5, kNone, kNone, kNone, kNone, kNone, kNone, 8},  // Idle
+    {kNone,
+     kNone,
+     kNone,
+     kNone,
+     3,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     8},                                                                              // Checking
+    {kNone, kNone, kNone, kNone, kNone, kNone, 3, 6, 7, kNone, kNone, kNone, 8},      // Leased
+    {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 7, 3, kNone, kNone, 8},  // Cleaning
+    {kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     6,
+     kNone,
+     kNone,
+     3,
+     kNone,
+     8},  // BeingCanceled
+    {kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone},  // Closed
 }};
 
 }  // namespace
