@@ -102,9 +102,11 @@ struct Setting {
 [[nodiscard]] bool is_preset_by_profile(const Setting& setting);
 [[nodiscard]] std::span<const std::string_view> profile_names();
 
-/// @return the field that what is written goes to: the overrides' where there are any
+/// @return the field that what is written without a NAME goes to: that of the overrides where
+/// these are laid over the profile's, or over the defaults, in the end
 [[nodiscard]] inline const Field& store_field(const Setting& setting) {
-    return setting.override_field.put != nullptr ? setting.override_field : setting.field;
+    const bool is_merged = setting.section == Section::Pool || setting.section == Section::Policy;
+    return is_merged ? setting.override_field : setting.field;
 }
 
 /// @return where `setting` lives in a configuration; only for sections that are not named

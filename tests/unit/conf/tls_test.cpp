@@ -54,7 +54,7 @@ TEST_CASE("tls settings: what keys mean together") {
           "weir.toml:7:8: tls.client.mode: needs a certificate to show; accepted: cert_file and "
           "key_file beside it, or \"disable\"");
     CHECK(only_text(load_with_base("[tls.server]\ncert_file = \"a\"\n")) ==
-          "weir.toml:6:2: tls.server.key_file: only one of cert_file and key_file is given; "
+          "weir.toml:7:13: tls.server.cert_file: only one of cert_file and key_file is given; "
           "accepted: both, or neither");
     CHECK(only_text(load_with_base("[tls.server]\nmode = \"verify-full\"\n")) ==
           "weir.toml:7:8: tls.server.mode: needs somebody to vouch for the other side; accepted: "
