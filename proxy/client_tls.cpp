@@ -1,11 +1,14 @@
 // The part of ClientSession that gets the client inside TLS.
 
 #include "base/log.hpp"
+#include "conf/hba.hpp"
 #include "net/socket.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/worker.hpp"
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
 namespace weir::proxy {
 
@@ -14,6 +17,15 @@ namespace {
 /// A TLS record that carries a handshake. As the first byte of a startup packet it would announce
 /// 350 MB.
 constexpr std::byte kHandshakeRecord{0x16};
+
+/// @return whether the certificate's name is the user's, or a map of auth.ident_file lets it be
+bool names_user(const conf::Config& config, const ClientFacts& facts) {
+    const std::string& name = facts.certificate_name;
+    return name == facts.user ||
+           std::any_of(config.ident.begin(), config.ident.end(), [&](const conf::IdentRule& rule) {
+               return conf::may_be(config.ident, rule.map, name, facts.user);
+           });
+}
 
 }  // namespace
 
@@ -96,7 +108,7 @@ bool ClientSession::is_secure_enough(const ClientFacts& facts) {
     }
     // Who began before a reload asked for more has shown less.
     const bool is_known = mode < conf::TlsMode::VerifyCa || facts.has_certificate;
-    const bool is_named = mode < conf::TlsMode::VerifyFull || facts.certificate_name == facts.user;
+    const bool is_named = mode < conf::TlsMode::VerifyFull || names_user(worker_.config(), facts);
     if (!is_known || !is_named) {
         login_failed(sqlstate::kInvalidAuthorizationSpecification,
                      "certificate authentication failed for user \"" + facts.user + "\"",
