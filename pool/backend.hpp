@@ -359,7 +359,8 @@ private:
     void begin_login();
     [[nodiscard]] bool may_redial(SqlState refusal) const;
     void redial();
-    void refuse_login(const std::string& why);
+    enum class Finality : std::uint8_t { Final, MayChange };
+    void refuse_login(const std::string& why, Finality finality);
     void on_closed_early(const Error& reason);
     [[nodiscard]] LoginFailure network_failure(const Error& error) const;
     std::size_t log_in(ByteView bytes);

@@ -61,19 +61,19 @@ void Backend::on_tls_answer(TlsAnswer answer) {
             if (request_->tls.may_go_plain()) {
                 begin_login();
             } else {
-                refuse_login("server does not support SSL, but SSL was required");
+                refuse_login("server does not support SSL, but SSL was required", Finality::Final);
             }
             return;
         case TlsAnswer::Injected:
-            refuse_login("received unencrypted data after SSL response");
+            refuse_login("received unencrypted data after SSL response", Finality::MayChange);
             return;
         case TlsAnswer::Error:
-            refuse_login("server sent an error response during SSL exchange");
+            refuse_login("server sent an error response during SSL exchange", Finality::MayChange);
             return;
     }
 }
 
-void Backend::refuse_login(const std::string& why) {
+void Backend::refuse_login(const std::string& why, Finality finality) {
     const LoginFailure failure{
         {protocol::Severity::Fatal,
          sqlstate::kCannotConnectNow,
@@ -135,7 +135,9 @@ void Backend::on_closed_early(const Error& reason) {
         redial();
         return;
     }
-    const LoginFailure failure = network_failure(reason);
+    LoginFailure failure = network_failure(reason);
+    // What does not fit together now will not do so at once: who waits is told.
+    failure.is_final = has_failed_handshake && reason.code() == ErrorCode::Network;
     end(&failure);
 }
 
