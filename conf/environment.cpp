@@ -58,8 +58,8 @@ std::string lower(std::string_view text) {
 
 std::string variable_of(const Setting& setting) {
     const std::string_view section = section_info(setting.section).name;
-    std::string variable = std::string{kPrefix} + (section.empty() ? "" : upper(section) + "_") +
-                           upper(setting.key);
+    std::string variable =
+        std::string{kPrefix} + (section.empty() ? "" : upper(section) + "_") + upper(setting.key);
     std::replace(variable.begin(), variable.end(), '.', '_');  // [tls.client]
     return variable;
 }

@@ -433,7 +433,7 @@ constexpr std::array kSettings{
 std::span<const Setting> settings() {
     static const std::vector<Setting> all = [] {
         std::vector<Setting> parts{kSettings.begin(), kSettings.end()};
-        for (const auto part : 
+        for (const auto part :
              {detail::pool_settings(), detail::process_settings(), detail::tls_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());
         }

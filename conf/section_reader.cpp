@@ -55,9 +55,8 @@ void SectionReader::read_entry(const Entry& entry) {
 /// Reads the sections [tls.client] and [tls.server].
 void SectionReader::read_group(const Entry& entry) {
     if (entry.value.kind != Node::Kind::Table) {
-        draft_.complain_at(entry.key_at,
-                           entry.key,
-                           "is no section; accepted: [tls.client] and [tls.server]");
+        draft_.complain_at(
+            entry.key_at, entry.key, "is no section; accepted: [tls.client] and [tls.server]");
         return;
     }
     for (const Entry& section : entry.value.entries) {

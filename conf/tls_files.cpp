@@ -66,9 +66,8 @@ void settle_tls(Draft& draft) {
     for (auto& [name, cluster] : draft.config.clusters) {
         place_files(draft, cluster.tls);
         if (cluster.tls != TlsOverrides{}) {
-            check_side(draft,
-                       join_key(join_key("cluster", name), "tls"),
-                       draft.config.tls_for(cluster));
+            check_side(
+                draft, join_key(join_key("cluster", name), "tls"), draft.config.tls_for(cluster));
         }
     }
 }

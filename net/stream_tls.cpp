@@ -1,7 +1,8 @@
 // The part of Stream that goes on inside TLS.
 
-#include "base/check.hpp"
 #include "net/stream_tls.hpp"
+
+#include "base/check.hpp"
 
 #include <algorithm>
 #include <array>

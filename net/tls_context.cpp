@@ -18,8 +18,7 @@ namespace {
 
 /// The name of PostgreSQL's protocol in TLS (IANA, "TLS Application-Layer Protocol Negotiation
 /// Protocol IDs"), with its length in front.
-constexpr std::array<unsigned char, 11> kAlpn{
-    10, 'p', 'o', 's', 't', 'g', 'r', 'e', 's', 'q', 'l'};
+constexpr std::array<unsigned char, 11> kAlpn{10, 'p', 'o', 's', 't', 'g', 'r', 'e', 's', 'q', 'l'};
 
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*is_writing*/, void* /*data*/) {
     return 0;  // nobody is there to type one
@@ -54,6 +53,7 @@ std::string system_text(int error) {
 /// @return what is wrong with the key's file, or ""; the rules are PostgreSQL's
 std::string key_file_problem(const std::string& path) {
     struct stat info {};
+
     if (::stat(path.c_str(), &info) != 0) {
         return system_text(errno);
     }
@@ -63,8 +63,7 @@ std::string key_file_problem(const std::string& path) {
     if (info.st_uid != ::geteuid() && info.st_uid != 0) {
         return "belongs to another user; accepted: a key of the user Weir runs as, or of root";
     }
-    const mode_t too_much =
-        info.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+    const mode_t too_much = info.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
     if ((info.st_mode & too_much) != 0) {
         return "can be read by others; accepted: permissions 0600, or 0640 when it is root's";
     }
@@ -101,9 +100,9 @@ public:
             return refuse("cert_file", quoted(options_.cert_file) + system_text(errno));
         }
         if (SSL_CTX_use_certificate_chain_file(context_, options_.cert_file.c_str()) != 1) {
-            return refuse("cert_file",
-                          quoted(options_.cert_file) + "holds no usable certificate: " +
-                              take_tls_error());
+            return refuse(
+                "cert_file",
+                quoted(options_.cert_file) + "holds no usable certificate: " + take_tls_error());
         }
         return load_key();
     }
@@ -120,9 +119,9 @@ public:
             return refuse("ca_file", quoted(options_.ca_file) + system_text(errno));
         }
         if (SSL_CTX_load_verify_locations(context_, options_.ca_file.c_str(), nullptr) != 1) {
-            return refuse("ca_file",
-                          quoted(options_.ca_file) + "holds no usable certificate: " +
-                              take_tls_error());
+            return refuse(
+                "ca_file",
+                quoted(options_.ca_file) + "holds no usable certificate: " + take_tls_error());
         }
         return true;
     }
@@ -133,9 +132,9 @@ public:
         }
         STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options_.ca_file.c_str());
         if (names == nullptr) {
-            return refuse("ca_file",
-                          quoted(options_.ca_file) + "holds no usable certificate: " +
-                              take_tls_error());
+            return refuse(
+                "ca_file",
+                quoted(options_.ca_file) + "holds no usable certificate: " + take_tls_error());
         }
         SSL_CTX_set_client_CA_list(context_, names);  // takes them
         return true;
@@ -176,8 +175,8 @@ private:
             return refuse("key_file", quoted(path) + system_text(errno));
         }
         if (SSL_CTX_use_PrivateKey_file(context_, path.c_str(), SSL_FILETYPE_PEM) != 1) {
-            const bool is_other = ERR_GET_REASON(ERR_peek_last_error()) ==
-                                  X509_R_KEY_VALUES_MISMATCH;
+            const bool is_other =
+                ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
             return refuse("key_file",
                           quoted(path) + (is_other ? "is not the key of cert_file"
                                                    : "holds no usable key (one with a passphrase "

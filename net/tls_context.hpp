@@ -15,7 +15,8 @@ enum class TlsVersion : std::uint8_t { V12, V13 };
 struct TlsOptions {
     std::string cert_file;  ///< ours, with the chain that leads to a known authority
     std::string key_file;
-    std::string ca_file;  ///< who may vouch for the peer; kSystemAuthorities: the machine's own list
+    std::string
+        ca_file;  ///< who may vouch for the peer; kSystemAuthorities: the machine's own list
     TlsVersion min_version = TlsVersion::V12;
     std::string ciphers;        ///< TLS 1.2, in OpenSSL's language
     std::string tls13_ciphers;  ///< TLS 1.3

@@ -17,8 +17,8 @@
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
 #include "proxy/session_knowledge.hpp"
-#include "proxy/user_lookups.hpp"
 #include "proxy/tls_contexts.hpp"
+#include "proxy/user_lookups.hpp"
 
 #include <array>
 #include <atomic>

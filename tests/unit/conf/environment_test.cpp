@@ -102,8 +102,9 @@ TEST_CASE("environment: DB_SSL and sslmode say how the database of the environme
         CHECK(mode_of(variables) == mode);
     }
     CHECK(
-        only_text(from_environment({{"DATABASE_URL", "postgres://a:b@h/d"}, {"DB_SSL", "mabe"}})) ==
-        "environment: DB_SSL: \"mabe\" is not accepted; accepted: true, false, or an sslmode "
+        only_text(
+            from_environment({{"DATABASE_URL", "postgres://a:b@h/d"}, {"DB_SSL", "sometimes"}})) ==
+        "environment: DB_SSL: \"sometimes\" is not accepted; accepted: true, false, or an sslmode "
         "(disable, allow, prefer, require, verify-ca, verify-full)");
 }
 
