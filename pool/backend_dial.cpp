@@ -80,7 +80,7 @@ void Backend::refuse_login(const std::string& why, Finality finality) {
          "server login failed: " + why + " (" + request_->endpoint.text() + ")",
          {},
          {}},
-        false};
+        finality == Finality::Final};
     end(&failure);
 }
 
