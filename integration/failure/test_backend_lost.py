@@ -287,7 +287,12 @@ def test_forged_messages_from_a_backend_end_that_backend_only(
     weir = start_weir_at(
         postgres.port,
         {
-            "cluster": {"forged": {"servers": [f"127.0.0.1:{listener.getsockname()[1]}"]}},
+            "cluster": {
+                "forged": {
+                    "servers": [f"127.0.0.1:{listener.getsockname()[1]}"],
+                    "tls": {"mode": "disable"},
+                }
+            },
             "database": {"forged": {"cluster": "forged"}},
             "pool": {"max": 1, "acquire_timeout": "1s"},
         },
