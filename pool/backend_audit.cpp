@@ -14,8 +14,6 @@
 namespace weir::pool {
 
 using protocol::BackendMessage;
-using protocol::FrontendMessage;
-using protocol::ReplyAction;
 
 namespace {
 
@@ -34,7 +32,40 @@ bool changes_results(std::string_view tag) {
                                                               "ALTER MATERIALIZED VIEW",
                                                               "ALTER FOREIGN TABLE",
                                                               "CREATE VIEW"};
-    return std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
+    return (tag.front() == 'A' || tag.front() == 'C') &&
+           std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
+}
+
+SessionEffects effects_of_d(std::string_view tag) {
+    constexpr SessionEffects kAll = SessionEffects::all().without(SessionEffect::Lasting);
+    if (tag == "DO" || tag.starts_with("DISCARD")) {
+        return kAll;
+    }
+    if (tag.starts_with("DEALLOCATE")) {
+        return SessionEffect::Statements;
+    }
+    return tag.starts_with("DROP") ? SessionEffects{SessionEffect::Temporary} : SessionEffects{};
+}
+
+/// @return what a statement with this tag may have left in its session, or taken from it
+SessionEffects effects_of(std::string_view tag) {
+    const auto if_tag = [tag](std::string_view wanted, SessionEffect effect) {
+        return tag == wanted ? SessionEffects{effect} : SessionEffects{};
+    };
+    switch (tag.front()) {
+        case 'C':
+            return if_tag("CLOSE CURSOR", SessionEffect::Cursors) |
+                   if_tag("CLOSE CURSOR ALL", SessionEffect::Cursors);
+        case 'D': return effects_of_d(tag);
+        case 'L':
+            return if_tag("LISTEN", SessionEffect::Channels) |
+                   if_tag("LOAD", SessionEffect::Lasting);
+        case 'P': return if_tag("PREPARE", SessionEffect::Statements);
+        case 'R': return if_tag("RESET", SessionEffect::Settings);
+        case 'S': return if_tag("SET", SessionEffect::Settings);
+        case 'U': return if_tag("UNLISTEN", SessionEffect::Channels);
+        default: return {};
+    }
 }
 
 /// @return whether this may be a setting that PostgreSQL does not list; anything else in it would
@@ -59,63 +90,20 @@ void Backend::suspect(SessionEffects known, SessionEffects unknown) {
 /// A statement of the holder's has come true. Its text has been looked at already where there was
 /// one: this is for what was hidden from us, and costs a comparison.
 void Backend::note_tag(std::string_view tag) {
-    const SessionEffects before = known_effects_;
-    switch (tag.front()) {
-        case 'A': has_changed_schema_ = has_changed_schema_ || changes_results(tag); break;
-        case 'C':
-            has_changed_schema_ = has_changed_schema_ || changes_results(tag);
-            if (tag.starts_with("CLOSE CURSOR")) {
-                known_effects_ |= SessionEffect::Cursors;
-            }
-            break;
-        case 'D':
-            if (tag == "DISCARD ALL") {
-                applied_ = nullptr;  // whatever was carried is gone from this backend
-            }
-            if (tag.starts_with("DISCARD")) {
-                known_effects_ |= SessionEffects::all().without(SessionEffect::Lasting);
-            } else if (tag.starts_with("DEALLOCATE")) {
-                known_effects_ |= SessionEffect::Statements;
-            } else if (tag.starts_with("DROP")) {
-                known_effects_ |= SessionEffect::Temporary;
-            } else if (tag == "DO") {
-                suspect({}, SessionEffects::all());
-            }
-            break;
-        case 'L':
-            if (tag == "LISTEN") {
-                known_effects_ |= SessionEffect::Channels;
-            } else if (tag == "LOAD") {
-                known_effects_ |= SessionEffect::Lasting;
-            }
-            break;
-        case 'P':
-            if (tag == "PREPARE") {
-                known_effects_ |= SessionEffect::Statements;
-            }
-            break;
-        case 'R':
-            if (tag == "RESET") {
-                applied_ = nullptr;
-                known_effects_ |= SessionEffect::Settings;
-            }
-            break;
-        case 'S':
-            if (tag == "SET" && local_sets_ > 0) {
-                --local_sets_;
-            } else if (tag == "SET") {
-                known_effects_ |= SessionEffect::Settings;
-            }
-            break;
-        case 'U':
-            if (tag == "UNLISTEN") {
-                known_effects_ |= SessionEffect::Channels;
-            }
-            break;
-        default: break;
+    has_changed_schema_ = has_changed_schema_ || changes_results(tag);
+    const SessionEffects effects = effects_of(tag);
+    if (effects.empty()) {
+        return;
     }
-    if (!env_.traits.carries_state) {
-        known_effects_ = before;
+    if (tag == "RESET" || tag == "DISCARD ALL") {
+        applied_ = nullptr;  // what was carried may be gone from this backend
+    }
+    if (tag == "SET" && local_sets_ > 0) {
+        --local_sets_;
+    } else if (tag == "DO") {
+        suspect({}, effects);
+    } else {
+        suspect(effects, {});
     }
 }
 

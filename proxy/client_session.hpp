@@ -34,11 +34,14 @@
 namespace weir::proxy {
 
 class Worker;
+
 }  // namespace weir::proxy
 
 namespace weir::sql {
+
 struct SessionFacts;
-}
+
+}  // namespace weir::sql
 
 namespace weir::proxy {
 

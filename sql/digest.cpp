@@ -5,7 +5,7 @@
 #include <array>
 #include <span>
 
-#define XXH_INLINE_ALL
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
 #include <xxhash.h>
 
 namespace weir::sql {
@@ -18,7 +18,7 @@ std::string& scratch() {
 }
 
 std::uint64_t process_key() {
-    static const std::uint64_t key = [] {
+    static const std::uint64_t kKey = [] {
         std::array<std::byte, sizeof(std::uint64_t)> bytes{};
         fill_random(bytes);
         std::uint64_t value = 0;
@@ -27,7 +27,7 @@ std::uint64_t process_key() {
         }
         return value;
     }();
-    return key;
+    return kKey;
 }
 
 }  // namespace

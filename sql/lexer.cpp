@@ -104,8 +104,8 @@ Token Lexer::next() {
         case Class::Other: break;
     }
     switch (c) {
-        case '\'': return quoted('\'', TokenKind::String, false);
-        case '"': return quoted('"', TokenKind::Quoted, false);
+        case '\'': return quoted('\'', TokenKind::String, /*has_escapes=*/false);
+        case '"': return quoted('"', TokenKind::Quoted, /*has_escapes=*/false);
         case '$': return dollar();
         case '.':
             if (class_of(at(at_ + 1)) == Class::Digit) {
@@ -126,10 +126,10 @@ Token Lexer::word() {
     const bool is_one = text.size() == 1;
     if (is_one && at(at_) == '\'') {
         switch (lower(text.front())) {
-            case 'e': return quoted('\'', TokenKind::String, true);
+            case 'e': return quoted('\'', TokenKind::String, /*has_escapes=*/true);
             case 'b':
             case 'x':
-            case 'n': return quoted('\'', TokenKind::String, false);
+            case 'n': return quoted('\'', TokenKind::String, /*has_escapes=*/false);
             default: break;
         }
     }
@@ -137,8 +137,8 @@ Token Lexer::word() {
         if (at(at_ + 1) == '\'' || at(at_ + 1) == '"') {
             ++at_;
             const bool is_name = sql_[at_] == '"';
-            return is_name ? quoted('"', TokenKind::Quoted, false)
-                           : quoted('\'', TokenKind::String, false);
+            return is_name ? quoted('"', TokenKind::Quoted, /*has_escapes=*/false)
+                           : quoted('\'', TokenKind::String, /*has_escapes=*/false);
         }
     }
     return {TokenKind::Word, text};
