@@ -200,6 +200,9 @@ public:
 
     [[nodiscard]] SessionEffects suspected() const { return known_effects_ | unknown_effects_; }
 
+    /// @return whether on_reply_end() is still to come
+    [[nodiscard]] bool has_untold_end() const { return ready_seen_; }
+
     /// Looks what there is of what is suspected; on_audited() follows unless the lease ends before.
     /// To be called at rest. What is sent meanwhile is answered behind it.
     /// @param custom_settings names of settings that PostgreSQL does not list

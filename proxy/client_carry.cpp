@@ -280,7 +280,9 @@ void ClientSession::on_audited(const pool::AuditResult& result) {
         mine.failed_audits = 0;
         take_over(result);
     }
-    if (state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest()) {
+    const bool is_at_rest =
+        state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest();
+    if (is_at_rest && !backend_->has_untold_end()) {
         settle_at_rest();
     }
     go_on_settled();  // a message may have been kept for the answer

@@ -195,7 +195,7 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
         return;
     }
     login_->wishes = std::move(*wishes);
-    user_ = login_->wishes.user;
+    user_ = &worker_.hold_user_name(login_->wishes.user);
     if (worker_.config().listen.application_name_add_host) {
         add_host_to_name();
     }
@@ -308,7 +308,7 @@ void ClientSession::look_up() {
         advance_auth(status, output);
         resume_held();
     };
-    if (!worker_.user_lookups().look_up(login_->auth->question(), user_, std::move(on_answer))) {
+    if (!worker_.user_lookups().look_up(login_->auth->question(), user(), std::move(on_answer))) {
         login_failed(sqlstate::kTooManyConnections, "too many logins at once", "too_many_logins");
     }
 }
@@ -330,7 +330,7 @@ void ClientSession::on_authenticated() {
 
 void ClientSession::open_console() {
     ConsoleClient client;
-    client.user = user_;
+    client.user = user();
     client.post = [&loop = worker_.loop()](std::function<void()> task) {
         loop.post(std::move(task));
     };
@@ -344,7 +344,7 @@ void ClientSession::open_console() {
                    : worker_.shared().consoles->open(std::move(client));
     if (console_ == nullptr) {
         login_failed(sqlstate::kInsufficientPrivilege,
-                     "user \"" + user_ + "\" is neither in [admin] admins nor in [admin] viewers",
+                     "user \"" + user() + "\" is neither in [admin] admins nor in [admin] viewers",
                      "not_admin");
         return;
     }
@@ -366,9 +366,9 @@ bool ClientSession::take_places(const conf::Config& config,
                                 const conf::DatabaseSettings& database) {
     pool::BudgetRegistry& budgets = worker_.shared().budgets;
     // Counted without a limit too: a reload may bring one.
-    const conf::UserSettings* user = config.find_user(user_);
-    const pool::BudgetPtr of_user = budgets.find_or_add("client:" + user_);
-    if (!of_user->try_take(user != nullptr ? user->max_clients : 0)) {
+    const conf::UserSettings* settings = config.find_user(user());
+    const pool::BudgetPtr of_user = budgets.find_or_add("client:" + user());
+    if (!of_user->try_take(settings != nullptr ? settings->max_clients : 0)) {
         login_failed(sqlstate::kTooManyConnections,
                      "client connections exceeded (max_user_client_connections)",
                      "too_many_clients");
@@ -440,7 +440,7 @@ void ClientSession::send_own_welcome() {
     deadline_.clear();
     send(output);
     log::debug("client_login",
-               {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
+               {{"client", id_}, {"user", user()}, {"database", pool_->key().database}});
     if (!is_relaying_) {
         resume_held();
     }
@@ -457,7 +457,7 @@ void ClientSession::refuse_login(const pool::LoginFailure& failure) {
     worker_.mutable_counters().errors.add(failure.fields.sqlstate);
     log::info("client_login_failed",
               {{"client", id_},
-               {"user", user_},
+               {"user", user()},
                {"reason", "backend"},
                {"message", failure.fields.message}});
     pool_ = nullptr;  // not one of its clients yet
@@ -492,7 +492,7 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
     const bool is_wanted = worker_.config().log.connections;
     log::write(is_wanted ? log::Level::Info : log::Level::Debug,
                "client_login",
-               {{"client", id_}, {"user", user_}, {"database", pool_->key().database}});
+               {{"client", id_}, {"user", user()}, {"database", pool_->key().database}});
     set_idle_deadline();
     resume_held();
 }
@@ -500,7 +500,7 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
 void ClientSession::login_failed(SqlState sqlstate, std::string message, const char* reason) {
     worker_.count_failed_login(reason);
     log::info("client_login_failed",
-              {{"client", id_}, {"user", user_}, {"reason", reason}, {"message", message}});
+              {{"client", id_}, {"user", user()}, {"reason", reason}, {"message", message}});
     fatal(sqlstate, std::move(message));
 }
 

@@ -48,7 +48,16 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
                                 deadline_after(connected_at_, config.listen.client_login_timeout));
 }
 
-ClientSession::~ClientSession() = default;
+ClientSession::~ClientSession() {
+    if (user_ != nullptr) {
+        worker_.release_user_name(*user_);
+    }
+}
+
+const std::string& ClientSession::user() const {
+    static const std::string kNobody;
+    return user_ != nullptr ? *user_ : kNobody;
+}
 
 void ClientSession::transition(ClientEvent event) {
     const auto to = next_state(state_, event);
@@ -174,7 +183,7 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
         worker_.note_error(*this, fields);
         send(writer);
     }
-    log::debug("client_closed", {{"client", id_}, {"user", user_}, {"reason", fields.message}});
+    log::debug("client_closed", {{"client", id_}, {"user", user()}, {"reason", fields.message}});
     close_when_sent();
 }
 
@@ -195,7 +204,7 @@ void ClientSession::close() {
         const auto lived = worker_.loop().now() - connected_at_;
         log::info("client_left",
                   {{"client", id_},
-                   {"user", user_},
+                   {"user", user()},
                    {"seconds", std::chrono::duration_cast<std::chrono::seconds>(lived).count()}});
     }
     deadline_.clear();
@@ -252,11 +261,11 @@ void ClientSession::refresh() {
 
 /// Looks up once what would be looked up at every statement.
 void ClientSession::read_limits() {
-    const conf::PolicySettings policy = worker_.config().policy_for(pool_->key().database, user_);
+    const conf::PolicySettings policy = worker_.config().policy_for(pool_->key().database, user());
     const bool is_replicating = !pool_->key().replication.empty();
-    const conf::UserSettings* user = worker_.config().find_user(user_);
-    const bool has_own = user != nullptr && user->client_idle_timeout.count() > 0;
-    idle_limit_ = shortened(has_own ? user->client_idle_timeout
+    const conf::UserSettings* settings = worker_.config().find_user(user());
+    const bool has_own = settings != nullptr && settings->client_idle_timeout.count() > 0;
+    idle_limit_ = shortened(has_own ? settings->client_idle_timeout
                                     : worker_.config().listen.client_idle_timeout);
     statement_limit_ = is_replicating ? ShortDuration{0} : shortened(policy.statement_timeout);
 }
@@ -335,7 +344,7 @@ bool ClientSession::is_session_mode() const {
 status::Connection ClientSession::describe(TimePoint now) const {
     status::Connection row;
     row.id = id_;
-    row.user = user_;
+    row.user = user();
     row.database = pool_ != nullptr ? pool_->key().database
                                     : (console_ != nullptr ? worker_.config().admin.database : "");
     row.replication = pool_ != nullptr && !pool_->key().replication.empty();

@@ -82,7 +82,7 @@ public:
 
     [[nodiscard]] std::uint64_t id() const { return id_; }
 
-    [[nodiscard]] const std::string& user() const { return user_; }
+    [[nodiscard]] const std::string& user() const;
 
     [[nodiscard]] bool is_logged_in() const { return cancel_pid_ != 0; }
 
@@ -281,9 +281,9 @@ private:
     pool::SettingsPtr settings_;
     std::unique_ptr<SessionState> session_state_;   // where it is more than it began as
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
-    std::string user_;
-    pool::HeldPlace user_place_;      // among its user's clients
-    pool::HeldPlace database_place_;  // among its database's
+    const std::string* user_ = nullptr;             // its name, which the worker keeps once
+    pool::HeldPlace user_place_;                    // among its user's clients
+    pool::HeldPlace database_place_;                // among its database's
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
     TimePoint transaction_at_{};  // when the transaction under way began

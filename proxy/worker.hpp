@@ -98,6 +98,20 @@ public:
 
     [[nodiscard]] pool::WorkerCounters& mutable_counters() { return counters_; }
 
+    /// Keeps a user's name as long as any session has it.
+    [[nodiscard]] const std::string& hold_user_name(const std::string& name) {
+        const auto held = user_names_.try_emplace(name, 0).first;
+        ++held->second;
+        return held->first;
+    }
+
+    void release_user_name(const std::string& name) {
+        const auto held = user_names_.find(name);
+        if (--held->second == 0) {
+            user_names_.erase(held);
+        }
+    }
+
     [[nodiscard]] SessionKnowledge& knowledge() { return knowledge_; }
 
     [[nodiscard]] AuthCache& auth_cache() { return auth_cache_; }
@@ -182,6 +196,7 @@ private:
     net::EventLoop* loop_ = nullptr;  // lives on the thread's stack while it runs
     pool::SettingsTable settings_;
     pool::StatementTable statements_;
+    std::unordered_map<std::string, std::size_t> user_names_;  // and how many sessions have it
     SessionKnowledge knowledge_;
     AuthCache auth_cache_;
     log::Allowance error_lines_{100};

@@ -146,6 +146,7 @@ def test_pools_count_clients_and_backends(start_weir: StartWeir) -> None:
     for client in clients[:2]:
         client.query("COMMIT")
     clients[2].receive_ready()
+    wait_until(lambda: weir.pool()["sv_idle"] == 2)
     pool = weir.pool()
     assert (pool["cl_waiting"], pool["sv_active"], pool["sv_idle"]) == (0, 0, 2)
     for client in clients:
@@ -172,7 +173,7 @@ def test_clients_and_servers_are_listed_and_linked(start_weir: StartWeir) -> Non
         assert row["link"] == servers[0]["ptr"] and servers[0]["link"] == row["ptr"]
         client.query("COMMIT")
         servers = [server for server in weir.show("SERVERS") if server["database"] == "app"]
-        assert servers[0]["state"] == "idle"
+        wait_until(lambda: weir.show("SERVERS")[0]["state"] == "idle", "it has been given back")
 
 
 def test_databases_tell_where_they_are(start_weir: StartWeir, postgres: Any) -> None:

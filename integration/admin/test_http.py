@@ -72,8 +72,8 @@ def test_pool_metrics_follow_the_pool(start_weir: StartWeir) -> None:
     for client in clients[:2]:
         client.query("COMMIT")
     clients[2].receive_ready()
+    wait_until(lambda: weir.metrics().sum("weir_pool_connections", state="idle", **where) == 2)
     metrics = weir.metrics()
-    assert metrics.sum("weir_pool_connections", state="idle", **where) == 2
     assert metrics.sum("weir_pool_wait_seconds_count", **where) >= 1
     assert metrics.sum("weir_pool_events_total", event="create_success", **where) == 2
     assert metrics.sum("weir_pool_events_total", event="acquire_success", **where) >= 3

@@ -100,9 +100,9 @@ def test_waiting_clients_are_served_or_told(start_weir: StartWeir) -> None:
 
 
 def test_waiting_client_that_says_goodbye_is_served_before_the_end(start_weir: StartWeir) -> None:
-    weir = start_weir({"pool": {"mode": "session", "max": 1, "reset_query": "", "acquire_timeout": "20s"}})
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "20s"}})
     with weir.logged_in() as holder, weir.logged_in() as waiter:
-        holder.rows("SELECT 1")
+        holder.query("LISTEN keeps_it")
         waiter.send(wire.query("SELECT 'served'"), wire.terminate())
         wait_until(lambda: weir.pool()["cl_waiting"] == 1)
         weir.signal(signal.SIGTERM)
