@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "sql/lexer.hpp"
 #include "sql/session_facts.hpp"
 
 namespace weir::proxy {
@@ -142,7 +143,7 @@ const RequestEffects& ClientSession::effects_of(const pool::Statement& statement
 void ClientSession::observe_statement(const pool::Statement& statement) {
     if (carries_state()) {
         const RequestEffects& effects = effects_of(statement);
-        if (!effects.is_inert) {
+        if (!effects.is_inert || !is_text_plain()) {
             const std::string_view definition = as_text(statement.definition);
             const std::string_view text = definition.substr(0, definition.find('\0'));
             observe(effects, text);
@@ -202,6 +203,20 @@ void ClientSession::observe_function_call() {
     }
 }
 
+/// @return whether this client's text means what it seems to
+bool ClientSession::is_text_plain() const {
+    std::string_view strings;
+    std::string_view encoding;
+    for (const auto& [name, value] : backend_->parameters()) {
+        if (name == "standard_conforming_strings") {
+            strings = value;
+        } else if (name == "client_encoding") {
+            encoding = value;
+        }
+    }
+    return sql::can_cut(strings, encoding);
+}
+
 void ClientSession::observe(const RequestEffects& effects, std::string_view text) {
     if (effects.reads_sequences && !may_have_sequences_ && !is_pinned() &&
         backend_->owed().empty()) {
@@ -209,7 +224,7 @@ void ClientSession::observe(const RequestEffects& effects, std::string_view text
         backend_->forget_sequences();  // what is there is somebody else's
     }
     may_have_sequences_ = may_have_sequences_ || effects.may_advance_sequences;
-    if (effects.is_inert) {
+    if (effects.is_inert && is_text_plain()) {
         return;
     }
     if (!effects.known.empty()) {
@@ -223,7 +238,7 @@ void ClientSession::observe(const RequestEffects& effects, std::string_view text
             }
         }
     }
-    if (effects.is_opaque) {
+    if (effects.is_opaque || !is_text_plain()) {
         suspect_unseen(kUnseen, 0, text);
         return;
     }

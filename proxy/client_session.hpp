@@ -235,6 +235,7 @@ private:
     void observe(const RequestEffects& effects, std::string_view text);
     void note_reset(const sql::SessionFacts& facts);
     [[nodiscard]] Begun forward_sync(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool is_text_plain() const;
     void suspect_unseen(SessionEffects effects, std::uint64_t digest, std::string_view text);
     [[nodiscard]] bool audit();
     void suspect_pins();

@@ -44,6 +44,14 @@ bool Token::is_word(std::string_view lower_case) const {
            });
 }
 
+bool can_cut(std::string_view standard_conforming_strings, std::string_view client_encoding) {
+    static constexpr std::array<std::string_view, 7> kBackslashInside = {
+        "BIG5", "GB18030", "GBK", "JOHAB", "SHIFT_JIS_2004", "SJIS", "UHC"};
+    return standard_conforming_strings != "off" &&
+           std::find(kBackslashInside.begin(), kBackslashInside.end(), client_encoding) ==
+               kBackslashInside.end();
+}
+
 std::string name_of(const Token& token) {
     std::string name;
     name.reserve(token.text.size());

@@ -60,6 +60,13 @@ private:
     std::size_t at_ = 0;
 };
 
+/// @param standard_conforming_strings as PostgreSQL reports it
+/// @param client_encoding as PostgreSQL reports it
+/// @return whether a session's text can be cut as Lexer does. In some encodings a character's
+/// second byte may be a backslash.
+[[nodiscard]] bool can_cut(std::string_view standard_conforming_strings,
+                           std::string_view client_encoding);
+
 /// @return the name a token stands for: a word folded to lower case, a quoted one as it is
 [[nodiscard]] std::string name_of(const Token& token);
 

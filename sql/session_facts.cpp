@@ -248,10 +248,13 @@ private:
 
     void take_name(const Token& token) {
         const char first = token.text.empty() ? '\0' : lower(token.text.front());
-        if (first != 't' && first != 'p') {
+        if (first != 't' && first != 'p' && first != 's') {
             return;
         }
         const std::string name = lowered(token);
+        if (name == "standard_conforming_strings") {
+            facts_.effects.is_opaque = true;  // what follows may be cut otherwise
+        }
         if (name == "temp" || name == "temporary" || name.starts_with("pg_temp")) {
             facts_.effects.known |= SessionEffect::Temporary;
         }

@@ -340,3 +340,16 @@ def test_a_pinned_client_counts_as_holding_its_backend(start_weir: StartWeir) ->
         assert errors(other.query("SELECT 1")) == ["53300"]
         client.query("UNLISTEN x")
         assert other.value("SELECT 1") == "1"
+
+
+def test_text_that_is_not_what_it_seems_hides_nothing(weir: Weir) -> None:
+    """With standard_conforming_strings off, what looks like a string may not be one."""
+    with weir.logged_in() as client:
+        client.query("SET standard_conforming_strings = off")
+        for _ in range(3):
+            client.query(r"SELECT 'x' AS a")
+        for key in range(3):
+            assert errors(client.query(rf"SELECT '\'' AS a, pg_advisory_lock({key}) --'")) == []
+            wait_until(lambda: [row["reason"] for row in weir.show("pins")] == ["advisory_lock"], "pinned")
+            client.query("SELECT pg_advisory_unlock_all()")
+            wait_until(lambda: weir.show("pins") == [], "free")

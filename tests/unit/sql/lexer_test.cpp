@@ -61,6 +61,13 @@ TEST_CASE("what is cut off comes to an end") {
     CHECK(spelled("$") == ".:$ ");
 }
 
+TEST_CASE("text that cannot be cut is known by the session's settings") {
+    CHECK(weir::sql::can_cut("on", "UTF8"));
+    CHECK(weir::sql::can_cut("", ""));
+    CHECK_FALSE(weir::sql::can_cut("off", "UTF8"));
+    CHECK_FALSE(weir::sql::can_cut("on", "SJIS"));
+}
+
 TEST_CASE("names are folded unless they are quoted") {
     CHECK(weir::sql::name_of({TokenKind::Word, "FooBar"}) == "foobar");
     CHECK(weir::sql::name_of({TokenKind::Quoted, "Foo\"\"Bar"}) == "Foo\"Bar");
