@@ -1,5 +1,8 @@
 #include "admin/action.hpp"
 
+#include "admin/orders.hpp"
+#include "admin/type_loading.hpp"
+
 #include <algorithm>
 #include <array>
 #include <initializer_list>
@@ -16,28 +19,45 @@ constexpr std::string_view kPostgresVersion = "15.0";
 
 /// Session settings drivers set and read back on their own; the console has no use for their
 /// values.
-constexpr std::array<std::string_view, 21> kSilentSettings{
+constexpr std::array<std::string_view, 38> kSilentSettings{
     "application_name",
+    "backslash_quote",
     "bytea_output",
     "characteristics",
     "client_encoding",
     "client_min_messages",
     "datestyle",
+    "default_text_search_config",
+    "default_transaction_deferrable",
     "default_transaction_isolation",
     "default_transaction_read_only",
+    "escape_string_warning",
     "extra_float_digits",
+    "geqo",
     "idle_in_transaction_session_timeout",
     "intervalstyle",
     "jit",
+    "lc_messages",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
     "lock_timeout",
+    "log_statement",
     "names",
+    "plan_cache_mode",
+    "role",
+    "row_security",
     "search_path",
     "session",
     "standard_conforming_strings",
     "statement_timeout",
+    "synchronous_commit",
     "time",
     "timezone",
     "transaction",
+    "transform_null_equals",
+    "work_mem",
+    "xmloption",
 };
 
 Action acknowledge(std::string_view tag, Effect effect = Effect::None) {
@@ -50,7 +70,7 @@ Action acknowledge(std::string_view tag, Effect effect = Effect::None) {
 Action one_value(Column column, Cell value, std::string_view tag) {
     Action action;
     action.columns = {column};
-    action.row.push_back(std::move(value));
+    action.rows.emplace_back().push_back(std::move(value));
     action.tag = tag;
     return action;
 }
@@ -104,21 +124,46 @@ Outcome show_parameter(Words words, const Asker& asker) {
     return std::nullopt;
 }
 
-Outcome set(Words words) {
-    if (words.size() < 3) {
-        return std::nullopt;
-    }
+/// @return whether a driver means its own session, not us
+bool is_session_setting(Words words) {
     const bool has_scope = words[1] == "session" || words[1] == "local";
     const std::string name = lower(has_scope && words.size() > 3 ? words[2] : words[1]);
-    Action action = acknowledge("SET");
-    if (std::find(kSilentSettings.begin(), kSilentSettings.end(), name) == kSilentSettings.end()) {
-        // Somebody who means one of Weir's own settings must not believe it changed.
-        action.notice = error_fields(SqlState{"00000"}, "SET has no effect in the admin database");
-        action.notice->severity = protocol::Severity::Notice;
-        action.notice->hint =
-            "Weir's settings are changed in its configuration file; see SHOW CONFIG.";
+    return std::find(kSilentSettings.begin(), kSilentSettings.end(), name) != kSilentSettings.end();
+}
+
+using Decision = std::variant<Action, protocol::ErrorFields>;
+
+Decision acknowledged(std::variant<control::Order, protocol::ErrorFields> outcome,
+                      std::string_view tag) {
+    if (auto* refusal = std::get_if<protocol::ErrorFields>(&outcome)) {
+        return std::move(*refusal);
     }
+    Action action = acknowledge(tag);
+    action.order = std::get<control::Order>(std::move(outcome));
     return action;
+}
+
+std::optional<Decision> set(const Statement& statement, const Asker& asker) {
+    const Words words{statement.words};
+    if (words[0] != "set" || words.size() < 3) {
+        return std::nullopt;
+    }
+    if (is_session_setting(words)) {
+        return acknowledge("SET");
+    }
+    auto assignment = read_assignment(statement.text);
+    if (!assignment) {
+        return std::nullopt;
+    }
+    return acknowledged(order_to_set(*std::move(assignment), asker.config, asker.role), "SET");
+}
+
+std::string upper(std::string_view text) {
+    std::string result{text};
+    std::transform(result.begin(), result.end(), result.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return result;
 }
 
 Outcome transaction(Words words) {
@@ -200,14 +245,14 @@ Outcome select(Words words, const Asker& asker) {
     }
     if (matches(call, {"current_database", "(", ")"})) {
         return one_value(
-            {"current_database", ColumnType::Text}, std::string{asker.admin_database}, "SELECT");
+            {"current_database", ColumnType::Text}, asker.config.admin.database, "SELECT");
     }
     if (matches(call,
                 {"oid", ",", "typbasetype", "from", "pg_type", "where", "typname", "=", "'lo'"})) {
         // psqlODBC looks for a type for large objects when it connects; number 0 means none.
         Action action = one_value({"oid", ColumnType::Int4}, std::int64_t{0}, "SELECT");
         action.columns.push_back({"typbasetype", ColumnType::Int4});
-        action.row.emplace_back(std::int64_t{0});
+        action.rows.front().emplace_back(std::int64_t{0});
         return action;
     }
     if (matches(call, {"pg_advisory_unlock_all", "(", ")"})) {
@@ -216,12 +261,29 @@ Outcome select(Words words, const Asker& asker) {
     return std::nullopt;
 }
 
+Decision query(const Statement& statement, const Asker& asker) {
+    if (auto action = answer_type_loading(statement)) {
+        return *std::move(action);
+    }
+    for (const std::string& word : statement.words) {
+        if (word == "pg_catalog" || word == "information_schema" || word == "regclass") {
+            return error_fields(sqlstate::kFeatureNotSupported,
+                                "the admin database has no system catalogs; SHOW HELP lists what "
+                                "it has");
+        }
+    }
+    auto plan = plan_select(statement.text, asker.role);
+    if (auto* refusal = std::get_if<protocol::ErrorFields>(&plan)) {
+        return std::move(*refusal);
+    }
+    Action action = acknowledge("SELECT");
+    action.select = std::make_shared<const SelectPlan>(std::get<SelectPlan>(std::move(plan)));
+    return action;
+}
+
 Outcome courtesy(Words words, const Asker& asker) {
     if (words[0] == "show") {
         return show_parameter(words, asker);
-    }
-    if (words[0] == "set") {
-        return set(words);
     }
     if (words[0] == "select") {
         return select(words, asker);
@@ -258,9 +320,10 @@ std::variant<Action, protocol::ErrorFields> interpret(const Statement& statement
     if (words.empty()) {
         return Action{};
     }
-    if (words.size() == 2 && words[0] == "show") {
+    // PgBouncer takes SELECT POOLS for SHOW POOLS.
+    if (words.size() == 2 && (words[0] == "show" || words[0] == "select")) {
         if (const Command* command = find_command(lower(words[1])); command != nullptr) {
-            if (auto refusal = refuse(*command, asker.role)) {
+            if (auto refusal = refuse(command->role, asker.role)) {
                 return *std::move(refusal);
             }
             Action action = acknowledge("SHOW");
@@ -271,8 +334,17 @@ std::variant<Action, protocol::ErrorFields> interpret(const Statement& statement
             return action;
         }
     }
+    if (auto order = read_order(statement, asker.role)) {
+        return acknowledged(*std::move(order), upper(words[0]));
+    }
+    if (auto decision = set(statement, asker)) {
+        return *std::move(decision);
+    }
     if (Outcome action = courtesy(words, asker)) {
         return *std::move(action);
+    }
+    if (words[0] == "select" || words[0] == "with" || words[0] == "values") {
+        return query(statement, asker);
     }
     // A long statement would make a long line in the client's log.
     constexpr std::size_t kQuotedMax = 200;

@@ -1,11 +1,15 @@
 #pragma once
 
 #include "admin/commands.hpp"
+#include "admin/select.hpp"
 #include "admin/statement.hpp"
 #include "admin/table.hpp"
+#include "base/control.hpp"
+#include "conf/model.hpp"
 #include "protocol/error_reply.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,15 +33,20 @@ enum class Effect : std::uint8_t {
 struct Action {
     const Command* command = nullptr;  ///< a SHOW command; else the answer is already here:
     std::vector<Column> columns;       ///< none = no row
-    Row row;
+    std::vector<Row> rows;
     std::string
         tag;  ///< of CommandComplete; "SELECT" gets the number of rows; "" = an empty statement
     Effect effect = Effect::None;
     std::string name;
     std::optional<protocol::ErrorFields> notice;
+    std::optional<control::Order> order;       ///< to be carried out before the answer
+    std::shared_ptr<const SelectPlan> select;  ///< to be run for the answer
 
     /// @return the columns of the answer; none = no RowDescription
     [[nodiscard]] std::span<const Column> described() const {
+        if (select != nullptr) {
+            return select->columns;
+        }
         return command != nullptr ? command->columns : std::span<const Column>{columns};
     }
 };
@@ -45,8 +54,8 @@ struct Action {
 /// Who asks whom.
 struct Asker {
     Role role = Role::Viewer;
-    std::string_view version;         ///< Weir's
-    std::string_view admin_database;  ///< its name
+    std::string_view version;  ///< Weir's
+    const conf::Config& config;
 };
 
 /// Finds what a statement asks for: a SHOW command, or one of the things that drivers and pools

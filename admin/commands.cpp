@@ -1,5 +1,6 @@
 #include "admin/commands.hpp"
 
+#include "admin/orders.hpp"
 #include "admin/show.hpp"
 
 #include <algorithm>
@@ -38,11 +39,32 @@ const auto& table() {
              Connections,
              "clients that keep a server connection, since when and because of which statement",
              show_pins()),
+        make("sockets",
+             kViewer,
+             Connections,
+             "one row per connection, with what its buffers hold",
+             show_sockets()),
+        make("active_sockets",
+             kViewer,
+             Connections,
+             "those of them that are in use",
+             show_active_sockets()),
+        make("fds", Role::Admin, Connections, "the open sockets; no secrets", show_fds()),
+        make("activity",
+             kViewer,
+             Connections,
+             "what each busy server connection does, and for whom",
+             show_activity()),
         make("users", kViewer, Pools, "the users known, with their limits", show_users()),
         make("version", kViewer, Nothing, "Weir's version", show_version()),
         make("lists", kViewer, Pools, "how many there are of everything", show_lists()),
-        make(
-            "state", kViewer, Nothing, "whether Weir is active, paused or suspended", show_state()),
+        make("state", kViewer, Pools, "whether Weir is active, paused or suspended", show_state()),
+        make("mem", kViewer, Pools, "memory by kind of object", show_mem()),
+        make("health", kViewer, Pools, "what is wrong, and what to do about it", show_health()),
+        make("peers", kViewer, Nothing, "none: Weir has no peers", show_peers()),
+        make("peer_pools", kViewer, Nothing, "none: Weir has no peers", show_peer_pools()),
+        make("dns_hosts", kViewer, Nothing, "none: Weir keeps no DNS cache", show_dns_hosts()),
+        make("dns_zones", kViewer, Nothing, "none: Weir keeps no DNS cache", show_dns_zones()),
         make("stats",
              kViewer,
              Pools,
@@ -84,8 +106,8 @@ const Command* find_command(std::string_view name) {
     return found == table().end() ? nullptr : &*found;
 }
 
-std::optional<protocol::ErrorFields> refuse(const Command& command, Role role) {
-    if (command.role == Role::Admin && role != Role::Admin) {
+std::optional<protocol::ErrorFields> refuse(Role needed, Role role) {
+    if (needed == Role::Admin && role != Role::Admin) {
         return protocol::ErrorFields{.severity = protocol::Severity::Error,
                                      .sqlstate = sqlstate::kInsufficientPrivilege,
                                      .message = "admin access needed",
@@ -103,6 +125,10 @@ protocol::ErrorFields usage_notice() {
         detail += "\n\tSHOW " + name +
                   std::string(kHelpColumn - std::min(kHelpColumn - 1, name.size()), ' ');
         detail += command.help;
+    }
+    detail += "\n\tSET key = arg";
+    for (const OrderCommand& command : order_commands()) {
+        detail += "\n\t" + std::string{command.usage};
     }
     return {.severity = protocol::Severity::Notice,
             .sqlstate = SqlState{"00000"},

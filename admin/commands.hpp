@@ -51,7 +51,7 @@ struct Command {
 [[nodiscard]] const Command* find_command(std::string_view name);
 
 /// The one place that compares roles. @return what to answer instead when the role is not enough
-[[nodiscard]] std::optional<protocol::ErrorFields> refuse(const Command& command, Role role);
+[[nodiscard]] std::optional<protocol::ErrorFields> refuse(Role needed, Role role);
 
 /// @return the NoticeResponse of SHOW HELP
 [[nodiscard]] protocol::ErrorFields usage_notice();

@@ -14,6 +14,13 @@ status::Detail detail_of(Needs needs) {
     return needs == Needs::Connections ? status::Detail::Connections : status::Detail::Pools;
 }
 
+Needs needs_of(const Action& action) {
+    if (action.select != nullptr) {
+        return action.select->needs;
+    }
+    return action.command == nullptr ? Needs::Nothing : action.command->needs;
+}
+
 }  // namespace
 
 Console::Console(const ConsoleContext& context, Role role, ConsoleIo io)
@@ -22,6 +29,10 @@ Console::Console(const ConsoleContext& context, Role role, ConsoleIo io)
 Console::~Console() {
     if (ticket_ != nullptr) {
         ticket_->console = nullptr;
+        ticket_->is_given_up.store(true, std::memory_order_relaxed);
+    }
+    if (order_ != 0) {
+        context_.controller.withdraw(order_);
     }
 }
 
@@ -113,36 +124,39 @@ void Console::run_queue() {
 }
 
 Console::Progress Console::run_simple(const Action& action) {
-    if (needs_snapshot(action)) {
-        ask(Pending{action, nullptr, 0});
+    if (needs_to_wait(action)) {
+        wait(Pending{action, nullptr, 0});
         return Progress::Waiting;
     }
-    finish_simple(action, rows_of(action, status::Snapshot{}));
+    finish_simple(action, action.described(), rows_of(action, status::Snapshot{}));
     return Progress::Done;
 }
 
-void Console::finish_simple(const Action& action, const std::vector<Row>& rows) {
+void Console::finish_simple(const Action& action,
+                            std::span<const Column> columns,
+                            const std::vector<Row>& rows) {
     write_notice_of(action);
-    if (!action.described().empty()) {
-        write_description(out_, action.described(), {});
+    if (!columns.empty()) {
+        write_description(out_, columns, {});
         for (const Row& row : rows) {
-            write_row(out_, action.described(), {}, row);
+            write_row(out_, columns, {}, row);
         }
     }
     complete(action, rows.size());
 }
 
 Asker Console::asker(const conf::Config& config) const {
-    return {.role = role_, .version = context_.version, .admin_database = config.admin.database};
+    return {.role = role_, .version = context_.version, .config = config};
 }
 
-bool Console::needs_snapshot(const Action& action) {
-    return action.command != nullptr && action.command->needs != Needs::Nothing;
+bool Console::needs_to_wait(const Action& action) {
+    return action.order || action.select != nullptr ||
+           (action.command != nullptr && action.command->needs != Needs::Nothing);
 }
 
 std::vector<Row> Console::rows_of(const Action& action, const status::Snapshot& snapshot) const {
     if (action.command == nullptr) {
-        return action.row.empty() ? std::vector<Row>{} : std::vector<Row>(1, action.row);
+        return action.rows;
     }
     if (action.command->rows == nullptr) {
         return {};
@@ -151,40 +165,144 @@ std::vector<Row> Console::rows_of(const Action& action, const status::Snapshot& 
     return action.command->rows({snapshot, *config, context_.history, context_.version});
 }
 
-void Console::ask(Pending pending) {
+void Console::wait(Pending pending) {
     WEIR_ASSERT(!busy());
     pending_ = std::move(pending);
-    deadline_ = Clock::now() + kAnswerTimeout;
     ticket_ = std::make_shared<Ticket>();
     ticket_->console = this;
-    context_.status.collect(detail_of(pending_.action.command->needs),
+    if (pending_.action.order) {
+        give();
+        return;
+    }
+    deadline_ = Clock::now() + kAnswerTimeout;
+    if (needs_of(pending_.action) == Needs::Nothing) {
+        select_from(std::make_shared<const status::Snapshot>());
+    } else {
+        ask();
+    }
+}
+
+void Console::ask() {
+    context_.status.collect(detail_of(needs_of(pending_.action)),
                             [ticket = ticket_, post = io_.post](status::Snapshot answer) {
                                 // Shared, because functions that can be copied would copy it.
                                 const auto snapshot =
-                                    std::make_shared<status::Snapshot>(std::move(answer));
+                                    std::make_shared<const status::Snapshot>(std::move(answer));
                                 post([ticket, snapshot] {
                                     if (ticket->console != nullptr) {
-                                        ticket->console->on_snapshot(*snapshot);
+                                        ticket->console->on_snapshot(snapshot);
                                     }
                                 });
                             });
 }
 
-void Console::on_snapshot(const status::Snapshot& snapshot) {
+void Console::give() {
+    deadline_ = kNever;
+    order_ = context_.controller.give(
+        *pending_.action.order, [ticket = ticket_, post = io_.post](const control::Answer& answer) {
+            post([ticket, answer] {
+                if (ticket->console != nullptr) {
+                    ticket->console->on_answer(answer);
+                }
+            });
+        });
+}
+
+/// @return what was waited for, which is over
+Console::Pending Console::end_wait() {
     WEIR_ASSERT(busy());
     ticket_->console = nullptr;
+    ticket_->is_given_up.store(true, std::memory_order_relaxed);
     ticket_.reset();
-    context_.history.sample(snapshot, Clock::now());
-    const Pending done = std::exchange(pending_, Pending{});
-    std::vector<Row> rows = rows_of(done.action, snapshot);
+    order_ = 0;
+    return std::exchange(pending_, Pending{});
+}
+
+void Console::on_snapshot(const std::shared_ptr<const status::Snapshot>& snapshot) {
+    context_.history.sample(*snapshot, Clock::now());
+    if (pending_.action.select != nullptr) {
+        select_from(snapshot);
+        return;
+    }
+    finish(rows_of(pending_.action, *snapshot), pending_.action.described());
+}
+
+/// Off the loop: a query may take its time.
+void Console::select_from(std::shared_ptr<const status::Snapshot> snapshot) {
+    auto work = [&context = context_,
+                 ticket = ticket_,
+                 post = io_.post,
+                 snapshot = std::move(snapshot),
+                 config = context_.config(),
+                 plan = pending_.action.select,
+                 is_simple = pending_.portal == nullptr,
+                 parameters = pending_.portal == nullptr ? std::vector<Cell>{}
+                                                         : pending_.portal->parameters] {
+        const auto result = std::make_shared<SelectResult>(
+            run_select(*plan,
+                       parameters,
+                       {*snapshot, *config, context.history, context.version},
+                       is_simple ? Typing::ByValues : Typing::AsPlanned,
+                       ticket->is_given_up));
+        post([ticket, result] {
+            if (ticket->console != nullptr) {
+                ticket->console->on_selected(*result);
+            }
+        });
+    };
+    if (!context_.run_aside(std::move(work))) {
+        fail_wait({.severity = Severity::Error,
+                   .sqlstate = sqlstate::kTooManyConnections,
+                   .message = "too many queries of the admin database are waiting",
+                   .detail = "",
+                   .hint = ""});
+    }
+}
+
+void Console::on_selected(SelectResult& result) {
+    if (result.error) {
+        fail_wait(*result.error);
+    } else {
+        finish(std::move(result.rows), result.columns);
+    }
+}
+
+/// What was waited for has come.
+void Console::finish(std::vector<Row> rows, std::span<const Column> columns) {
+    const Pending done = end_wait();
     if (done.portal == nullptr) {
-        finish_simple(done.action, rows);
+        finish_simple(done.action, columns, rows);
         run_queue();
     } else {
         done.portal->rows = std::move(rows);
         done.portal->has_run = true;
         finish_execute(*done.portal, done.max_rows);
     }
+    end_turn();
+}
+
+void Console::on_answer(const control::Answer& answer) {
+    for (const std::string& notice : answer.notices) {
+        protocol::write_notice(out_,
+                               {.severity = Severity::Notice,
+                                .sqlstate = SqlState{"00000"},
+                                .message = notice,
+                                .detail = "",
+                                .hint = ""});
+    }
+    if (!answer.is_done) {
+        fail_wait({.severity = Severity::Error,
+                   .sqlstate = answer.sqlstate,
+                   .message = answer.message,
+                   .detail = answer.detail,
+                   .hint = ""});
+        return;
+    }
+    finish({}, {});
+}
+
+/// Sends what has been answered; the console may be gone afterwards.
+void Console::end_turn() {
     flush();
     if (!busy()) {
         const auto on_ready =
@@ -193,23 +311,41 @@ void Console::on_snapshot(const status::Snapshot& snapshot) {
     }
 }
 
-void Console::on_time(TimePoint now) {
-    if (!busy() || now < deadline_) {
-        return;
-    }
-    ticket_->console = nullptr;
-    ticket_.reset();
-    const Pending late = std::exchange(pending_, Pending{});
+void Console::fail_wait(const protocol::ErrorFields& why) {
+    const Pending failed = end_wait();
     queue_.clear();
-    error(sqlstate::kQueryCanceled, "canceling statement: the event loops did not answer in time");
-    if (late.portal == nullptr) {
+    error(why);
+    if (failed.portal == nullptr) {
         ready_for_query();
     } else {
         is_skipping_ = true;
     }
-    flush();
-    const auto on_ready = io_.on_ready;
-    on_ready();
+    end_turn();
+}
+
+void Console::on_time(TimePoint now) {
+    if (busy() && now >= deadline_) {
+        fail_wait({.severity = Severity::Error,
+                   .sqlstate = sqlstate::kQueryCanceled,
+                   .message = "canceling statement: the event loops did not answer in time",
+                   .detail = "",
+                   .hint = ""});
+    }
+}
+
+void Console::cancel() {
+    if (!busy()) {
+        return;
+    }
+    if (order_ != 0) {
+        context_.controller.withdraw(order_);  // it is answered then, unless it is done already
+        return;
+    }
+    fail_wait({.severity = Severity::Error,
+               .sqlstate = sqlstate::kQueryCanceled,
+               .message = "canceling statement due to user request",
+               .detail = "",
+               .hint = ""});
 }
 
 void Console::write_notice_of(const Action& action) {

@@ -2,15 +2,18 @@
 
 #include "admin/action.hpp"
 #include "admin/commands.hpp"
+#include "admin/select.hpp"
 #include "admin/stats_history.hpp"
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "base/control.hpp"
 #include "base/status.hpp"
 #include "conf/model.hpp"
 #include "protocol/error_reply.hpp"
 #include "protocol/frontend_views.hpp"
 #include "protocol/message_type.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +31,11 @@ namespace weir::admin {
 struct ConsoleContext {
     status::StatusSource& status;
     StatsHistory& history;
+    control::Controller& controller;
     std::function<conf::ConfigPtr()> config;  ///< the one in force, never null; thread: any
-    std::string version;                      ///< Weir's, "0.1.0"
+    /// Runs something off the event loops; false when too much is waiting. Ends before they do.
+    std::function<bool(std::function<void()>)> run_aside;
+    std::string version;  ///< Weir's, "0.1.0"
 };
 
 /// How a console reaches its client and its thread.
@@ -77,10 +83,14 @@ public:
     /// Gives up a snapshot that is late. Call it at deadline().
     void on_time(TimePoint now);
 
-    /// @return whether a snapshot is awaited: feed nothing before on_ready
+    /// The client has sent a cancel request: what is waited for is given up, with 57014.
+    void cancel();
+
+    /// @return whether an answer is awaited: feed nothing before on_ready
     [[nodiscard]] bool busy() const { return ticket_ != nullptr; }
 
-    /// @return when on_time() must be called; kNever while not busy
+    /// @return when on_time() must be called; kNever while not busy, or while an order is waited
+    /// for, which takes as long as it takes
     [[nodiscard]] TimePoint deadline() const { return busy() ? deadline_ : kNever; }
 
     /// @return whether the client said Terminate or broke the protocol: send what is left and close
@@ -95,6 +105,7 @@ private:
     struct Portal {
         Action action;
         std::vector<Format> formats;  ///< one per column
+        std::vector<Cell> parameters;
         bool has_run = false;
         std::vector<Row> rows;
         std::size_t next_row = 0;
@@ -103,6 +114,7 @@ private:
     /// The way back for a snapshot. `console` is read and written on the client's event loop only.
     struct Ticket {
         Console* console = nullptr;
+        std::atomic<bool> is_given_up{false};  ///< nobody wants the answer; read by any thread
     };
 
     /// What the snapshot under way is for.
@@ -119,7 +131,9 @@ private:
     void on_query(ByteView body);
     void run_queue();
     Progress run_simple(const Action& action);
-    void finish_simple(const Action& action, const std::vector<Row>& rows);
+    void finish_simple(const Action& action,
+                       std::span<const Column> columns,
+                       const std::vector<Row>& rows);
 
     // Extended protocol.
     void on_parse(ByteView body);
@@ -138,9 +152,18 @@ private:
     /// @return the rows when the action needs no snapshot
     [[nodiscard]] std::vector<Row> rows_of(const Action& action,
                                            const status::Snapshot& snapshot) const;
-    [[nodiscard]] static bool needs_snapshot(const Action& action);
-    void ask(Pending pending);
-    void on_snapshot(const status::Snapshot& snapshot);
+    [[nodiscard]] static bool needs_to_wait(const Action& action);
+    void wait(Pending pending);
+    void ask();
+    void give();
+    void on_snapshot(const std::shared_ptr<const status::Snapshot>& snapshot);
+    void select_from(std::shared_ptr<const status::Snapshot> snapshot);
+    void on_selected(SelectResult& result);
+    void finish(std::vector<Row> rows, std::span<const Column> columns);
+    void on_answer(const control::Answer& answer);
+    Pending end_wait();
+    void end_turn();
+    void fail_wait(const protocol::ErrorFields& why);
     void write_notice_of(const Action& action);
     void complete(const Action& action, std::size_t rows);
     void error(const protocol::ErrorFields& fields);
@@ -164,6 +187,7 @@ private:
     std::shared_ptr<Ticket> ticket_;  ///< of the snapshot under way, else null
     Pending pending_;
     TimePoint deadline_ = kNever;
+    std::uint64_t order_ = 0;  ///< that is being waited for; 0 = none
 };
 
 }  // namespace weir::admin

@@ -1,4 +1,5 @@
 #include "admin/console.hpp"
+#include "admin/parameters.hpp"
 #include "base/check.hpp"
 #include "protocol/message_writer.hpp"
 
@@ -71,9 +72,11 @@ void Console::on_parse(ByteView body) {
     if (auto* refusal = std::get_if<protocol::ErrorFields>(&outcome)) {
         return extended_error(refusal->sqlstate, std::move(refusal->message));
     }
-    prepared_.insert_or_assign(
-        std::string{parse->name},
-        Prepared{std::get<Action>(std::move(outcome)), parse->parameter_types});
+    Prepared prepared{std::get<Action>(std::move(outcome)), parse->parameter_types};
+    if (prepared.action.select != nullptr) {
+        complete_types(prepared.parameter_types, prepared.action.select->parameters);
+    }
+    prepared_.insert_or_assign(std::string{parse->name}, std::move(prepared));
     protocol::write_parse_complete(out_);
 }
 
@@ -105,6 +108,11 @@ void Console::on_bind(ByteView body) {
         return extended_error(sqlstate::kProgramLimitExceeded, "too many portals");
     }
     Portal portal;
+    auto parameters = read_parameters(*bind, prepared->parameter_types);
+    if (auto* refusal = std::get_if<protocol::ErrorFields>(&parameters)) {
+        return extended_error(refusal->sqlstate, std::move(refusal->message));
+    }
+    portal.parameters = std::get<std::vector<Cell>>(std::move(parameters));
     portal.action = prepared->action;
     portal.formats = *std::move(formats);
     portals_.insert_or_assign(std::string{bind->portal}, std::move(portal));
@@ -144,8 +152,8 @@ void Console::on_execute(ByteView body) {
         return;
     }
     if (!portal->has_run) {
-        if (needs_snapshot(portal->action)) {
-            return ask(Pending{portal->action, portal, execute->max_rows});
+        if (needs_to_wait(portal->action)) {
+            return wait(Pending{portal->action, portal, execute->max_rows});
         }
         portal->rows = rows_of(portal->action, status::Snapshot{});
         portal->has_run = true;

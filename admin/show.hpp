@@ -26,6 +26,10 @@ struct Show {
 [[nodiscard]] Show show_clients();
 [[nodiscard]] Show show_servers();
 [[nodiscard]] Show show_pins();
+[[nodiscard]] Show show_sockets();
+[[nodiscard]] Show show_active_sockets();
+[[nodiscard]] Show show_fds();
+[[nodiscard]] Show show_activity();
 
 [[nodiscard]] Show show_stats();
 [[nodiscard]] Show show_stats_totals();
@@ -35,5 +39,13 @@ struct Show {
 [[nodiscard]] Show show_config();
 [[nodiscard]] Show show_state();
 [[nodiscard]] Show show_version();
+[[nodiscard]] Show show_mem();
+[[nodiscard]] Show show_health();
+
+// What PgBouncer has and Weir has not: columns without rows.
+[[nodiscard]] Show show_peers();
+[[nodiscard]] Show show_peer_pools();
+[[nodiscard]] Show show_dns_hosts();
+[[nodiscard]] Show show_dns_zones();
 
 }  // namespace weir::admin

@@ -9,6 +9,7 @@ namespace {
 using enum ColumnType;
 
 constexpr std::int64_t kMicrosecondsPerSecond = 1'000'000;
+
 constexpr Column kColumns[] = {
     {"type", Text},
     {"user", Text},
@@ -31,6 +32,39 @@ constexpr Column kColumns[] = {
     {"application_name", Text},
     {"prepared_statements", Int4},
     {"id", Int8},
+    {"worker", Int4},
+};
+
+/// The same with the state of the buffers before our own column.
+constexpr Column kSocketColumns[] = {
+    {"type", Text},
+    {"user", Text},
+    {"database", Text},
+    {"replication", Text},
+    {"state", Text},
+    {"addr", Text},
+    {"port", Int4},
+    {"local_addr", Text},
+    {"local_port", Int4},
+    {"connect_time", Text},
+    {"request_time", Text},
+    {"wait", Int4},
+    {"wait_us", Int4},
+    {"close_needed", Int4},
+    {"ptr", Text},
+    {"link", Text},
+    {"remote_pid", Int4},
+    {"tls", Text},
+    {"application_name", Text},
+    {"prepared_statements", Int4},
+    {"id", Int8},
+    {"recv_pos", Int4},
+    {"pkt_pos", Int4},
+    {"pkt_remain", Int4},
+    {"send_pos", Int4},
+    {"send_remain", Int4},
+    {"pkt_avail", Int4},
+    {"send_avail", Int4},
     {"worker", Int4},
 };
 
@@ -81,6 +115,58 @@ std::vector<Row> rows_of(std::string_view type,
     return rows;
 }
 
+/// PgBouncer's positions are those in a buffer of fixed size. Weir's grow: what is in them begins
+/// at 0.
+void add_buffers(Row& row, const status::Connection& connection) {
+    const Cell worker = std::move(row.back());
+    row.pop_back();
+    for (const std::uint64_t value : {connection.unread,
+                                      std::uint64_t{0},
+                                      connection.left_of_message,
+                                      std::uint64_t{0},
+                                      connection.left_of_message,
+                                      connection.unread,
+                                      connection.unsent}) {
+        row.push_back(cell(value));
+    }
+    row.push_back(worker);
+}
+
+bool is_any(const status::Connection& /*connection*/) {
+    return true;
+}
+
+/// Something is under way on it.
+bool is_active(const status::Connection& connection) {
+    return connection.unread + connection.unsent + connection.left_of_message > 0 ||
+           connection.is_busy || connection.link_id != 0;
+}
+
+std::vector<Row> socket_rows_of(const CommandInput& input,
+                                bool (*is_wanted)(const status::Connection&)) {
+    std::vector<Row> rows;
+    const auto add = [&](std::string_view type, const status::Connection& connection) {
+        if (is_wanted(connection)) {
+            add_buffers(rows.emplace_back(row_of(type, connection)), connection);
+        }
+    };
+    for (const status::Connection& client : input.snapshot.clients) {
+        add("C", client);
+    }
+    for (const status::Connection& backend : input.snapshot.backends) {
+        add("S", backend);
+    }
+    return rows;
+}
+
+std::vector<Row> socket_rows(const CommandInput& input) {
+    return socket_rows_of(input, is_any);
+}
+
+std::vector<Row> active_socket_rows(const CommandInput& input) {
+    return socket_rows_of(input, is_active);
+}
+
 std::vector<Row> client_rows(const CommandInput& input) {
     return rows_of("C", input.snapshot.clients);
 }
@@ -97,6 +183,14 @@ Show show_clients() {
 
 Show show_servers() {
     return {kColumns, server_rows};
+}
+
+Show show_sockets() {
+    return {kSocketColumns, socket_rows};
+}
+
+Show show_active_sockets() {
+    return {kSocketColumns, active_socket_rows};
 }
 
 }  // namespace weir::admin

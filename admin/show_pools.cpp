@@ -83,6 +83,8 @@ constexpr Column kDatabaseColumns[] = {
     {"current_client_connections", Int4},
     {"paused", Int4},
     {"disabled", Int4},
+    // As PgBouncer before 1.24 called reserve_pool_size; exporters still ask for it.
+    {"reserve_pool", Int4},
 };
 
 const Cell kZero = std::int64_t{0};
@@ -112,6 +114,7 @@ Row admin_database_row(const conf::Config& config) {
             kZero,
             kZero,
             kZero,
+            kZero,
             kZero};
 }
 
@@ -136,8 +139,9 @@ std::vector<Row> database_rows(const CommandInput& input) {
                         cell(database.connections),
                         cell(database.max_client_connections),
                         cell(database.client_connections),
-                        kZero,
-                        kZero});
+                        std::int64_t{database.is_paused ? 1 : 0},
+                        std::int64_t{database.is_disabled ? 1 : 0},
+                        cell(database.reserve)});
     }
     rows.push_back(admin_database_row(input.config));
     return rows;

@@ -34,6 +34,8 @@ constexpr Column kStatsColumns[] = {
     {"avg_server_parse_count", Numeric},
     {"avg_bind_count", Numeric},
     {"avg_client_login_count", Numeric},
+    // PgBouncer before 1.8 called the queries so; exporters still ask for it.
+    {"total_requests", Numeric},
 };
 
 constexpr Column kHalfColumns[] = {
@@ -70,7 +72,7 @@ constexpr std::string_view kTotalsNames[] = {
     "client_login_count",
 };
 
-static_assert(std::size(kStatsColumns) == 1 + 2 * kStats);
+static_assert(std::size(kStatsColumns) == 1 + 2 * kStats + 1);
 static_assert(std::size(kHalfColumns) == 1 + kStats);
 static_assert(std::size(kTotalsNames) == kStats);
 
@@ -92,6 +94,7 @@ std::vector<Row> stats_rows(const CommandInput& input) {
         Row& row = rows.emplace_back(Row{database});
         append(row, totals);
         append(row, find_or_zero(averages, database));
+        row.push_back(cell(at(totals, Stat::Queries)));
     }
     return rows;
 }

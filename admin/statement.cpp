@@ -52,6 +52,7 @@ private:
     std::size_t at_ = 0;
     std::size_t begin_ = 0;  ///< of the statement
     std::vector<std::string> words_;
+    std::vector<std::string> typed_;
     std::vector<Statement> statements_;
 };
 
@@ -87,8 +88,9 @@ void Scanner::end_statement() {
         text.remove_suffix(1);
     }
     if (!words_.empty()) {
-        statements_.push_back(Statement{std::string{text}, std::move(words_)});
+        statements_.push_back(Statement{std::string{text}, std::move(words_), std::move(typed_)});
         words_.clear();
+        typed_.clear();
     }
 }
 
@@ -148,6 +150,7 @@ bool Scanner::take_quoted(char quote) {
         } else {
             at_ = i + 1;
             words_.push_back(quote == '\'' ? "'" + value + "'" : value);
+            typed_.push_back(words_.back());
             return true;
         }
     }
@@ -170,11 +173,13 @@ bool Scanner::take_dollar_quoted() {
         return false;
     }
     words_.push_back("'" + std::string{text_.substr(tag_end + 1, end - tag_end - 1)} + "'");
+    typed_.push_back(words_.back());
     at_ = end + tag.size();
     return true;
 }
 
 bool Scanner::take_word() {
+    const std::size_t begin = at_;
     std::string word(1, lower(text_[at_]));
     const bool is_name = is_word_start(text_[at_]);
     const bool is_number = is_digit(text_[at_]);
@@ -184,6 +189,7 @@ bool Scanner::take_word() {
         word += lower(text_[at_++]);
     }
     words_.push_back(std::move(word));
+    typed_.emplace_back(text_.substr(begin, at_ - begin));
     return true;
 }
 

@@ -20,6 +20,8 @@ struct Statement {
     /// Without comments. Words are in lower case; "quoted names" keep their case and lose the
     /// quotes; 'literals' keep theirs; any other character is a word of its own.
     std::vector<std::string> words;
+    /// The same words with their letters as typed.
+    std::vector<std::string> typed;
 };
 
 /// Cuts a text at its semicolons, as PostgreSQL does: not inside quotes, dollar quotes and

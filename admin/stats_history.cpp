@@ -79,9 +79,14 @@ Stats averages_between(const Stats& before, const Stats& now, Duration elapsed) 
     return averages;
 }
 
+void StatsHistory::set_period(Duration period) {
+    const std::lock_guard lock{mutex_};
+    period_ = period > Duration::zero() ? period : Duration{kPeriod};
+}
+
 void StatsHistory::sample(const status::Snapshot& snapshot, TimePoint now) {
     const std::lock_guard lock{mutex_};
-    if (has_begun_ && now - begin_ < kPeriod) {
+    if (has_begun_ && now - begin_ < period_) {
         return;
     }
     StatsByDatabase totals = totals_by_database(snapshot);

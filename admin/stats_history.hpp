@@ -62,6 +62,9 @@ public:
     /// PgBouncer's default stats_period.
     static constexpr std::chrono::seconds kPeriod{60};
 
+    /// @param period from now on; zero is taken for the default
+    void set_period(Duration period);
+
     void sample(const status::Snapshot& snapshot, TimePoint now);
 
     /// @return the averages of the last finished period; empty before the first one is over
@@ -73,6 +76,7 @@ private:
     void finish_period(const StatsByDatabase& totals, Duration elapsed);
 
     mutable std::mutex mutex_;
+    Duration period_ = kPeriod;
     bool has_begun_ = false;
     TimePoint begin_{};
     StatsByDatabase at_begin_;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <charconv>
 #include <ctime>
 #include <limits>
 
@@ -25,6 +27,7 @@ WireType wire_type(ColumnType type) {
         case ColumnType::Int4: return {"int4", 23, 4};
         case ColumnType::Int8: return {"int8", 20, 8};
         case ColumnType::Numeric: return {"numeric", 1700, -1};
+        case ColumnType::Float8: return {"float8", 701, 8};
     }
     return {"text", 25, -1};
 }
@@ -70,8 +73,19 @@ void write_binary(ByteWriter& writer, ColumnType type, std::int64_t value) {
         case ColumnType::Int4: writer.i32(static_cast<std::int32_t>(shown(type, value))); return;
         case ColumnType::Int8: write_int8(writer, value); return;
         case ColumnType::Numeric: write_numeric(writer, value); return;
+        case ColumnType::Float8:
         case ColumnType::Text: writer.text(std::to_string(value)); return;
     }
+}
+
+void write_real(ByteWriter& writer, Format format, double value) {
+    if (format == Format::Binary) {
+        write_int8(writer, std::bit_cast<std::int64_t>(value));
+        return;
+    }
+    std::array<char, 32> text{};
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+    writer.text(std::string_view{text.data(), static_cast<std::size_t>(end - text.data())});
 }
 
 void write_cell(ByteWriter& writer, ColumnType type, Format format, const Cell& value) {
@@ -86,6 +100,9 @@ void write_cell(ByteWriter& writer, ColumnType type, Format format, const Cell& 
         } else {
             writer.text(std::to_string(shown(type, *number)));
         }
+    }
+    if (const auto* real = std::get_if<double>(&value)) {
+        write_real(writer, format, *real);
     }
     writer.patch_u32(start,
                      static_cast<std::uint32_t>(writer.size() - start - sizeof(std::uint32_t)));
@@ -102,6 +119,10 @@ Cell cell(std::uint64_t value) {
     return static_cast<std::int64_t>(std::min(value, kMax));
 }
 
+Cell text_or_null(std::string_view text) {
+    return text.empty() ? Cell{} : Cell{std::string{text}};
+}
+
 Cell time_cell(std::int64_t unix_ms) {
     constexpr std::int64_t kMillisecondsPerSecond = 1000;
     if (unix_ms == 0) {
@@ -116,10 +137,6 @@ Cell time_cell(std::int64_t unix_ms) {
     const std::size_t length =
         std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
     return std::string{text.data(), length};
-}
-
-Cell text_or_null(std::string_view text) {
-    return text.empty() ? Cell{} : Cell{std::string{text}};
 }
 
 void write_description(ByteWriter& writer,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace weir {
 
@@ -14,6 +15,12 @@ inline constexpr TimePoint kNever = TimePoint::max();
 /// @return `from + wait`, or kNever when the limit is off (0)
 [[nodiscard]] constexpr TimePoint deadline_after(TimePoint from, Duration wait) {
     return wait > Duration::zero() ? from + wait : kNever;
+}
+
+/// @return the wall clock's time of what was at `when`, in milliseconds since 1970
+[[nodiscard]] inline std::int64_t unix_ms(TimePoint when, TimePoint now) {
+    const auto wall = std::chrono::system_clock::now() - (now - when);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
 }
 
 }  // namespace weir

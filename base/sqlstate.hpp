@@ -67,6 +67,8 @@ inline constexpr SqlState kInsufficientPrivilege{"42501"};
 inline constexpr SqlState kSyntaxError{"42601"};
 inline constexpr SqlState kUndefinedObject{"42704"};
 inline constexpr SqlState kTooManyConnections{"53300"};
+inline constexpr SqlState kObjectNotInPrerequisiteState{"55000"};
+inline constexpr SqlState kCantChangeRuntimeParam{"55P02"};
 inline constexpr SqlState kDuplicatePreparedStatement{"42P05"};
 inline constexpr SqlState kProgramLimitExceeded{"54000"};
 inline constexpr SqlState kAdminShutdown{"57P01"};

@@ -44,6 +44,15 @@ struct Connection {
     int worker = 0;
     std::vector<Pin> pins;                ///< of a client
     std::int64_t remote_backend_pid = 0;  ///< of a pinned client: its server connection's
+    int fd = -1;
+    std::uint64_t unread = 0;           ///< bytes received and not dealt with
+    std::uint64_t unsent = 0;           ///< bytes that could not be sent yet
+    std::uint64_t left_of_message = 0;  ///< bytes to come of the message that is passing through
+    // Clients only:
+    bool is_busy = false;                         ///< something it has asked is not answered
+    std::int64_t transaction_time_unix_ms = 0;    ///< when its transaction began; 0 = none is open
+    std::string statement;                        ///< it is running, as far as its text is kept
+    std::map<std::string, std::string> settings;  ///< it has made, by lower-case name
 };
 
 /// One (database, user) pool summed over the threads. SHOW POOLS and weir_pool_*.
@@ -116,6 +125,22 @@ struct Database {
     std::uint64_t connections = 0;         ///< backends open now
     std::uint64_t client_connections = 0;  ///< clients logged in now
     std::uint64_t max_client_connections = 0;
+    bool is_paused = false;
+    bool is_disabled = false;
+};
+
+/// Where clients connect.
+struct Listener {
+    int fd = -1;
+    std::string address;  ///< numeric, or a socket's file
+    int port = 0;
+};
+
+/// One kind of object and the memory they take.
+struct MemoryUse {
+    std::string name;
+    std::uint64_t size = 0;  ///< bytes of one
+    std::uint64_t used = 0;  ///< how many there are
 };
 
 /// Process-wide counters that are not a pool's. Histograms are in DurationHistogram's buckets.
@@ -153,6 +178,11 @@ struct Snapshot {
     Totals totals;
     std::uint64_t users = 0;  ///< known to the configuration
     std::uint64_t workers = 0;
+    std::uint64_t clients_max = 0;  ///< listen.max_clients
+    std::vector<Listener> listeners;
+    std::vector<MemoryUse> memory;
+    bool paused = false;     ///< all databases
+    bool suspended = false;  ///< all traffic
     bool draining = false;
     std::vector<std::string>
         not_ready;  ///< databases without a usable pool, each "name: why"; empty = ready

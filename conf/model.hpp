@@ -244,6 +244,9 @@ struct AdminSettings {
     std::string database;
     std::vector<std::string> admins;
     std::vector<std::string> viewers;
+    milliseconds stats_period{};
+    milliseconds suspend_timeout{};
+    std::uint64_t statement_text = 0;  ///< bytes kept of a running statement; 0 = none
 
     bool operator==(const AdminSettings&) const = default;
 };

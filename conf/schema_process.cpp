@@ -11,6 +11,8 @@ namespace weir::conf::detail {
 namespace {
 
 constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};
+/// PostgreSQL's own track_activity_query_size is 1 KiB.
+constexpr std::uint64_t kStatementTextMax = std::uint64_t{64} * 1024;
 constexpr std::array<std::string_view, 2> kLogFormats{"text", "json"};
 
 constexpr std::array kSettings{
@@ -95,6 +97,30 @@ constexpr std::array kSettings{
             .kind = Kind::Names,
             .doc = "Users who may look.",
             .field = field<&AdminSettings::viewers>()},
+    Setting{.section = Section::Admin,
+            .key = "stats_period",
+            .kind = Kind::Duration,
+            .default_text = "60s",
+            .effect = Effect::Reload,
+            .doc = "The averages of SHOW STATS are over this long; looked at every second.",
+            .field = field<&AdminSettings::stats_period>()},
+    Setting{.section = Section::Admin,
+            .key = "suspend_timeout",
+            .kind = Kind::Duration,
+            .default_text = "10s",
+            .effect = Effect::Reload,
+            .doc = "A connection that has not taken what was sent to it this long after SUSPEND is "
+                   "closed; 0 = waits as long as it takes.",
+            .field = field<&AdminSettings::suspend_timeout>()},
+    Setting{.section = Section::Admin,
+            .key = "statement_text",
+            .kind = Kind::Size,
+            .default_text = "0",
+            .high = kStatementTextMax,
+            .effect = Effect::Reload,
+            .doc = "How much of the statement a client is running SHOW ACTIVITY can show; 0 = its "
+                   "text is not kept. It may contain personal data.",
+            .field = field<&AdminSettings::statement_text>()},
 };
 
 }  // namespace

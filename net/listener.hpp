@@ -46,6 +46,8 @@ public:
     /// @return where it listens, with the port the kernel chose when 0 was asked for
     [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
 
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
 private:
     Listener(EventLoop& loop, Endpoint endpoint, Fd fd, OnAccept on_accept);
     static void on_poll_trampoline(uv_poll_t* handle, int status, int events) noexcept;

@@ -45,6 +45,7 @@ enum class Pause : std::uint8_t {
     Waiting = 2,       ///< there is nobody to give the bytes to yet
     Closing = 4,       ///< nothing it says matters any more
     OutputIsFull = 8,  ///< it is to read what it has been told before it asks for more
+    Suspended = 16,    ///< an operator has stopped all traffic
 };
 
 /// What is left of a stream when it moves to another loop.

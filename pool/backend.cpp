@@ -232,6 +232,17 @@ void Backend::ask(std::string_view sql) {
     stream_->write(output.bytes());
 }
 
+void Backend::suspend(bool is_suspended) {
+    if (stream_ == nullptr) {
+        return;
+    }
+    if (is_suspended) {
+        stream_->pause(net::Pause::Suspended);
+    } else {
+        stream_->resume(net::Pause::Suspended);
+    }
+}
+
 void Backend::close() {
     end(/*failure=*/nullptr);
 }

@@ -336,6 +336,16 @@ public:
         return stream_ != nullptr ? stream_->tls() : nullptr;
     }
 
+    /// An operator stops all traffic, or lets it go on: nothing is read, what is unsent still goes.
+    void suspend(bool is_suspended);
+
+    [[nodiscard]] std::size_t unread() const { return stream_ != nullptr ? stream_->unread() : 0; }
+
+    /// @return bytes to come of the message that is passing through
+    [[nodiscard]] std::size_t left_of_frame() const { return body_left_; }
+
+    [[nodiscard]] std::size_t unsent() const { return stream_ != nullptr ? stream_->unsent() : 0; }
+
     [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
 
 private:

@@ -15,6 +15,23 @@ BudgetPtr BudgetRegistry::find_or_add(std::string_view name) {
     return fresh;
 }
 
+unsigned BudgetRegistry::open_below(std::string_view prefix) const {
+    const std::lock_guard lock{mutex_};
+    unsigned open = 0;
+    for (auto at = budgets_.lower_bound(prefix);
+         at != budgets_.end() && at->first.starts_with(prefix);
+         ++at) {
+        open += at->second->open();
+    }
+    return open;
+}
+
+unsigned BudgetRegistry::open_of(std::string_view name) const {
+    const std::lock_guard lock{mutex_};
+    const auto known = budgets_.find(name);
+    return known == budgets_.end() ? 0 : known->second->open();
+}
+
 std::size_t BudgetRegistry::size() const {
     const std::lock_guard lock{mutex_};
     return budgets_.size();

@@ -76,6 +76,11 @@ class BudgetRegistry {
 public:
     [[nodiscard]] BudgetPtr find_or_add(std::string_view name);
 
+    /// @return how many places are taken in the budgets whose names begin so
+    [[nodiscard]] unsigned open_below(std::string_view prefix) const;
+    /// @return the same of the one of that name; 0 when there is none
+    [[nodiscard]] unsigned open_of(std::string_view name) const;
+
     /// @return how many are kept
     [[nodiscard]] std::size_t size() const;
 

@@ -26,6 +26,7 @@ std::uint64_t PoolPlan::generation() const {
         text.append(1, '\0').append(name).append(1, '\0').append(value);
     }
     text.append(1, '\0').append(tls.text);
+    text.append(1, '\0').append(std::to_string(reconnects));
     return std::hash<std::string>{}(text);
 }
 
@@ -90,7 +91,7 @@ Pool::~Pool() {
 void Pool::acquire(LeaseHolder& holder) {
     counters_.add(PoolEvent::AcquireRequest);
     last_startup_ = startup_for(holder);
-    if (waiters_.empty() && lend_idle(holder, Duration::zero())) {
+    if (hold_ == Hold::None && waiters_.empty() && lend_idle(holder, Duration::zero())) {
         return;
     }
     const TimePoint now = env_.loop.now();
@@ -101,7 +102,8 @@ void Pool::acquire(LeaseHolder& holder) {
         notice_due_ = std::min<TimePoint>(notice_due_, now + plan_.settings.notice_after);
     }
     grow();
-    if (has_been_failing(now) && list(BackendState::Leased).empty() && holder.is_linked()) {
+    if (hold_ == Hold::None && has_been_failing(now) && list(BackendState::Leased).empty() &&
+        holder.is_linked()) {
         holder.unlink();
         LoginFailure failure = *last_failure_;
         failure.fields.message =
@@ -262,7 +264,7 @@ bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
 }
 
 void Pool::serve() {
-    if (is_serving_ || waiters_.empty()) {
+    if (is_serving_ || waiters_.empty() || hold_ != Hold::None) {
         return;
     }
     is_serving_ = true;
@@ -314,8 +316,12 @@ void Pool::on_backend_idle(Backend& backend) {
         retry_wait_ = Duration::zero();
         learn_defaults(backend);
     }
-    if (must_retire(backend, env_.loop.now()) || (!key_.replication.empty() && waiters_.empty())) {
+    if (hold_ == Hold::Paused || must_retire(backend, env_.loop.now()) ||
+        (!key_.replication.empty() && waiters_.empty())) {
         backend.close();
+        return;
+    }
+    if (hold_ == Hold::Suspended) {
         return;
     }
     if (!hand_to_older_waiter(backend)) {

@@ -11,6 +11,7 @@
 #include "pool/canceller.hpp"
 #include "pool/counters.hpp"
 #include "pool/credentials.hpp"
+#include "pool/hold.hpp"
 #include "pool/lease_holder.hpp"
 #include "pool/server_tls.hpp"
 
@@ -55,6 +56,7 @@ struct PoolPlan {
     std::chrono::milliseconds login_retry{1000};
     net::TcpOptions tcp;
     ServerTls tls;
+    std::uint64_t reconnects = 0;  ///< how often an operator has ordered RECONNECT
 
     /// @return a number that two plans share when they lead to the same server, database and
     /// starting settings: backends
@@ -150,6 +152,22 @@ public:
     void close_idle();
     [[nodiscard]] bool is_unused() const;
 
+    // For operators (pool_hold.cpp).
+    void hold(Hold hold);
+    /// Closes every backend; whoever held one must have given it up.
+    void close_all();
+    /// @return how many backends are to be replaced as soon as they are given back
+    [[nodiscard]] std::size_t stale_count() const;
+
+    [[nodiscard]] bool is_stale(const Backend& backend) const {
+        return backend.generation() != generation_;
+    }
+
+    /// @return whether no backend has bytes that could not be sent yet
+    [[nodiscard]] bool is_flushed() const;
+    /// Closes those that have, and that nobody holds.
+    void drop_unflushed();
+
     [[nodiscard]] const PoolKey& key() const { return key_; }
 
     [[nodiscard]] const PoolPlan& plan() const { return plan_; }
@@ -215,6 +233,7 @@ private:
     [[nodiscard]] bool has_peers() const;
     void dial(const SettingsPtr& startup);
     void learn_defaults(const Backend& backend);
+    void close_unlent(Hold hold);
     [[nodiscard]] Backend::Environment backend_environment();
     void announce();
     void ask_peers();
@@ -258,6 +277,7 @@ private:
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told
     TimePoint noticed_until_{};      // who waits since then or before has been told
     net::Deadline tick_{*this};
+    Hold hold_ = Hold::None;
     bool is_serving_ = false;
     bool has_asked_ = false;  // the peers, since somebody waits here
 };

@@ -77,7 +77,7 @@ bool Pool::may_dial_now() const {
 }
 
 void Pool::grow() {
-    if (!may_dial_now()) {
+    if (hold_ != Hold::None || !may_dial_now()) {
         return;
     }
     if (has_own_sessions()) {
@@ -217,7 +217,7 @@ void Pool::dial(const SettingsPtr& startup) {
 }
 
 void Pool::keep_minimum() {
-    if (last_failure_ || !key_.replication.empty()) {
+    if (hold_ != Hold::None || last_failure_ || !key_.replication.empty()) {
         return;
     }
     while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 &&

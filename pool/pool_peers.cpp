@@ -44,6 +44,9 @@ void Pool::ask_peers() {
 }
 
 void Pool::on_lend_request(unsigned borrower) {
+    if (hold_ != Hold::None) {
+        return;  // the borrower is held too, or about to be
+    }
     if (Backend* backend = list(BackendState::Idle).front();
         backend != nullptr && waiters_.empty() && !backend->has_partial_frame()) {
         park_for(*backend, borrower);
@@ -99,7 +102,8 @@ void Pool::adopt(ParkedBackend parked) {
     list(BackendState::Idle).push_front(adopted);
     backends_.emplace(&adopted, std::move(backend));
     learn_defaults(adopted);
-    if (must_retire(adopted, env_.loop.now())) {
+    adopted.suspend(hold_ == Hold::Suspended);
+    if (hold_ == Hold::Paused || must_retire(adopted, env_.loop.now())) {
         adopted.close();
         return;
     }

@@ -35,6 +35,10 @@ void Pool::apply(PoolPlan plan) {
 
 void Pool::on_deadline(net::Deadline& /*deadline*/) {
     const TimePoint now = env_.loop.now();
+    if (hold_ == Hold::Suspended) {
+        schedule();  // no time passes for those who are not listened to
+        return;
+    }
     has_asked_ = false;
     expire_waiters(now);
     tell_waiters(now);
@@ -95,8 +99,15 @@ void Pool::schedule() {
     const TimePoint now = env_.loop.now();
     TimePoint due =
         backends_.empty() && clients_ == 0 && waiters_.empty() ? kNever : now + kTendEvery;
-    if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
+    if (hold_ == Hold::Suspended) {
+        env_.loop.set_deadline(tick_, due);  // whatever else is due has to wait
+        return;
+    }
+    const LeaseHolder* first = waiters_.front();
+    if (first != nullptr) {
         due = std::min(due, deadline_after(first->waiting_since, plan_.settings.acquire_timeout));
+    }
+    if (first != nullptr && hold_ == Hold::None) {
         if (plan_.settings.reserve > 0 &&
             now < first->waiting_since + plan_.settings.reserve_after) {
             due = std::min<TimePoint>(due, first->waiting_since + plan_.settings.reserve_after);

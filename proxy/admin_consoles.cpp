@@ -28,6 +28,8 @@ public:
 
     void on_time(TimePoint now) override { console_.on_time(now); }
 
+    void cancel() override { console_.cancel(); }
+
     [[nodiscard]] bool wants_close() const override { return console_.wants_close(); }
 
 private:
@@ -48,10 +50,17 @@ std::optional<admin::Role> role_of(const conf::AdminSettings& settings, const st
 
 AdminConsoles::AdminConsoles(Server& server, admin::StatsHistory& history, std::string version)
     : server_{server},
-      context_{server, history, [&server] { return server.config(); }, std::move(version)} {}
+      context_{server,
+               history,
+               server.controller(),
+               [&server] { return server.config(); },
+               [&server](std::function<void()> work) { return server.run_aside(std::move(work)); },
+               std::move(version)} {}
 
 std::unique_ptr<Console> AdminConsoles::open(ConsoleClient client) {
-    const auto role = role_of(server_.config()->admin, client.user);
+    const auto role = client.proof == ConsoleClient::Proof::SameProcessOwner
+                          ? std::optional{admin::Role::Admin}
+                          : role_of(server_.config()->admin, client.user);
     if (!role) {
         return nullptr;
     }

@@ -152,6 +152,7 @@ void ClientSession::settle_at_rest() {
         end_if_draining();
         return;
     }
+    statement_text_.reset();
     transition(ClientEvent::BackendGivenBack);
     stream_.resume(net::Pause::PeerIsFull);  // what the backend was too full for is dropped now
     pool_->release(*std::exchange(backend_, nullptr));

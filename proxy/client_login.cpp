@@ -7,6 +7,8 @@
 #include "proxy/client_session.hpp"
 #include "proxy/worker.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -18,6 +20,7 @@ using protocol::StartupKind;
 namespace {
 
 constexpr std::string_view kPgbouncerDatabase = "pgbouncer";
+constexpr std::string_view kPgbouncerUser = "pgbouncer";
 /// PostgreSQL cuts names at NAMEDATALEN - 1.
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kShortSecretBytes = 4;
@@ -39,6 +42,12 @@ ClientFacts::Replication replication_of(const pool::StartupWishes& wishes) {
     }
     return word == "database" ? ClientFacts::Replication::Logical
                               : ClientFacts::Replication::Physical;
+}
+
+/// As in PgBouncer: whoever runs as the user that Weir runs as, and comes through a unix socket, is
+/// let in as "pgbouncer" without a proof. It could read this process's memory anyway.
+bool is_own_operator(const ClientFacts& facts) {
+    return facts.user == kPgbouncerUser && facts.is_unix && facts.peer_uid == ::geteuid();
 }
 
 }  // namespace
@@ -218,6 +227,13 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
         return;
     }
     transition(ClientEvent::StartupRead);
+    if (is_console && is_own_operator(known)) {
+        if (!output.empty()) {
+            send(output);
+        }
+        open_console(ConsoleClient::Proof::SameProcessOwner);
+        return;
+    }
     login_->auth = std::make_unique<ClientAuth>(config, std::move(known), worker_.auth_cache());
     const ClientAuth::Status status = login_->auth->start(output);
     advance_auth(status, output);
@@ -317,7 +333,7 @@ void ClientSession::on_authenticated() {
     const conf::Config& config = worker_.config();
     const std::string& wanted = login_->wishes.database;
     if (wanted == config.admin.database || wanted == kPgbouncerDatabase) {
-        open_console();
+        open_console(ConsoleClient::Proof::Login);
         return;
     }
     const conf::DatabaseSettings* database = config.find_database(wanted);
@@ -325,40 +341,12 @@ void ClientSession::on_authenticated() {
         login_failed(sqlstate::kInvalidCatalogName, "no such database: " + wanted, "no_database");
         return;
     }
-    enter_pool(config, *database);
-}
-
-void ClientSession::open_console() {
-    ConsoleClient client;
-    client.user = user();
-    client.post = [&loop = worker_.loop()](std::function<void()> task) {
-        loop.post(std::move(task));
-    };
-    client.send = [this](ByteView bytes) {
-        worker_.mutable_counters().bytes_to_clients.add(bytes.size());
-        stream_.write(bytes);
-    };
-    client.on_ready = [this] { on_console_ready(); };
-    console_ = worker_.shared().consoles == nullptr
-                   ? nullptr
-                   : worker_.shared().consoles->open(std::move(client));
-    if (console_ == nullptr) {
-        login_failed(sqlstate::kInsufficientPrivilege,
-                     "user \"" + user() + "\" is neither in [admin] admins nor in [admin] viewers",
-                     "not_admin");
+    if (worker_.holds().disabled.contains(wanted)) {
+        login_failed(
+            sqlstate::kCannotConnectNow, "database \"" + wanted + "\" is disabled", "disabled");
         return;
     }
-    transition(ClientEvent::ConsoleOpened);
-    deadline_.clear();
-    cancel_pid_ = worker_.register_cancel_key(*this);
-    ByteWriter output;
-    protocol::write_authentication_ok(output);
-    console_->write_welcome(output);
-    protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
-    protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
-    login_.reset();
-    send(output);
-    resume_held();
+    enter_pool(config, *database);
 }
 
 /// @return whether its user and its database take one more client; else it has been told
@@ -494,6 +482,7 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
                "client_login",
                {{"client", id_}, {"user", user()}, {"database", pool_->key().database}});
     set_idle_deadline();
+    suspend_or_resume();
     resume_held();
 }
 

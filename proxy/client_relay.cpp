@@ -148,6 +148,9 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     const auto type = static_cast<FrontendMessage>(header.type);
     Begun begun{Treatment::Forward};
     count(type);
+    if (worker_.config().admin.statement_text > 0) {
+        note_statement(header, reference, rest);
+    }
     if (statement_limit_.count() > 0) {
         separate_statements(type);
     }
@@ -333,54 +336,6 @@ void ClientSession::count(FrontendMessage type) {
         case FrontendMessage::Password:
         case FrontendMessage::Sync:
         case FrontendMessage::Terminate: return;
-    }
-}
-
-std::size_t ClientSession::feed_console(ByteView bytes) {
-    std::size_t used = 0;
-    while (state_ == ClientState::Console && used < bytes.size() && !console_->busy() &&
-           !stream_.is_full()) {
-        const ByteView rest = bytes.subspan(used);
-        const auto [status, header] = protocol::read_header(rest);
-        if (status == protocol::FrameStatus::NeedMore) {
-            break;
-        }
-        if (status == protocol::FrameStatus::Invalid ||
-            !protocol::is_frontend_message(header.type) ||
-            header.body_bytes() > protocol::kMaxAuthMessageBytes) {
-            fatal(sqlstate::kProtocolViolation, "invalid message for the admin database");
-            return bytes.size();
-        }
-        if (rest.size() < header.frame_bytes()) {
-            break;
-        }
-        used += header.frame_bytes();
-        const auto type = static_cast<FrontendMessage>(header.type);
-        if (type == FrontendMessage::Terminate) {
-            close();
-            return bytes.size();
-        }
-        console_->on_message(type, protocol::body_of(rest, header));
-        if (console_->wants_close()) {
-            transition(ClientEvent::EndBegan);
-            close_when_sent();
-            return bytes.size();
-        }
-    }
-    if (console_->busy()) {
-        static_cast<void>(hold(bytes.subspan(used)));
-        worker_.loop().set_deadline(deadline_, console_->deadline());
-    } else if (stream_.is_full()) {
-        stream_.pause(
-            net::Pause::OutputIsFull);  // what it asks meanwhile is answered once it reads
-    }
-    return state_ == ClientState::Console ? used : bytes.size();
-}
-
-void ClientSession::on_console_ready() {
-    if (state_ == ClientState::Console) {
-        deadline_.clear();
-        resume_held();
     }
 }
 

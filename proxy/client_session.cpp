@@ -16,6 +16,8 @@ namespace {
 
 /// How long the last words to a client may take to leave.
 constexpr std::chrono::seconds kCloseWithin{5};
+/// A time-out that passes while all traffic is suspended is looked at again after this.
+constexpr std::chrono::seconds kSuspendedRetry{1};
 /// A client that waits for a backend is read up to this much ahead, then no further.
 constexpr std::size_t kHeldBytesMax = net::EventLoop::kReadBufferBytes;
 
@@ -24,11 +26,6 @@ ShortDuration shortened(conf::milliseconds limit) {
     constexpr auto kLongest = std::numeric_limits<std::uint32_t>::max();
     return ShortDuration{
         static_cast<std::uint32_t>(std::min<std::int64_t>(limit.count(), std::int64_t{kLongest}))};
-}
-
-std::int64_t unix_ms(TimePoint when, TimePoint now) {
-    const auto wall = std::chrono::system_clock::now() - (now - when);
-    return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
 }
 
 }  // namespace
@@ -230,15 +227,23 @@ void ClientSession::drain() {
         case ClientState::Authenticating:
         case ClientState::Hashing:
         case ClientState::Welcoming:
-        case ClientState::Idle:
-        case ClientState::Console: fatal(sqlstate::kAdminShutdown, "server shutting down"); return;
+        case ClientState::Idle: fatal(sqlstate::kAdminShutdown, "server shutting down"); return;
+        case ClientState::Console:
+            if (worker_.drain_kind() == DrainKind::Signal) {
+                fatal(sqlstate::kAdminShutdown, "server shutting down");
+            }
+            return;
+        case ClientState::Waiting:
+            if (worker_.drain_kind() == DrainKind::Order) {
+                fatal(sqlstate::kAdminShutdown, "server shutting down");
+            }
+            return;
         case ClientState::Active:
             if (is_at_rest_with_backend) {
                 fatal(sqlstate::kAdminShutdown, "server shutting down");
             }
             return;
         case ClientState::Skipping:
-        case ClientState::Waiting:
         case ClientState::Preparing:
         case ClientState::Cancelling:
         case ClientState::Closing:
@@ -278,6 +283,11 @@ void ClientSession::set_idle_deadline() {
 }
 
 void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
+    if (worker_.is_suspended() && stream_.is_paused(net::Pause::Suspended)) {
+        // It is not listened to, so it has not been silent.
+        worker_.loop().set_deadline(deadline_, worker_.loop().now() + kSuspendedRetry);
+        return;
+    }
     switch (state_) {
         case ClientState::Startup:
         case ClientState::Authenticating:
@@ -320,6 +330,11 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
 }
 
 void ClientSession::cancel(std::function<void()> on_done) {
+    if (state_ == ClientState::Console) {
+        console_->cancel();
+        on_done();
+        return;
+    }
     if (state_ == ClientState::Active && backend_ != nullptr && backend_->owes_holder()) {
         pool_->cancel(*backend_, std::move(on_done));
         return;
@@ -376,6 +391,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
     if (const auto name = settings_->find("application_name"); name != settings_->end()) {
         row.application_name = name->second;
     }
+    describe_traffic(row, now);
     row.prepared_statements = statements_ == nullptr ? 0 : statements_->size();
     row.worker = static_cast<int>(worker_.index());
     if (is_pinned()) {

@@ -78,6 +78,16 @@ public:
     /// The configuration has changed.
     void refresh();
 
+    // Orders of operators (client_orders.cpp).
+    /// SUSPEND, or the end of it: Worker::is_suspended() tells which.
+    void suspend_or_resume();
+    /// @return whether everything for it and from it has been sent
+    [[nodiscard]] bool is_flushed() const;
+    /// Ends it without a word.
+    void drop();
+
+    [[nodiscard]] bool is_console() const { return console_ != nullptr; }
+
     void unlink_from_worker() { ListNode<ClientSession>::unlink(); }
 
     [[nodiscard]] std::uint64_t id() const { return id_; }
@@ -144,7 +154,7 @@ private:
     void hash();
     void look_up();
     void on_authenticated();
-    void open_console();
+    void open_console(ConsoleClient::Proof proof);
     void enter_pool(const conf::Config& config, const conf::DatabaseSettings& database);
     [[nodiscard]] bool take_places(const conf::Config& config,
                                    const conf::DatabaseSettings& database);
@@ -187,6 +197,9 @@ private:
     void answer_refused(const protocol::ErrorFields& error);
     void refuse_open_transaction();
     void watch_transaction();
+    void note_statement(const protocol::FrameHeader& header,
+                        const protocol::StatementReference& reference,
+                        ByteView rest);
     [[nodiscard]] std::size_t feed_console(ByteView bytes);
     void on_console_ready();
 
@@ -257,6 +270,7 @@ private:
     void on_backend_drained() override;
     void on_backend_lost(const pool::BackendLoss& loss) override;
 
+    void describe_traffic(status::Connection& row, TimePoint now) const;
     [[nodiscard]] bool is_session_mode() const;
 
     [[nodiscard]] bool is_ending() const {
@@ -283,6 +297,7 @@ private:
     std::unique_ptr<SessionState> session_state_;   // where it is more than it began as
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
     const std::string* user_ = nullptr;             // its name, which the worker keeps once
+    std::unique_ptr<std::string> statement_text_;   // of what it runs, where that is kept
     pool::HeldPlace user_place_;                    // among its user's clients
     pool::HeldPlace database_place_;                // among its database's
     TimePoint connected_at_{};

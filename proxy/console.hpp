@@ -4,6 +4,7 @@
 #include "base/clock.hpp"
 #include "protocol/message_type.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,12 +33,18 @@ public:
     /// kNever while not busy
     [[nodiscard]] virtual TimePoint deadline() const = 0;
     virtual void on_time(TimePoint now) = 0;
+    /// The client has sent a cancel request: what is waited for is given up, with an error.
+    virtual void cancel() = 0;
     /// @return whether the client broke the protocol and has been told so: nothing more may be fed
     [[nodiscard]] virtual bool wants_close() const = 0;
 };
 
 /// What a console needs from the client it talks to.
 struct ConsoleClient {
+    /// How the client has shown who it is. SameProcessOwner: the kernel says that it runs as the
+    /// user that we run as.
+    enum class Proof : std::uint8_t { Login, SameProcessOwner };
+    Proof proof = Proof::Login;
     std::string user;
     std::function<void(std::function<void()>)>
         post;  ///< runs something on the client's loop; any thread may call it

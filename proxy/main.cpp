@@ -98,6 +98,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     server.set_on_event([&service](weir::proxy::ServerEvent event) { service.on_event(event); });
     server.set_on_sample([&](const weir::status::Snapshot& snapshot) {
         const weir::TimePoint now = weir::Clock::now();
+        history.set_period(server.config()->admin.stats_period);
         history.sample(snapshot, now);
         service.on_sample(snapshot, now);
         stats_line.on_sample(snapshot, now, server.config()->log.stats_every);

@@ -87,13 +87,15 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
 Server::~Server() {
     watch_.reset();
     signals_.reset();
-    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
+    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2}) {
         std::signal(number, SIG_IGN);  // the end has begun: asking again must not tear it
     }
     listeners_.clear();
     drain_deadline_.clear();
     sample_deadline_.clear();
+    control_.stop();
     shared_.background.stop();
+    shared_.console_work.stop();
     for (const auto& worker : shared_.workers) {
         worker->stop();
     }
@@ -110,9 +112,9 @@ std::string Server::start() {
     check_descriptor_limit(*config_);
     // Before anybody can know that we are here: a signal must not meet its default action.
     signals_ = std::make_unique<net::Signals>(
-        loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT}, [this](int number) {
-            on_signal(number);
-        });
+        loop_,
+        std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2},
+        [this](int number) { on_signal(number); });
     const conf::Config& config = *config_;
     if (std::string problem = open_listeners(); !problem.empty()) {
         return problem;
@@ -168,8 +170,10 @@ void Server::on_signal(int number) {
     switch (number) {
         case SIGHUP:
             log::reopen();
-            reload();
+            reload(nullptr);
             return;
+        case SIGUSR1: order_by_signal(control::Verb::Pause); return;
+        case SIGUSR2: order_by_signal(control::Verb::Resume); return;
         case SIGTERM:
         case SIGINT:
             if (is_draining_) {
@@ -186,108 +190,14 @@ void Server::on_signal(int number) {
     }
 }
 
-/// Reads the configuration off the loop, then swaps it in as a whole, or not at all.
-void Server::reload() {
-    if (is_reloading_) {
-        is_reload_wanted_ = true;
-        return;
-    }
-    is_reloading_ = true;
-    tell(ServerEvent::ReloadBegan);
-    auto work = [this, path = options_.config_path] {
-        auto loaded =
-            std::make_shared<conf::LoadResult>(conf::load(path, conf::Environment::of_process()));
-        TlsContextsPtr tls;
-        if (loaded->config != nullptr) {
-            TlsOpened opened = open_tls(*loaded->config, *loaded);
-            tls = std::move(opened.contexts);
-            loaded->problems = std::move(opened.problems);
-        }
-        loop_.post([this, loaded, tls] {
-            is_reloading_ = false;
-            apply(*loaded, tls);
-            tell(ServerEvent::ReloadEnded);
-            if (std::exchange(is_reload_wanted_, false)) {
-                reload();
-            }
-        });
-    };
-    if (!shared_.background.submit(std::move(work))) {
-        is_reloading_ = false;
-        tell(ServerEvent::ReloadEnded);
-        log::error("reload_failed", {{"reason", "too much work is waiting; try again"}});
-    }
-}
-
-void Server::apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls) {
-    for (const conf::Problem& problem : loaded.problems) {
-        log::error("reload_failed", {{"problem", problem.text()}});
-    }
-    if (loaded.config == nullptr || tls == nullptr) {
-        return;
-    }
-    const conf::ReloadPlan plan = conf::compare(*config_, *loaded.config);
-    for (const std::string& key : plan.needs_restart) {
-        log::warn("reload_needs_restart", {{"key", key}});
-    }
-    for (const std::string& note : loaded.notes) {
-        log::warn("config_note", {{"note", note}});
-    }
-    auto next = std::make_shared<conf::Config>(*loaded.config);
-    next->listen.addresses =
-        config_->listen.addresses;  // what a restart is needed for stays as it runs
-    next->listen.threads = config_->listen.threads;
-    next->listen.proxy_protocol = config_->listen.proxy_protocol;
-    next->http = config_->http;
-    next->admin = config_->admin;
-    next->watch = config_->watch;
-    std::atomic_store(&config_, conf::ConfigPtr{std::move(next)});
-    std::atomic_store(&shared_.tls, tls);
-    log::set_level(config_->log.level);
-    check_descriptor_limit(*config_);
-    for (const auto& worker : shared_.workers) {
-        worker->apply(config_);
-    }
-    files_ = loaded.files;
-    watch_files();
-    log::info("reloaded",
-              {{"changed", plan.changed.size()}, {"needs_restart", plan.needs_restart.size()}});
-}
-
 void Server::watch_files() {
     if (!config_->watch || files_.empty()) {
         return;
     }
     if (watch_ == nullptr) {
-        watch_ = std::make_unique<net::FileWatch>(loop_, files_, [this] { reload(); });
+        watch_ = std::make_unique<net::FileWatch>(loop_, files_, [this] { reload(nullptr); });
     } else {
         watch_->set_files(files_);  // a new watch would take what changed since it was read for old
-    }
-}
-
-void Server::drain() {
-    if (is_draining_) {
-        return;
-    }
-    is_draining_ = true;
-    tell(ServerEvent::DrainBegan);
-    log::info(
-        "draining",
-        {{"clients", shared_.clients.load()}, {"timeout_ms", options_.drain_timeout.count()}});
-    listeners_.clear();
-    loop_.set_deadline(drain_deadline_, deadline_after(Clock::now(), options_.drain_timeout));
-    for (const auto& worker : shared_.workers) {
-        worker->drain();
-    }
-}
-
-void Server::check_drained() {
-    const bool is_empty = std::all_of(shared_.workers.begin(),
-                                      shared_.workers.end(),
-                                      [](const auto& worker) { return worker->load() == 0; });
-    if (is_draining_ && is_empty) {
-        log::info("drained");
-        loop_.stop();
     }
 }
 
@@ -335,9 +245,10 @@ void Server::gather(const std::shared_ptr<Gathering>& gathering, std::size_t ind
 }
 
 void Server::finish_gathering(Gathering& gathering) {
-    gathering.snapshot.draining = gathering.snapshot.draining || is_draining_;
+    gathering.snapshot.draining = gathering.snapshot.draining || is_shutting_down();
     merge_pools(gathering.snapshot);
     add_databases(gathering.snapshot);
+    add_process(gathering.snapshot);
     gathering.done(std::move(gathering.snapshot));
 }
 
@@ -357,6 +268,8 @@ status::Database Server::describe(const std::string& name,
     row.reserve = settings.reserve;
     row.max_client_connections = database.max_clients;
     row.mode = conf::name_of(settings.mode);
+    row.is_paused = control_.holds().paused.contains(name);
+    row.is_disabled = control_.holds().disabled.contains(name);
     row.max_lifetime_s =
         std::chrono::duration_cast<std::chrono::seconds>(settings.max_lifetime).count();
     for (const status::Pool& pool : pools) {
@@ -393,6 +306,32 @@ void Server::add_databases(status::Snapshot& snapshot) const {
     }
     snapshot.users = config_->users.size();
     snapshot.workers = shared_.workers.size();
+}
+
+void Server::add_process(status::Snapshot& snapshot) const {
+    snapshot.clients_max = config_->listen.max_clients;
+    snapshot.paused = control_.holds().is_paused;
+    snapshot.suspended = control_.holds().is_suspended;
+    for (const auto& listener : listeners_) {
+        const Endpoint& endpoint = listener->endpoint();
+        const bool is_tcp = endpoint.kind == Endpoint::Kind::Tcp;
+        snapshot.listeners.push_back(
+            {listener->fd(), is_tcp ? endpoint.host : endpoint.path, endpoint.port});
+    }
+    std::uint64_t clients = 0;
+    for (const auto& worker : shared_.workers) {
+        clients += worker->load();
+    }
+    std::uint64_t backends = 0;
+    for (const status::Pool& pool : snapshot.pools) {
+        backends += pool.open;
+    }
+    snapshot.memory = {
+        {"client_cache", sizeof(ClientSession), clients},
+        {"server_cache", sizeof(pool::Backend), backends},
+        {"pool_cache", sizeof(pool::Pool), snapshot.pools.size() * shared_.workers.size()},
+        {"iobuf_cache", net::EventLoop::kReadBufferBytes, shared_.workers.size() + 1},
+    };
 }
 
 }  // namespace weir::proxy

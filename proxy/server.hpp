@@ -1,11 +1,13 @@
 #pragma once
 
+#include "base/control.hpp"
 #include "base/status.hpp"
 #include "conf/load.hpp"
 #include "conf/model.hpp"
 #include "net/event_loop.hpp"
 #include "net/listener.hpp"
 #include "net/signals.hpp"
+#include "proxy/control.hpp"
 #include "proxy/reachability.hpp"
 #include "proxy/worker.hpp"
 
@@ -32,7 +34,9 @@ enum class ServerEvent : std::uint8_t { Listening, ReloadBegan, ReloadEnded, Dra
 ///
 /// @thread made, run and destroyed by one thread; collect(), config() and reload() may be called
 /// from any
-class Server final : public status::StatusSource, private net::DeadlineListener {
+class Server final : public status::StatusSource,
+                     private ControlHost,
+                     private net::DeadlineListener {
 public:
     Server(ServerOptions options, conf::LoadResult loaded);
     Server(const Server&) = delete;
@@ -66,7 +70,16 @@ public:
 
     void collect(status::Detail detail, std::function<void(status::Snapshot)> done) override;
 
-    [[nodiscard]] conf::ConfigPtr config() const { return std::atomic_load(&config_); }
+    [[nodiscard]] conf::ConfigPtr config() const override { return std::atomic_load(&config_); }
+
+    /// Runs what takes longer than an event loop has time for, for a console.
+    /// @return false when too much is waiting. Thread: any
+    [[nodiscard]] bool run_aside(std::function<void()> work) {
+        return shared_.console_work.submit(std::move(work));
+    }
+
+    /// Where operators give their orders.
+    [[nodiscard]] control::Controller& controller() { return control_; }
 
     [[nodiscard]] std::vector<Endpoint> endpoints() const;
 
@@ -75,8 +88,20 @@ private:
     void add_listener(std::unique_ptr<net::Listener> listener);
     void tell(ServerEvent event);
     void on_signal(int number);
-    void reload();
-    void apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls);
+    void reload(control::Controller::Done done) override;
+    void set(const std::string& key,
+             const std::string& value,
+             control::Controller::Done done) override;
+    [[nodiscard]] control::Answer shut_down(control::ShutdownMode mode) override;
+
+    [[nodiscard]] bool is_shutting_down() const override { return is_draining_ || is_leaving_; }
+
+    void drain(DrainKind kind);
+    void order_by_signal(control::Verb verb);
+    [[nodiscard]] control::Answer apply(const conf::LoadResult& loaded,
+                                        const TlsContextsPtr& tls);
+    void end_reload(const control::Answer& answer);
+    void put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls);
     void watch_files();
     void on_deadline(net::Deadline& deadline) override;
     void check_drained();
@@ -85,6 +110,7 @@ private:
     void gather(const std::shared_ptr<Gathering>& gathering, std::size_t index);
     void finish_gathering(Gathering& gathering);
     void add_databases(status::Snapshot& snapshot) const;
+    void add_process(status::Snapshot& snapshot) const;
     [[nodiscard]] status::Database describe(const std::string& name,
                                             const conf::DatabaseSettings& database,
                                             const std::vector<status::Pool>& pools) const;
@@ -103,10 +129,13 @@ private:
     std::function<void(const status::Snapshot&)> on_sample_;
     std::function<void(ServerEvent)> on_event_;
     Reachability reachability_{loop_};
-    std::uint64_t turned_away_ = 0;  // since the last sample
+    Control control_{loop_, shared_, *this};
+    std::vector<control::Controller::Done> reloading_;       // wait for the reload under way
+    std::vector<control::Controller::Done> wanting_reload_;  // came too late for that one
+    std::uint64_t turned_away_ = 0;                          // since the last sample
     bool is_draining_ = false;
+    bool is_leaving_ = false;  // listens no more, and ends when the last client has gone
     bool is_reloading_ = false;
-    bool is_reload_wanted_ = false;
 };
 
 }  // namespace weir::proxy

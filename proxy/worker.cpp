@@ -130,20 +130,15 @@ void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
         worker.tls_ = std::atomic_load(&worker.shared_.tls);
-        worker.pools_->apply([&worker](const pool::PoolKey& key) -> std::optional<pool::PoolPlan> {
-            if (worker.config().find_database(key.database) == nullptr) {
-                return std::nullopt;
-            }
-            const std::string replication = key.replication.substr(0, key.replication.find('#'));
-            return worker.plan_for(key, replication);
-        });
+        worker.renew_plans();
         worker.tell_sessions([](ClientSession& session) { session.refresh(); });
     });
 }
 
-void Worker::drain() {
-    post([](Worker& worker) {
-        worker.is_draining_ = true;
+void Worker::drain(DrainKind kind) {
+    post([kind](Worker& worker) {
+        worker.drain_kind_ = kind;
+        worker.tells_when_empty_ = true;
         worker.tell_sessions([](ClientSession& session) { session.drain(); });
         worker.check_drained();
     });
@@ -163,14 +158,22 @@ void Worker::tell_sessions(const std::function<void(ClientSession&)>& tell) {
 }
 
 void Worker::check_drained() {
-    if (is_draining_ && sessions_.empty() && shared_.on_worker_empty) {
+    if (tells_when_empty_ && load() == consoles() && shared_.on_worker_empty) {
         shared_.on_worker_empty();
     }
 }
 
+void Worker::tell_when_empty() {
+    post([](Worker& worker) {
+        worker.tells_when_empty_ = true;
+        worker.check_drained();
+    });
+}
+
 void Worker::add_client_here(net::Fd fd) {
-    if (is_draining_) {
+    if (is_draining()) {
         load_.fetch_sub(1, std::memory_order_relaxed);
+        check_drained();
         return;
     }
     ++client_connections_;
@@ -200,6 +203,9 @@ void Worker::remove(ClientSession& session) {
         session.ListNode<ClientSession>::is_linked());  // once only: from here on the loop owns it
     session.unlink_from_worker();
     load_.fetch_sub(1, std::memory_order_relaxed);
+    if (session.is_console()) {
+        consoles_.fetch_sub(1, std::memory_order_relaxed);
+    }
     loop_->defer_delete(std::unique_ptr<ClientSession>{&session});
     check_drained();
 }
@@ -214,7 +220,9 @@ pool::Pool& Worker::pool_for(const pool::PoolKey& key, const std::string& replic
     if (pool::Pool* known = pools_->find(key); known != nullptr) {
         return *known;
     }
-    return pools_->find_or_add(key, plan_for(key, replication));
+    pool::Pool& made = pools_->find_or_add(key, plan_for(key, replication));
+    made.hold(holds_->of(key.database));
+    return made;
 }
 
 pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& replication) const {
@@ -244,6 +252,7 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
         plan_lookups(plan, config_->auth);
     }
     plan.tls = tls_->server(cluster.name);
+    plan.reconnects = holds_->reconnects_of(key.database);
     return plan;
 }
 
@@ -361,7 +370,7 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
         snapshot.totals.logins_failed_by_reason[reason] += count;
     }
     add_counters_to(snapshot.totals);
-    snapshot.draining = snapshot.draining || is_draining_;
+    snapshot.draining = snapshot.draining || is_draining();
 }
 
 Worker::PoolRows Worker::add_pools_to(status::Snapshot& snapshot, status::Detail detail) {
@@ -416,11 +425,6 @@ void Worker::add_sessions_to(status::Snapshot& snapshot,
 status::Connection Worker::describe(const pool::Pool& pool,
                                     const pool::Backend& backend,
                                     TimePoint now) const {
-    const auto unix_ms = [now](TimePoint when) {
-        const auto wall = std::chrono::system_clock::now() - (now - when);
-        return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch())
-            .count();
-    };
     status::Connection row;
     row.id = backend.id();
     row.user = pool.key().user;
@@ -436,8 +440,8 @@ status::Connection Worker::describe(const pool::Pool& pool,
     if (const net::TlsChannel* tls = backend.tls(); tls != nullptr && tls->is_ready()) {
         row.tls = tls->description();
     }
-    row.connect_time_unix_ms = unix_ms(backend.opened_at());
-    row.request_time_unix_ms = unix_ms(std::max(backend.busy_since(), backend.opened_at()));
+    row.connect_time_unix_ms = unix_ms(backend.opened_at(), now);
+    row.request_time_unix_ms = unix_ms(std::max(backend.busy_since(), backend.opened_at()), now);
     const auto* client = static_cast<const ClientSession*>(backend.holder());
     row.link_id = client != nullptr ? client->id() : 0;
     row.remote_pid = static_cast<std::int64_t>(backend.process_id());
@@ -448,6 +452,14 @@ status::Connection Worker::describe(const pool::Pool& pool,
         }
     }
     row.prepared_statements = backend.statement_count();
+    row.close_needed = pool.is_stale(backend) || now >= backend.retire_at();
+    row.fd = backend.fd();
+    row.unread = backend.unread();
+    row.unsent = backend.unsent();
+    row.left_of_message = backend.left_of_frame();
+    if (backend.applied() != nullptr) {
+        row.settings = {backend.applied()->begin(), backend.applied()->end()};
+    }
     row.worker = static_cast<int>(index_);
     return row;
 }

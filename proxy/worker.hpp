@@ -16,6 +16,7 @@
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
+#include "proxy/holds.hpp"
 #include "proxy/session_knowledge.hpp"
 #include "proxy/tls_contexts.hpp"
 #include "proxy/user_lookups.hpp"
@@ -37,11 +38,17 @@ namespace weir::proxy {
 
 class Worker;
 
+/// Why the process drains: by order of an operator the consoles stay to the end, and who waits for
+/// a backend is sent away.
+enum class DrainKind : std::uint8_t { None, Signal, Order };
+
 /// What all workers share: nothing in it takes a lock on the data path.
 struct Shared {
     pool::BudgetRegistry budgets;
     pool::SchemaEpochs schema_epochs;
     net::BackgroundThread background;
+    net::BackgroundThread
+        console_work;  ///< SELECTs of the admin database: logins do not wait for them
     std::array<std::byte, 32> mock_secret{};
     std::array<std::byte, 32> cancel_secret{};
     std::atomic<std::uint64_t> next_id{1};
@@ -74,12 +81,19 @@ public:
     void post(std::function<void(Worker&)> task);
     void add_client(net::Fd fd);
     void apply(conf::ConfigPtr config);
-    void drain();
+    void drain(DrainKind kind);
+    /// Tells Shared::on_worker_empty from now on when nobody but consoles is left.
+    void tell_when_empty();
 
     /// Makes the thread close every session and backend and end.
     void stop() { loop_->stop(); }
 
     [[nodiscard]] std::uint64_t load() const { return load_.load(std::memory_order_relaxed); }
+
+    /// @return how many of them talk to the admin database
+    [[nodiscard]] std::uint64_t consoles() const {
+        return consoles_.load(std::memory_order_relaxed);
+    }
 
     [[nodiscard]] const pool::WorkerCounters& counters() const { return counters_; }
 
@@ -118,7 +132,27 @@ public:
 
     [[nodiscard]] UserLookups& user_lookups() { return *user_lookups_; }
 
-    [[nodiscard]] bool is_draining() const { return is_draining_; }
+    [[nodiscard]] bool is_draining() const { return drain_kind_ != DrainKind::None; }
+
+    [[nodiscard]] DrainKind drain_kind() const { return drain_kind_; }
+
+    [[nodiscard]] const Holds& holds() const { return *holds_; }
+
+    [[nodiscard]] bool is_suspended() const { return holds_->is_suspended; }
+
+    // Orders of operators (worker_orders.cpp).
+    void obey(HoldsPtr holds);
+    /// Ends every client and every backend of a database. @param database "" = of all
+    void kill(const std::string& database);
+    /// @return whether there was such a client
+    [[nodiscard]] bool kill_client(std::uint64_t id);
+    /// @return how many backends are yet to be replaced. @param database "" = of all
+    [[nodiscard]] std::size_t stale_backends(const std::string& database);
+    /// @return whether everything that was read has been passed on
+    [[nodiscard]] bool is_flushed();
+    void drop_unflushed();
+
+    void console_came() { consoles_.fetch_add(1, std::memory_order_relaxed); }
 
     [[nodiscard]] unsigned index() const { return index_; }
 
@@ -166,6 +200,7 @@ private:
     [[nodiscard]] pool::PoolPlan plan_for(const pool::PoolKey& key,
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
+    void renew_plans();
     void check_drained();
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
                                               const pool::Backend& backend,
@@ -191,6 +226,7 @@ private:
     TlsContextsPtr tls_;
     pool::WorkerCounters counters_;
     std::atomic<std::uint64_t> load_{0};
+    std::atomic<std::uint64_t> consoles_{0};
     std::thread thread_;
 
     net::EventLoop* loop_ = nullptr;  // lives on the thread's stack while it runs
@@ -209,7 +245,9 @@ private:
         cancel_keys_;  // servers may have equal process ids
     std::map<std::string, std::uint64_t> failed_logins_;
     std::uint64_t client_connections_ = 0;
-    bool is_draining_ = false;
+    HoldsPtr holds_ = std::make_shared<const Holds>();
+    DrainKind drain_kind_ = DrainKind::None;
+    bool tells_when_empty_ = false;
 };
 
 }  // namespace weir::proxy

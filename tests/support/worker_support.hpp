@@ -47,6 +47,8 @@ public:
 
     void on_time(TimePoint /*now*/) override { script_.on_time(*this); }
 
+    void cancel() override {}
+
     [[nodiscard]] bool wants_close() const override { return wants_close_; }
 
     /// Answers the query under way with that many bytes.

@@ -125,23 +125,19 @@ TEST_SUITE("admin commands") {
     }
 
     TEST_CASE("roles are compared in one place") {
-        const Command for_admins{
-            .name = "x", .role = Role::Admin, .needs = Needs::Nothing, .help = "", .columns = {}};
-        const Command for_all{
-            .name = "x", .role = Role::Viewer, .needs = Needs::Nothing, .help = "", .columns = {}};
-        CHECK_FALSE(refuse(for_admins, Role::Admin).has_value());
-        CHECK_FALSE(refuse(for_all, Role::Admin).has_value());
-        CHECK_FALSE(refuse(for_all, Role::Viewer).has_value());
-        const auto refusal = refuse(for_admins, Role::Viewer);
+        CHECK_FALSE(refuse(Role::Admin, Role::Admin).has_value());
+        CHECK_FALSE(refuse(Role::Viewer, Role::Admin).has_value());
+        CHECK_FALSE(refuse(Role::Viewer, Role::Viewer).has_value());
+        const auto refusal = refuse(Role::Admin, Role::Viewer);
         REQUIRE(refusal.has_value());
         CHECK(refusal->sqlstate == sqlstate::kInsufficientPrivilege);
         CHECK(refusal->message == "admin access needed");
     }
 
-    TEST_CASE("viewers may run every SHOW command") {
+    TEST_CASE("viewers may run every SHOW command but one") {
         for (const Command& command : commands()) {
             CAPTURE(command.name);
-            CHECK_FALSE(refuse(command, Role::Viewer).has_value());
+            CHECK(refuse(command.role, Role::Viewer).has_value() == (command.name == "fds"));
         }
     }
 

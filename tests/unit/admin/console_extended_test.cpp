@@ -38,7 +38,7 @@ TEST_SUITE("admin console, extended protocol") {
 
     TEST_CASE("what has no columns is described as no data") {
         ConsoleFixture f;
-        for (const char* text : {"SET x = 1", "SHOW HELP", ""}) {
+        for (const char* text : {"SET lock_timeout = 1", "SHOW HELP", ""}) {
             f.parse("", text);
             f.describe('S', "");
             f.bind("", "");
@@ -46,7 +46,7 @@ TEST_SUITE("admin console, extended protocol") {
             CHECK(f.types() == "1tn2n");
             f.execute("");
             const std::string answer = f.types();
-            CHECK((answer == "NC" || answer == "I"));
+            CHECK((answer == "C" || answer == "NC" || answer == "I"));
             f.sync();
             CHECK(f.types() == "Z");
         }

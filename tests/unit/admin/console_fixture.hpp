@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fake_controller.hpp"
 #include "fake_status.hpp"
 
 namespace weir::test {
@@ -22,9 +23,17 @@ namespace weir::test {
 struct ConsoleFixture {
     FakeStatus status;
     admin::StatsHistory history;
+    FakeController controller;
     std::shared_ptr<conf::Config> config = std::make_shared<conf::Config>();
-    admin::ConsoleContext context{
-        status, history, [this] { return conf::ConfigPtr{config}; }, "1.2.3"};
+    admin::ConsoleContext context{status,
+                                  history,
+                                  controller,
+                                  [this] { return conf::ConfigPtr{config}; },
+                                  [](const std::function<void()>& work) {
+                                      work();
+                                      return true;
+                                  },
+                                  "1.2.3"};
     std::deque<std::function<void()>> loop;  ///< what was posted
     std::string sent;
     int ready = 0;
