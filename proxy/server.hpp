@@ -98,8 +98,7 @@ private:
 
     void drain(DrainKind kind);
     void order_by_signal(control::Verb verb);
-    [[nodiscard]] control::Answer apply(const conf::LoadResult& loaded,
-                                        const TlsContextsPtr& tls);
+    [[nodiscard]] control::Answer apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls);
     void end_reload(const control::Answer& answer);
     void put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls);
     void watch_files();

@@ -103,7 +103,6 @@ public:
 
     void on_statements_forgotten() override {}
 
-
     void on_reply_end() override {
         ++ends;
         if (releases_at_rest && backend->is_at_rest()) {
