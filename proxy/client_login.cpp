@@ -25,8 +25,6 @@ constexpr std::string_view kPgbouncerUser = "pgbouncer";
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kShortSecretBytes = 4;
 constexpr std::size_t kLongSecretBytes = 32;
-/// SSLRequest and GSSENCRequest, each once; PostgreSQL allows no more either.
-constexpr int kEncryptionRequestsMax = 2;
 constexpr std::uint16_t kMinorWithLongSecrets = 2;
 
 /// @return whether PostgreSQL reports an application_name back as it was given
@@ -159,17 +157,7 @@ std::size_t ClientSession::go_on(ByteView bytes, std::size_t used) {
 void ClientSession::on_startup(const protocol::StartupPacket& packet, ByteView rest) {
     switch (packet.kind) {
         case StartupKind::SslRequest:
-        case StartupKind::GssEncRequest:
-            if (++login_->encryption_requests > kEncryptionRequestsMax ||
-                stream_.tls() != nullptr) {
-                login_failed(
-                    sqlstate::kProtocolViolation, "too many encryption requests", "malformed");
-            } else if (packet.kind == StartupKind::SslRequest && offers_tls()) {
-                begin_tls(rest);
-            } else {
-                stream_.write(as_bytes("N"));
-            }
-            return;
+        case StartupKind::GssEncRequest: on_encryption_request(packet.kind, rest); return;
         case StartupKind::CancelRequest: on_cancel_request(packet); return;
         case StartupKind::Startup: begin_login(packet); return;
     }

@@ -167,6 +167,7 @@ private:
     // TLS (client_tls.cpp)
     [[nodiscard]] bool offers_tls() const;
     [[nodiscard]] bool is_tls_hello(std::byte first) const;
+    void on_encryption_request(protocol::StartupKind kind, ByteView rest);
     void begin_tls(ByteView rest);
     void begin_direct_tls(ByteView received);
     void on_secured() override;

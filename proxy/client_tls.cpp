@@ -17,6 +17,8 @@ namespace {
 /// A TLS record that carries a handshake. As the first byte of a startup packet it would announce
 /// 350 MB.
 constexpr std::byte kHandshakeRecord{0x16};
+/// SSLRequest and GSSENCRequest, each once; PostgreSQL allows no more either.
+constexpr int kEncryptionRequestsMax = 2;
 
 /// @return whether the certificate's name is the user's, or a map of auth.ident_file lets it be
 bool names_user(const conf::Config& config, const ClientFacts& facts) {
@@ -37,6 +39,17 @@ bool ClientSession::offers_tls() const {
 bool ClientSession::is_tls_hello(std::byte first) const {
     return first == kHandshakeRecord && login_->encryption_requests == 0 &&
            stream_.tls() == nullptr;
+}
+
+/// @param rest what has come behind it
+void ClientSession::on_encryption_request(protocol::StartupKind kind, ByteView rest) {
+    if (++login_->encryption_requests > kEncryptionRequestsMax || stream_.tls() != nullptr) {
+        login_failed(sqlstate::kProtocolViolation, "too many encryption requests", "malformed");
+    } else if (kind == protocol::StartupKind::SslRequest && offers_tls()) {
+        begin_tls(rest);
+    } else {
+        stream_.write(as_bytes("N"));
+    }
 }
 
 /// @param rest what has come behind the SSLRequest
