@@ -312,16 +312,17 @@ private:
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     bool is_forwarding_ = false;
-    bool may_have_sequences_ = false;  // values of them, since it was lent its backend
-    bool is_flush_missing_ = false;    // behind what it has sent: the backend may keep its answers
-    bool is_settling_ = false;         // a message is kept until what came before it is answered
-    bool has_executed_ = false;  // was its last message; kept up where statements have a limit
+    bool is_flush_missing_ = false;  // behind what it has sent: the backend may keep its answers
+    bool is_settling_ = false;       // a message is kept until what came before it is answered
+    bool has_executed_ = false;      // was its last message; kept up where statements have a limit
     bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
-    bool is_relaying_ = false;           // on the stack: what arrives meanwhile is dealt with there
     bool has_lost_transaction_ =
         false;  // its backend went while nothing was owed: told at the next request
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
-    bool is_counted_ = false;          // among the process's clients
+    // Bits, so that an idle client costs less.
+    bool may_have_sequences_ : 1 = false;  // values of them, since it was lent its backend
+    bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there
+    bool is_counted_ : 1 = false;   // among the process's clients
 };
 
 }  // namespace weir::proxy

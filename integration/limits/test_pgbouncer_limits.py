@@ -95,7 +95,8 @@ def test_log_tells_of_clients_and_of_our_errors_where_that_is_wanted(start_weir:
     with weir.logged_in() as holder, weir.logged_in() as waiter:
         holder.query("BEGIN")
         assert errors(waiter.query("SELECT 1")) == ["53300"]
-        assert re.search(r"info client_error .*sqlstate=53300 message=\"query_wait_timeout", weir.log)
+        told = r"info client_error .*sqlstate=53300 message=\"query_wait_timeout"
+        wait_until(lambda: re.search(told, weir.log), "it is in the log")
     assert re.search(r"info client_login client=\d+ user=postgres database=app", weir.log)
     wait_until(lambda: len(re.findall(r"info client_left client=\d+ user=postgres", weir.log)) >= 2)
     weir.reload({"log": {"connections": False, "disconnections": False, "pooler_errors": False}})
