@@ -14,7 +14,8 @@ namespace weir::conf {
 namespace {
 
 /// What only reading the file anew can change: presets for others, a file to read.
-constexpr std::array<std::string_view, 2> kNeedsReload{"profile", "auth.users_file"};
+constexpr std::array<std::string_view, 4> kNeedsReload{
+    "profile", "auth.users_file", "auth.hba_file", "auth.ident_file"};
 
 /// A key of one configuration, and the struct it is in.
 struct Spot {
@@ -45,6 +46,11 @@ Spot find_in_named(Sections& sections, const SectionInfo& info, std::string_view
         if constexpr (requires { section.pool; }) {
             if (const auto pool_key = behind(*rest, "pool")) {
                 return {find_setting(Section::Pool, *pool_key), &section.pool, true};
+            }
+        }
+        if constexpr (requires { section.policy; }) {
+            if (const auto policy_key = behind(*rest, "policy")) {
+                return {find_setting(Section::Policy, *policy_key), &section.policy, true};
             }
         }
         return {find_setting(info.section, *rest), &section};

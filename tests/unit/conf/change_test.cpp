@@ -45,6 +45,11 @@ TEST_SUITE("change of a setting") {
         CHECK(changed("database.shop.connect_query", "SELECT 1")
                   .config->databases.at("shop")
                   .connect_query == "SELECT 1");
+        CHECK(changed("policy.statement_timeout", "3s").config->policy.statement_timeout ==
+              std::chrono::seconds{3});
+        CHECK(changed("user.app.policy.statement_timeout", "3s")
+                  .config->users.at("app")
+                  .policy.statement_timeout == std::chrono::milliseconds{3000});
         CHECK(changed("user.app.max_clients", "3").config->users.at("app").max_clients == 3);
         CHECK(changed("cluster.main.connect_timeout", "2s")
                   .config->clusters.at("main")
@@ -71,6 +76,9 @@ TEST_SUITE("change of a setting") {
         CHECK(problem("listen.threads", "3").starts_with("55P02"));
         CHECK(problem("profile", "test").starts_with("55P02"));
         CHECK(problem("auth.users_file", "x").starts_with("55P02"));
+        CHECK(problem("auth.hba_file", "x").starts_with("55P02"));
+        CHECK(problem("auth.ident_file", "x").starts_with("55P02"));
+        CHECK(problem("database.shop.policy.nonsense", "1").starts_with("42704"));
         CHECK(problem("user.app.password", "file:/etc/passwd").starts_with("55P02"));
     }
 
