@@ -38,8 +38,8 @@ TEST_SUITE("console session") {
         constexpr std::size_t kAnswer = WorkerFixture::kClientBuffer / 2;
         std::atomic<int> answers = 0;
         WorkerFixture worker{{[&answers](ScriptedConsole& console) {
+                                  ++answers;  // first: the client may hear it at once
                                   console.answer(kAnswer);
-                                  ++answers;
                               },
                               {}}};
         ClientEnd client{worker.connect()};
