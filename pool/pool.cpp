@@ -91,7 +91,9 @@ Pool::~Pool() {
 void Pool::acquire(LeaseHolder& holder) {
     counters_.add(PoolEvent::AcquireRequest);
     last_startup_ = startup_for(holder);
-    if (hold_ == Hold::None && waiters_.empty() && lend_idle(holder, Duration::zero())) {
+    // Where sessions begin differently, who waits already wants another backend than is idle.
+    const bool may_be_served = hold_ == Hold::None && (waiters_.empty() || has_own_sessions());
+    if (may_be_served && lend_idle(holder, Duration::zero())) {
         return;
     }
     const TimePoint now = env_.loop.now();

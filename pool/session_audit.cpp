@@ -62,12 +62,11 @@ std::string settings_query(const std::vector<std::string>& custom) {
         " UNION ALL SELECT 'role', 'role', pg_catalog.current_setting('role')"
         " UNION ALL SELECT 'role', 'session_authorization', "
         "pg_catalog.current_setting('session_authorization')";
-    for (const std::string& name : custom) {
-        sql.append(" UNION ALL SELECT 'custom', '")
-            .append(name)
-            .append("', pg_catalog.current_setting('")
-            .append(name)
-            .append("', true)");
+    if (!names.empty()) {
+        sql +=
+            " UNION ALL SELECT 'custom', n, pg_catalog.current_setting(n, true) FROM "
+            "pg_catalog.unnest(ARRAY[" +
+            names + "]::pg_catalog.text[]) n";
     }
     return sql;
 }
