@@ -71,11 +71,29 @@ def test_connection_that_breaks_during_a_statement_is_an_error(
     weir = start_weir_at(gate.port, {"pool": {"max": 2}})
     with weir.logged_in() as client:
         client.rows("SELECT 1")
+        weir.wait_until_idle()
         setattr(gate.faults, fault, True)
         messages = client.query("SELECT 2")
         assert errors(messages) == ["08006"] and messages[-1].body == b"I"
         setattr(gate.faults, fault, False)
         wait_until(lambda: errors(client.query("SELECT 3")) == [], "and it recovers")
+
+
+def test_connection_that_breaks_while_it_is_looked_at_is_nobodys_error(
+    postgres: Postgres, start_weir_at: StartWeir, open_gate: OpenGate
+) -> None:
+    gate = open_gate(postgres.port)
+    weir = start_weir_at(gate.port, {"pool": {"max": 1}})
+    with weir.logged_in() as client:
+        pid = client.backend_pid()
+        weir.wait_until_idle()
+        client.send(wire.query("SELECT 1 FROM pg_sleep(0.5)"))
+        wait_until(lambda: postgres.backends("query LIKE '%pg_sleep(0.5)%' AND state = 'active'") == 1)
+        gate.faults.close_on_request = True  # the answer passes; what Weir asks the catalog then does not
+        assert errors(client.receive_ready()) == []
+        weir.wait_until_gone(pid)
+        gate.faults.close_on_request = False
+        assert client.backend_pid() != pid
 
 
 def test_connection_that_breaks_between_two_messages_of_a_result_is_an_error(

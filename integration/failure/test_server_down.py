@@ -152,8 +152,10 @@ def test_clients_that_wait_while_the_server_is_down_are_served_when_it_is_back(
     postgres = own_postgres()
     weir = start_weir_at(postgres.port, {"pool": {"acquire_timeout": "15s"}})
     with weir.logged_in() as client:
-        client.rows("SELECT 1")
+        pid = client.backend_pid()
+        weir.wait_until_idle()
         postgres.stop()
+        weir.wait_until_gone(pid)
         client.send(wire.query("SELECT 'back'"))
         postgres.start()
         messages = client.receive_ready()

@@ -115,8 +115,9 @@ def test_backend_that_died_while_idle_is_not_given_to_a_client(start_weir: Start
     weir = start_weir({"pool": {"max": 2}})
     with weir.logged_in() as client:
         pid = client.backend_pid()
+        weir.wait_until_idle()
         postgres.execute("SELECT pg_terminate_backend(%s)", [pid])
-        wait_until(lambda: pid not in postgres.backend_pids(), "it is gone")
+        weir.wait_until_gone(pid)
         assert client.backend_pid() != pid
 
 

@@ -20,6 +20,7 @@ class Faults:
     limit_bytes: Optional[int] = None  # limit_data: after so many bytes to the client the connection is closed
     reset: bool = False  # reset_peer: the next piece resets both sides
     close_on_data: bool = False  # close both sides when the next piece arrives
+    close_on_request: bool = False  # close both sides when the next piece for the server arrives
     refuse: bool = False  # down: new connections are closed at once
 
 
@@ -59,7 +60,7 @@ class _Pair:
         if faults.reset:
             self.reset()
             return False
-        if faults.close_on_data:
+        if faults.close_on_data or (faults.close_on_request and target is self._server):
             self.close()
             return False
         if target is self._client and faults.limit_bytes is not None:

@@ -232,6 +232,14 @@ class Weir(Endpoint):
         finally:
             connection.close()
 
+    def wait_until_idle(self) -> None:
+        """Waits until every backend has been given back: looking at what a statement left behind takes a moment."""
+        wait_until(lambda: {server["state"] for server in self.show("SERVERS")} <= {"idle"}, "all backends are idle")
+
+    def wait_until_gone(self, pid: int) -> None:
+        """Waits until Weir has seen the end of this backend."""
+        wait_until(lambda: pid not in [server["remote_pid"] for server in self.show("SERVERS")], "the backend is gone")
+
     def pool(self, database: str = "app", user: str = "postgres") -> dict[str, Any]:
         """One row of SHOW POOLS."""
         rows = [row for row in self.show("POOLS") if (row["database"], row["user"]) == (database, user)]
