@@ -11,7 +11,6 @@
 
 namespace weir::pool {
 
-using protocol::BackendMessage;
 using protocol::FrontendMessage;
 using protocol::ReplyAction;
 using protocol::TransactionStatus;

@@ -134,14 +134,19 @@ std::vector<const SettingsMap::value_type*> in_order(const SettingsMap& settings
     return ordered;
 }
 
+void add_reset(std::string& statements, std::string_view name) {
+    statements += statements.empty() ? "RESET " : "; RESET ";
+    statements += quoted_name(name);
+}
+
 std::string reset_statement(const SettingsMap& applied, const SettingsMap& wanted) {
     std::string roles;
     std::string others;
     for (const auto& [name, value] : applied) {
         if (is_role(name)) {
-            roles = roles + (roles.empty() ? "RESET " : "; RESET ") + quoted_name(name);
+            add_reset(roles, name);
         } else if (!wanted.contains(name)) {
-            others = others + (others.empty() ? "RESET " : "; RESET ") + quoted_name(name);
+            add_reset(others, name);
         }
     }
     return roles + (roles.empty() || others.empty() ? "" : "; ") + others;
