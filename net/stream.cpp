@@ -246,26 +246,12 @@ void Stream::on_readable() {
         const ssize_t got = secured_ == nullptr ? receive(fd_.get(), buffer.subspan(front))
                                                 : receive_secured(buffer.subspan(front));
         if (got <= 0) {
-            if (got == 0) {
-                fail_with(Error{ErrorCode::Closed, sqlstate::kConnectionFailure, "closed by peer"});
-            } else if (!is_try_again(errno)) {
-                fail_with(
-                    Error{ErrorCode::Network, sqlstate::kConnectionFailure, "read failed", errno});
-            }
+            on_nothing_received(got);
             return;
         }
         const auto received = static_cast<std::size_t>(got);
-        if (front > 0) {
-            std::memcpy(buffer.data(), unread_.view().data(), front);
-            unread_.clear();
-        }
-        if (unread_.empty()) {
-            if (!offer(buffer.first(front + received))) {
-                return;
-            }
-        } else {
-            unread_.append(buffer.first(received));
-            offer_unread();
+        if (!offer_received(buffer.first(front + received), front)) {
+            return;
         }
         if (secured_ == nullptr ? received < room : is_shaking_hands()) {
             return;  // the socket is empty: asking again would cost a system call to learn it
@@ -276,6 +262,31 @@ void Stream::on_readable() {
             budget = secured_->channel->may_have_more() ? 1 : 0;
         }
     }
+}
+
+/// @param got 0 = the peer has ended; below 0: errno says what
+void Stream::on_nothing_received(long got) {
+    if (got == 0) {
+        fail_with(Error{ErrorCode::Closed, sqlstate::kConnectionFailure, "closed by peer"});
+    } else if (!is_try_again(errno)) {
+        fail_with(Error{ErrorCode::Network, sqlstate::kConnectionFailure, "read failed", errno});
+    }
+}
+
+/// @param buffer what was received, after room for what is kept unread
+/// @param room 0 where that is too much to be copied in front
+/// @return whether the stream is still open
+bool Stream::offer_received(std::span<std::byte> buffer, std::size_t room) {
+    if (room > 0) {
+        std::memcpy(buffer.data(), unread_.view().data(), room);
+        unread_.clear();
+    }
+    if (unread_.empty()) {
+        return offer(buffer);
+    }
+    unread_.append(buffer);
+    offer_unread();
+    return is_open();
 }
 
 /// @return whether the stream is still open

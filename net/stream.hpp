@@ -130,6 +130,8 @@ private:
     void on_readable();
     void on_writable();
     void on_broken();
+    void on_nothing_received(long got);
+    [[nodiscard]] bool offer_received(std::span<std::byte> buffer, std::size_t room);
     [[nodiscard]] bool offer(ByteView bytes);
     [[nodiscard]] std::size_t send(const WriteBatch& batch);
     [[nodiscard]] bool is_shaking_hands() const;
