@@ -13,6 +13,64 @@ namespace weir::net {
 
 using Status = TlsChannel::Status;
 
+namespace {
+
+/// Cuts a batch into what goes into one record each. Small segments share a record: each costs its
+/// peer and us a few dozen bytes and two hashes. Large ones are not copied.
+class RecordCutter {
+public:
+    // record_ is read as far as it was written, and clearing it would cost as much as sending.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+    explicit RecordCutter(std::span<const iovec> segments) : segments_{segments} {}
+
+    [[nodiscard]] bool is_done() const { return index_ == segments_.size(); }
+
+    /// @return valid until the next call
+    ByteView next() {
+        const ByteView rest = rest_of_segment();
+        if (rest.size() < record_.size() && index_ + 1 < segments_.size()) {
+            return gather();
+        }
+        const ByteView record = rest.first(std::min(rest.size(), record_.size()));
+        advance(record.size());
+        return record;
+    }
+
+private:
+    [[nodiscard]] ByteView rest_of_segment() const {
+        const iovec& segment = segments_[index_];
+        return ByteView{static_cast<const std::byte*>(segment.iov_base), segment.iov_len}.subspan(
+            offset_);
+    }
+
+    void advance(std::size_t count) {
+        offset_ += count;
+        if (offset_ == segments_[index_].iov_len) {
+            offset_ = 0;
+            ++index_;
+        }
+    }
+
+    ByteView gather() {
+        std::size_t filled = 0;
+        while (!is_done() && filled < record_.size()) {
+            const ByteView rest = rest_of_segment();
+            const std::size_t count = std::min(rest.size(), record_.size() - filled);
+            std::memcpy(record_.data() + filled, rest.data(), count);
+            filled += count;
+            advance(count);
+        }
+        return ByteView{record_.data(), filled};
+    }
+
+    std::span<const iovec> segments_;
+    std::size_t index_ = 0;
+    std::size_t offset_ = 0;  // into segments_[index_]
+    std::array<std::byte, TlsChannel::kRecordBytes> record_;
+};
+
+}  // namespace
+
 void Stream::start_tls(std::unique_ptr<TlsChannel> channel) {
     WEIR_ASSERT(secured_ == nullptr && fd_.is_open());
     secured_ = std::make_unique<Secured>(std::move(channel));
@@ -119,49 +177,21 @@ long Stream::receive_secured(std::span<std::byte> into) {
     return -1;
 }
 
-/// Small pieces share a record: each costs its peer and us a few dozen bytes and two hashes.
 std::size_t Stream::send_secured(const WriteBatch& batch) {
     if (is_shaking_hands()) {
         return 0;
     }
-    std::array<std::byte, TlsChannel::kRecordBytes> record;  // NOLINT: read up to `filled`
-    const auto segments = batch.segments();
+    RecordCutter records{batch.segments()};
     std::size_t sent = 0;
-    std::size_t index = 0;
-    std::size_t offset = 0;
-    while (index < segments.size()) {
-        const auto rest_of = [&] {
-            return ByteView{static_cast<const std::byte*>(segments[index].iov_base),
-                            segments[index].iov_len}
-                .subspan(offset);
-        };
-        ByteView piece = rest_of();
-        if (piece.size() < record.size() && index + 1 < segments.size()) {
-            std::size_t filled = 0;
-            while (index < segments.size() && filled < record.size()) {
-                const ByteView rest = rest_of();
-                const std::size_t count = std::min(rest.size(), record.size() - filled);
-                std::memcpy(record.data() + filled, rest.data(), count);
-                filled += count;
-                offset = count == rest.size() ? 0 : offset + count;
-                index += count == rest.size() ? 1U : 0U;
-            }
-            piece = ByteView{record.data(), filled};
-        } else {
-            piece = piece.first(std::min(piece.size(), record.size()));
-            offset += piece.size();
-            if (offset == segments[index].iov_len) {
-                offset = 0;
-                ++index;
-            }
-        }
-        const auto [status, bytes] = secured_->channel->write(piece);
+    while (!records.is_done()) {
+        const ByteView record = records.next();
+        const auto [status, bytes] = secured_->channel->write(record);
         sent += bytes;
         if (status == Status::Broken || status == Status::Closed) {
             broken_ = EPIPE;
         }
         secured_->write_wants_read = status == Status::WantRead;
-        if (bytes < piece.size()) {
+        if (bytes < record.size()) {
             break;
         }
     }
