@@ -11,7 +11,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
+#include <vector>
 
 namespace weir::net {
 
@@ -19,6 +21,9 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kRestWhenFull{100};
+/// The text of a group's entry, which names all its members.
+constexpr std::size_t kGroupBytesMin = 1024;
+constexpr std::size_t kGroupBytesMax = std::size_t{1024} * 1024;
 
 bool is_out_of_descriptors(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -57,6 +62,25 @@ bool remove_stale_socket(const Endpoint& endpoint, const SocketAddress& address)
     return ::unlink(endpoint.path.c_str()) == 0;
 }
 
+/// @return nothing, with errno set, when there is no such group
+std::optional<gid_t> find_group(const std::string& name) {
+    std::vector<char> text(kGroupBytesMin);
+
+    struct group entry {};
+    struct group* found = nullptr;
+    int error = 0;
+    while ((error = ::getgrnam_r(name.c_str(), &entry, text.data(), text.size(), &found)) ==
+               ERANGE &&
+           text.size() < kGroupBytesMax) {
+        text.resize(text.size() * 2);
+    }
+    if (found == nullptr) {
+        errno = error == 0 ? ENOENT : error;
+        return std::nullopt;
+    }
+    return found->gr_gid;
+}
+
 /// @param group "" = as it is
 /// @return false with errno set
 bool give_to_group(const std::string& path, const std::string& group) {
@@ -64,13 +88,8 @@ bool give_to_group(const std::string& path, const std::string& group) {
         return true;
     }
     constexpr uid_t kSameOwner = static_cast<uid_t>(-1);
-    errno = 0;
-    const struct group* found = ::getgrnam(group.c_str());  // at the start: no other thread asks
-    if (found == nullptr) {
-        errno = errno == 0 ? ENOENT : errno;
-        return false;
-    }
-    return ::chown(path.c_str(), kSameOwner, found->gr_gid) == 0;
+    const auto id = find_group(group);
+    return id && ::chown(path.c_str(), kSameOwner, *id) == 0;
 }
 
 Endpoint with_bound_port(Endpoint endpoint, int fd) {

@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include <cstdint>
+#include <ctime>
 
 namespace weir::net {
 

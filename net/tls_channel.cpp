@@ -120,8 +120,8 @@ struct TlsChannel::Transport {
         }
     }
 
-    static BIO_METHOD* method() {
-        static BIO_METHOD* const kMethod = [] {
+    static const BIO_METHOD* method() {
+        static const BIO_METHOD* const kMethod = [] {
             BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
             WEIR_CHECK(made != nullptr);
             BIO_meth_set_read(made, &Transport::read);

@@ -24,6 +24,7 @@ int no_passphrase(char* /*buffer*/, int /*size*/, int /*is_writing*/, void* /*da
     return 0;  // nobody is there to type one
 }
 
+// NOLINTNEXTLINE(readability-function-size): OpenSSL chooses the parameters
 int select_alpn(SSL* /*ssl*/,
                 const unsigned char** chosen,
                 unsigned char* chosen_bytes,
@@ -218,7 +219,7 @@ TlsContextPtr TlsContext::for_server(const TlsOptions& options,
                                      TlsProblem& problem) {
     SSL_CTX* context = SSL_CTX_new(TLS_server_method());
     WEIR_CHECK(context != nullptr);
-    const TlsContextPtr owned{new TlsContext{context}};
+    TlsContextPtr owned{new TlsContext{context}};
     Builder builder{context, options, problem};
     if (!builder.set_common() || !builder.load_certificate() || !builder.load_authorities() ||
         !builder.name_authorities_to_clients()) {
@@ -245,7 +246,7 @@ TlsContextPtr TlsContext::for_client(const TlsOptions& options,
                                      TlsProblem& problem) {
     SSL_CTX* context = SSL_CTX_new(TLS_client_method());
     WEIR_CHECK(context != nullptr);
-    const TlsContextPtr owned{new TlsContext{context}};
+    TlsContextPtr owned{new TlsContext{context}};
     Builder builder{context, options, problem};
     if (!builder.set_common() || !builder.load_certificate() || !builder.load_authorities()) {
         return nullptr;
