@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace weir::conf {
 
@@ -147,6 +148,51 @@ private:
     std::string section_;
 };
 
+// Each of these takes what it names off the front of `text`.
+
+void skip_spaces(std::string_view& text) {
+    while (!text.empty() && is_space(text.front())) {
+        text.remove_prefix(1);
+    }
+}
+
+std::string take_first(std::string_view& text, std::size_t count) {
+    std::string first{text.substr(0, count)};
+    text.remove_prefix(count);
+    return first;
+}
+
+std::string take_key(std::string_view& text) {
+    const auto* const end =
+        std::find_if(text.begin(), text.end(), [](char c) { return c == '=' || is_space(c); });
+    return take_first(text, static_cast<std::size_t>(end - text.begin()));
+}
+
+/// @param text begins with the quote
+/// @return nothing when the quote does not end
+std::optional<std::string> take_quoted(std::string_view& text) {
+    std::string value;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '\'') {
+            if (text.substr(i, 2) != "''") {
+                text.remove_prefix(i + 1);
+                return value;
+            }
+            ++i;
+        }
+        value += text[i];
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> take_value(std::string_view& text) {
+    if (!text.empty() && text.front() == '\'') {
+        return take_quoted(text);
+    }
+    const auto* const end = std::find_if(text.begin(), text.end(), is_space);
+    return take_first(text, static_cast<std::size_t>(end - text.begin()));
+}
+
 }  // namespace
 
 IniFile read_pgbouncer_ini(const std::string& path) {
@@ -157,46 +203,21 @@ IniFile read_pgbouncer_ini(const std::string& path) {
 
 Parsed<IniPairs> parse_connection_string(std::string_view text) {
     IniPairs pairs;
-    const auto skip_spaces = [&text] {
-        while (!text.empty() && is_space(text.front())) {
-            text.remove_prefix(1);
-        }
-    };
-    for (skip_spaces(); !text.empty(); skip_spaces()) {
-        std::size_t end = 0;
-        while (end < text.size() && text[end] != '=' && !is_space(text[end])) {
-            ++end;
-        }
-        std::string key{text.substr(0, end)};
-        text.remove_prefix(end);
-        skip_spaces();
+    for (skip_spaces(text); !text.empty(); skip_spaces(text)) {
+        std::string key = take_key(text);
+        skip_spaces(text);
         if (key.empty() || text.empty() || text.front() != '=') {
             return Parsed<IniPairs>::bad("a word without its =; accepted: key=value …");
         }
         text.remove_prefix(1);
-        skip_spaces();
-        std::string value;
-        if (!text.empty() && text.front() == '\'') {
-            std::size_t i = 1;
-            for (; i < text.size() && (text[i] != '\'' || text.substr(i, 2) == "''"); ++i) {
-                i += text[i] == '\'' ? 1U : 0U;
-                value += text[i];
-            }
-            if (i >= text.size()) {
-                return Parsed<IniPairs>::bad(
-                    "a ' without its end; accepted: key='value', with '' "
-                    "for a quote inside");
-            }
-            text.remove_prefix(i + 1);
-        } else {
-            end = 0;
-            while (end < text.size() && !is_space(text[end])) {
-                ++end;
-            }
-            value = text.substr(0, end);
-            text.remove_prefix(end);
+        skip_spaces(text);
+        auto value = take_value(text);
+        if (!value) {
+            return Parsed<IniPairs>::bad(
+                "a ' without its end; accepted: key='value', with '' "
+                "for a quote inside");
         }
-        pairs.emplace_back(std::move(key), std::move(value));
+        pairs.emplace_back(std::move(key), *std::move(value));
     }
     return Parsed<IniPairs>::good(std::move(pairs));
 }
