@@ -38,8 +38,9 @@ std::optional<std::string_view> behind(std::string_view key, const std::string& 
 
 template <class Sections>
 Spot find_in_named(Sections& sections, const SectionInfo& info, std::string_view key) {
-    for (auto& [name, section] : sections) {
-        const auto rest = behind(key, join_key(info.name, name));
+    for (auto& named : sections) {
+        auto& section = named.second;
+        const auto rest = behind(key, join_key(info.name, named.first));
         if (!rest) {
             continue;
         }

@@ -81,7 +81,7 @@ void put_pair(ImportDraft& draft,
     }
     const std::string_view section = path.substr(0, path.find('.')) == "user" ? "user" : "database";
     const std::string where = pair.below.empty() ? path : join_key(path, pair.below);
-    draft.put(where, pair.below.empty() ? section : pair.below, pair.key, text, at, pair.name);
+    draft.put({where, pair.below.empty() ? section : pair.below, pair.key}, text, at, pair.name);
 }
 
 /// One cluster for each server.
@@ -106,21 +106,17 @@ private:
                const IniPlace& at) {
         const std::string path = join_key("cluster", name);
         const bool is_folder = host.front() == '/';
-        const std::string address =
-            is_folder
-                ? "unix:" + host + (port == "5432" ? "" : ":" + port)
-                : (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + port;
-        draft_.put(path, "cluster", "servers", address, at, "host");
+        const std::string address = is_folder ? "unix:" + host + (port == "5432" ? "" : ":" + port)
+                                              : tcp_address(host, port);
+        draft_.put({path, "cluster", "servers"}, address, at, "host");
         const IniEntry* timeout = draft_.find("server_connect_timeout");
-        draft_.put(path,
-                   "cluster",
-                   "connect_timeout",
+        draft_.put({path, "cluster", "connect_timeout"},
                    timeout != nullptr ? draft_.seconds(*timeout) : "15s",
                    at,
                    "server_connect_timeout");
         if (const IniEntry* retry = draft_.find("server_login_retry")) {
             draft_.put(
-                path, "cluster", "login_retry", draft_.seconds(*retry), at, "server_login_retry");
+                {path, "cluster", "login_retry"}, draft_.seconds(*retry), at, "server_login_retry");
         }
     }
 
@@ -128,64 +124,101 @@ private:
     std::map<std::pair<std::string, std::string>, std::string> names_;
 };
 
+/// One database: its connection string, pair by pair.
+class Database {
+public:
+    Database(ImportDraft& draft, const IniEntry& entry)
+        : draft_{draft},
+          entry_{entry},
+          path_{join_key("database", entry.key)},
+          host_{draft.value_of("unix_socket_dir", "/tmp")} {}
+
+    void carry(const IniPairs& pairs, Clusters& clusters) {
+        draft_.toml.open(path_);
+        has_user_ = std::any_of(
+            pairs.begin(), pairs.end(), [](const auto& pair) { return pair.first == "user"; });
+        for (const auto& [name, value] : pairs) {
+            carry_pair(name, value);
+        }
+        if (!set_.empty()) {
+            draft_.toml.put_literal(path_, "set", "{ " + set_ + " }");
+        }
+        if (draft_.toml.has(path_, "password")) {
+            draft_.toml.comment(
+                path_, "The password stands here as it stood there: keep this file private.");
+        }
+        draft_.put({path_, "database", "cluster"},
+                   clusters.name_of(host_, port_, entry_.at),
+                   entry_.at,
+                   "host");
+        carry_limit_for_all();
+    }
+
+private:
+    void carry_pair(const std::string& name, const std::string& value) {
+        if (name == "host") {
+            carry_host(value);
+        } else if (name == "port") {
+            port_ = value;
+        } else if (is_start_setting(name)) {
+            set_ += (set_.empty() ? "" : ", ") + name + " = " + toml_string(value);
+        } else if (name == "load_balance_hosts") {
+            find_fault("load_balance_hosts: a cluster has one server");
+        } else if (name == "password" && !has_user_) {
+            find_fault("password: stands without a user; left out");
+        } else if (const Pair* pair = find_pair(kDatabasePairs, name); pair != nullptr) {
+            put_pair(draft_, path_, *pair, value, entry_.at);
+        } else {
+            find_fault(name + ": is no part of PgBouncer's connection strings; left out");
+        }
+    }
+
+    void carry_host(const std::string& value) {
+        const auto hosts = split_list(value);
+        if (!hosts.empty()) {
+            host_ = hosts.front();
+        }
+        if (hosts.size() > 1) {
+            find_fault(
+                "has several hosts: only the first is carried over, a cluster has one server in "
+                "this version");
+        }
+    }
+
+    /// What PgBouncer has once for all databases stands with each of ours.
+    void carry_limit_for_all() {
+        const IniEntry* all = draft_.find("max_db_client_connections");
+        if (all != nullptr && all->value != "0" && !draft_.toml.has(path_, "max_clients")) {
+            draft_.put({path_, "database", "max_clients"}, all->value, all->at, all->key);
+        }
+    }
+
+    static bool is_start_setting(const std::string& name) {
+        return std::find(kStartSettings.begin(), kStartSettings.end(), name) !=
+               kStartSettings.end();
+    }
+
+    void find_fault(const std::string& message) {
+        draft_.find_fault(entry_.at, entry_.key, message);
+    }
+
+    ImportDraft& draft_;
+    const IniEntry& entry_;
+    std::string path_;
+    std::string host_;
+    std::string port_ = "5432";
+    std::string set_;
+    bool has_user_ = false;
+};
+
 void carry_database(ImportDraft& draft, Clusters& clusters, const IniEntry& entry) {
     const auto pairs = parse_connection_string(entry.value);
     if (!pairs.value) {
         draft.complain(entry.at, entry.key, pairs.problem);
-        return;
-    }
-    if (entry.key == "pgbouncer") {
+    } else if (entry.key == "pgbouncer") {
         draft.complain(entry.at, entry.key, "is the name of the admin database");
-        return;
-    }
-    const std::string path = join_key("database", entry.key);
-    draft.toml.open(path);
-    std::string host = draft.value_of("unix_socket_dir", "/tmp");
-    std::string port = "5432";
-    std::string set;
-    const bool has_user = std::any_of(pairs.value->begin(),
-                                      pairs.value->end(),
-                                      [](const auto& pair) { return pair.first == "user"; });
-    for (const auto& [name, value] : *pairs.value) {
-        const bool is_setting =
-            std::find(kStartSettings.begin(), kStartSettings.end(), name) != kStartSettings.end();
-        if (name == "host") {
-            const auto hosts = split_list(value);
-            host = hosts.empty() ? host : hosts.front();
-            if (hosts.size() > 1) {
-                draft.find_fault(entry.at,
-                                 entry.key,
-                                 "has several hosts: only the first is carried over, a cluster has "
-                                 "one server in this version");
-            }
-        } else if (name == "port") {
-            port = value;
-        } else if (is_setting) {
-            set += (set.empty() ? "" : ", ") + name + " = " + toml_string(value);
-        } else if (name == "load_balance_hosts") {
-            draft.find_fault(entry.at, entry.key, "load_balance_hosts: a cluster has one server");
-        } else if (name == "password" && !has_user) {
-            draft.find_fault(entry.at, entry.key, "password: stands without a user; left out");
-        } else if (const Pair* pair = find_pair(kDatabasePairs, name); pair != nullptr) {
-            put_pair(draft, path, *pair, value, entry.at);
-        } else {
-            draft.find_fault(entry.at,
-                             entry.key,
-                             name + ": is no part of PgBouncer's connection strings; left out");
-        }
-    }
-    if (!set.empty()) {
-        draft.toml.put_literal(path, "set", "{ " + set + " }");
-    }
-    if (draft.toml.has(path, "password")) {
-        draft.toml.comment(path,
-                           "The password stands here as it stood there: keep this file private.");
-    }
-    draft.put(
-        path, "database", "cluster", clusters.name_of(host, port, entry.at), entry.at, "host");
-    const IniEntry* all = draft.find("max_db_client_connections");
-    if (all != nullptr && all->value != "0" && !draft.toml.has(path, "max_clients")) {
-        draft.put(path, "database", "max_clients", all->value, all->at, all->key);
+    } else {
+        Database{draft, entry}.carry(*pairs.value, clusters);
     }
 }
 
@@ -234,7 +267,7 @@ void carry_users(ImportDraft& draft) {
     for (const std::string& name : draft.users) {
         const std::string path = join_key("user", name);
         if (!draft.toml.has(path, "max_clients")) {
-            draft.put(path, "user", "max_clients", all->value, all->at, all->key);
+            draft.put({path, "user", "max_clients"}, all->value, all->at, all->key);
         }
     }
     draft.find_fault(
@@ -278,13 +311,11 @@ void ImportDraft::find_fault(const IniPlace& at, std::string_view key, const std
         {at.file, at.line, at.line == 0 ? 0U : 1U, std::string{key}, message});
 }
 
-void ImportDraft::put(const std::string& path,
-                      std::string_view section,
-                      std::string_view key,
+void ImportDraft::put(const TomlKey& key,
                       const std::string& text,
                       const IniPlace& at,
                       std::string_view name) {
-    if (const std::string problem = toml.put(path, section, key, text); !problem.empty()) {
+    if (const std::string problem = toml.put(key, text); !problem.empty()) {
         find_fault(at, name, problem);
     }
 }
@@ -294,6 +325,11 @@ std::string lower(std::string text) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
     return text;
+}
+
+std::string tcp_address(const std::string& host, const std::string& port) {
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    return (is_ipv6 ? "[" + host + "]" : host) + ":" + port;
 }
 
 std::vector<std::string> split_list(const std::string& text) {

@@ -28,15 +28,16 @@ struct ImportDraft {
     void complain(const IniPlace& at, std::string_view key, const std::string& message);
     void find_fault(const IniPlace& at, std::string_view key, const std::string& message);
     /// Writes a key, or finds fault where this version does not take it.
-    void put(const std::string& path,
-             std::string_view section,
-             std::string_view key,
+    /// @param name what PgBouncer calls it
+    void put(const TomlKey& key,
              const std::string& text,
              const IniPlace& at,
              std::string_view name);
 };
 
 [[nodiscard]] std::string lower(std::string text);
+/// @return host:port, with the brackets that an IPv6 address needs
+[[nodiscard]] std::string tcp_address(const std::string& host, const std::string& port);
 [[nodiscard]] std::vector<std::string> split_list(const std::string& text);
 /// @param text a number of seconds, with decimals
 [[nodiscard]] Parsed<std::string> seconds_text(const std::string& text);

@@ -95,7 +95,7 @@ private:
         if (text.empty() && known.carry != Carry::Text) {
             return;
         }
-        draft_.put(std::string{known.section}, known.section, known.key, text, at, known.name);
+        draft_.put({known.section, known.key}, text, at, known.name);
     }
 
     void carry_listen() {
@@ -112,17 +112,17 @@ private:
                                   "* is every IPv4 address here; add \"[::]:" + port +
                                       "\" to listen.addresses for IPv6");
             }
-            add((host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + port);
+            add(tcp_address(host, port));
         }
         const std::string folder = draft_.value_of("unix_socket_dir", "/tmp");
         if (!folder.empty()) {
             add("unix:" + folder + (port == "6432" || folder.front() == '@' ? "" : ":" + port));
         }
         if (draft_.find("unix_socket_dir") == nullptr) {
-            draft_.result.notes.push_back(
+            draft_.result.notes.emplace_back(
                 "unix_socket_dir: not given, so /tmp; Debian's PgBouncer uses /var/run/postgresql");
         }
-        draft_.put("listen", "listen", "addresses", list, at, "listen_addr");
+        draft_.put({"listen", "addresses"}, list, at, "listen_addr");
     }
 
     void carry_auth() {
@@ -136,19 +136,19 @@ private:
                               "any lets everybody in as the user of the database; trust lets "
                               "everybody in under the name they give");
         }
-        const std::string problem = draft_.toml.put("auth", "auth", "method", ours);
+        const std::string problem = draft_.toml.put({"auth", "method"}, ours);
         if (!problem.empty()) {
             draft_.find_fault(at,
                               "auth_type",
                               method + " could not be carried over (" + problem +
                                   "): scram-sha-256 is written instead, nobody gets in unproved");
-            static_cast<void>(draft_.toml.put("auth", "auth", "method", "scram-sha-256"));
+            static_cast<void>(draft_.toml.put({"auth", "method"}, "scram-sha-256"));
         }
         carry_users_file();
         if (const IniEntry* user = draft_.find("auth_user"); user != nullptr) {
-            draft_.put("auth", "auth", "query_user", user->value, user->at, user->key);
+            draft_.put({"auth", "query_user"}, user->value, user->at, user->key);
             if (draft_.find("auth_query") == nullptr) {
-                draft_.put("auth", "auth", "query", std::string{kAuthQuery}, user->at, user->key);
+                draft_.put({"auth", "query"}, std::string{kAuthQuery}, user->at, user->key);
             }
         }
     }
@@ -174,7 +174,7 @@ private:
                 draft_.result.problems.end(), file.problems.begin(), file.problems.end());
             return;
         }
-        draft_.put("auth", "auth", "users_file", path, entry->at, "auth_file");
+        draft_.put({"auth", "users_file"}, path, entry->at, "auth_file");
     }
 
     void carry_pool() {
@@ -182,23 +182,19 @@ private:
         carry_zero("server_check_delay", "check_after");
         if (const IniEntry* entry = draft_.find("server_check_query")) {
             if (entry->value.empty()) {
-                draft_.put("pool", "pool", "check_after", "0s", entry->at, entry->key);
+                draft_.put({"pool", "check_after"}, "0s", entry->at, entry->key);
             } else {
                 const bool is_default = entry->value == "<empty>";
-                draft_.put("pool",
-                           "pool",
-                           "check_query",
-                           is_default ? "" : entry->value,
-                           entry->at,
-                           entry->key);
+                draft_.put(
+                    {"pool", "check_query"}, is_default ? "" : entry->value, entry->at, entry->key);
             }
         }
         if (const IniEntry* entry = draft_.find("reserve_pool_timeout")) {
             const auto duration = draft_.seconds(*entry);
             if (duration == "0s") {
-                draft_.put("pool", "pool", "reserve", "0", entry->at, entry->key);
+                draft_.put({"pool", "reserve"}, "0", entry->at, entry->key);
             } else if (!duration.empty()) {
-                draft_.put("pool", "pool", "reserve_after", duration, entry->at, entry->key);
+                draft_.put({"pool", "reserve_after"}, duration, entry->at, entry->key);
             }
         }
         const std::string mode = lower(draft_.value_of("pool_mode", "session"));
@@ -208,9 +204,7 @@ private:
                               "server connections are not reset after every transaction");
         }
         if (const IniEntry* entry = draft_.find("disable_pqexec")) {
-            draft_.put("limits",
-                       "limits",
-                       "simple_queries",
+            draft_.put({"limits", "simple_queries"},
                        entry->value == "1" ? "false" : "true",
                        entry->at,
                        entry->key);
@@ -222,21 +216,15 @@ private:
         if (const IniEntry* entry = draft_.find(name)) {
             const std::string duration = draft_.seconds(*entry);
             if (!duration.empty()) {
-                draft_.put("pool",
-                           "pool",
-                           key,
-                           duration == "0s" ? "1ms" : duration,
-                           entry->at,
-                           entry->key);
+                draft_.put(
+                    {"pool", key}, duration == "0s" ? "1ms" : duration, entry->at, entry->key);
             }
         }
     }
 
     void carry_tcp() {
         if (draft_.value_of("tcp_keepalive", "1") == "0") {
-            draft_.put("listen",
-                       "listen",
-                       "tcp_keepalive",
+            draft_.put({"listen", "tcp_keepalive"},
                        "0s",
                        draft_.place_of("tcp_keepalive"),
                        "tcp_keepalive");
@@ -250,22 +238,20 @@ private:
     /// 0 is the operating system's own: then ours stays.
     void carry_positive(const char* name, const char* key, const char* unit) {
         if (const IniEntry* entry = draft_.find(name); entry != nullptr && entry->value != "0") {
-            draft_.put("listen", "listen", key, entry->value + unit, entry->at, name);
+            draft_.put({"listen", key}, entry->value + unit, entry->at, name);
         }
     }
 
     void carry_log() {
         const IniEntry* period = draft_.find("stats_period");
         if (draft_.value_of("log_stats", "1") == "1") {
-            draft_.put("log",
-                       "log",
-                       "stats_every",
+            draft_.put({"log", "stats_every"},
                        period != nullptr ? draft_.seconds(*period) : "60s",
                        draft_.place_of("stats_period"),
                        "stats_period");
         }
         if (draft_.value_of("verbose", "0") != "0") {
-            draft_.put("log", "log", "level", "debug", draft_.place_of("verbose"), "verbose");
+            draft_.put({"log", "level"}, "debug", draft_.place_of("verbose"), "verbose");
         }
         if (draft_.value_of("syslog", "0") == "1") {
             draft_.find_fault(draft_.place_of("syslog"),
@@ -279,7 +265,7 @@ private:
         if (const IniEntry* entry = draft_.find(side + "_tls_ciphers")) {
             const std::string word = lower(entry->value);
             if (word != "default" && word != "secure" && word != "normal") {
-                draft_.put(section, section, "ciphers", entry->value, entry->at, entry->key);
+                draft_.put({section, "ciphers"}, entry->value, entry->at, entry->key);
             }
         }
         if (const IniEntry* entry = draft_.find(side + "_tls_protocols")) {
@@ -288,12 +274,8 @@ private:
                 word != "tlsv1.2,tlsv1.3") {
                 draft_.find_fault(entry->at, entry->key, "TLS below 1.2 is never spoken");
             }
-            draft_.put(section,
-                       section,
-                       "min_version",
-                       word == "tlsv1.3" ? "1.3" : "1.2",
-                       entry->at,
-                       entry->key);
+            draft_.put(
+                {section, "min_version"}, word == "tlsv1.3" ? "1.3" : "1.2", entry->at, entry->key);
         }
     }
 
@@ -303,14 +285,14 @@ private:
 void add_common_notes(PgBouncerImport& result) {
     result.notes.insert(
         result.notes.end(),
-        {"pool.state is left at \"carry\": in transaction mode a session's settings go with its "
-         "client, where PgBouncer forgets them; applications written for PgBouncer do not notice",
+        {("pool.state is left at \"carry\": in transaction mode a session's settings go with its "
+          "client, where PgBouncer forgets them; applications written for PgBouncer do not notice"),
          "listen.threads is left at \"auto\": one event loop for each core, all sharing the pools",
-         "cluster.NAME.login_retry is 1 s where server_login_retry is not given: PgBouncer waits "
-         "15 s",
+         ("cluster.NAME.login_retry is 1 s where server_login_retry is not given: PgBouncer waits "
+          "15 s"),
          "the HTTP port for metrics (http.address) is open on 127.0.0.1; address = \"\" closes it",
-         "the admin database is called pgbouncer, as there; clients of the same unix user get no "
-         "special way in"});
+         ("the admin database is called pgbouncer, as there; clients of the same unix user get no "
+          "special way in")});
 }
 
 std::string comments_at_the_end(const PgBouncerImport& result) {
@@ -335,7 +317,7 @@ PgBouncerImport import_pgbouncer(const std::string& path) {
     draft.ini = read_pgbouncer_ini(path);
     draft.result.problems = draft.ini.problems;
     Settings{draft}.carry_all();
-    static_cast<void>(draft.toml.put("admin", "admin", "database", "pgbouncer"));
+    static_cast<void>(draft.toml.put({"admin", "database"}, "pgbouncer"));
     carry_databases(draft);
     carry_users(draft);
     add_common_notes(draft.result);

@@ -6,24 +6,21 @@
 
 namespace weir::conf {
 
-std::string TomlWriter::put(const std::string& path,
-                            std::string_view section,
-                            std::string_view key,
-                            std::string_view text) {
+std::string TomlWriter::put(const TomlKey& at, std::string_view text) {
     const auto all = sections();
-    const auto info = std::find_if(all.begin(), all.end(), [section](const SectionInfo& candidate) {
-        return candidate.name == section;
+    const auto info = std::find_if(all.begin(), all.end(), [&at](const SectionInfo& candidate) {
+        return candidate.name == at.section;
     });
     const Setting* setting =
-        info == all.end() ? nullptr : find_setting(info->section, std::string{key});
+        info == all.end() ? nullptr : find_setting(info->section, std::string{at.key});
     if (setting == nullptr) {
-        return "this version of Weir has no " + join_key(section, key);
+        return "this version of Weir has no " + join_key(at.section, at.key);
     }
     const auto value = parse_value(*setting, text);
     if (!value.value) {
-        return join_key(section, key) + " " + value.problem;
+        return join_key(at.section, at.key) + " " + value.problem;
     }
-    part(path).values[std::string{key}] = toml_value(*setting, *value.value);
+    part(at.path).values[std::string{at.key}] = toml_value(*setting, *value.value);
     return {};
 }
 
@@ -62,10 +59,10 @@ std::string TomlWriter::text() const {
             text += "\n[" + path + "]\n";
         }
         for (const std::string& line : part.comments) {
-            text += "# " + line + "\n";
+            text.append("# ").append(line).append("\n");
         }
         for (const auto& [key, value] : part.values) {
-            text += key + " = " + value + "\n";
+            text.append(key).append(" = ").append(value).append("\n");
         }
     };
     if (parts_.count("") != 0) {

@@ -83,7 +83,7 @@ const PgbouncerName* find_pgbouncer_name(std::string_view name) {
 }
 
 std::string from_pgbouncer(const PgbouncerName& name, std::string_view value) {
-    const std::string text{value};
+    std::string text{value};
     double number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     const bool is_number = error == std::errc{} && end == value.data() + value.size();

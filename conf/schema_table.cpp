@@ -431,7 +431,7 @@ constexpr std::array kSettings{
 }  // namespace
 
 std::span<const Setting> settings() {
-    static const std::vector<Setting> all = [] {
+    static const std::vector<Setting> kAll = [] {
         std::vector<Setting> parts{kSettings.begin(), kSettings.end()};
         for (const auto part :
              {detail::pool_settings(), detail::process_settings(), detail::tls_settings()}) {
@@ -439,7 +439,7 @@ std::span<const Setting> settings() {
         }
         return parts;
     }();
-    return all;
+    return kAll;
 }
 
 std::span<const SectionInfo> sections() {
