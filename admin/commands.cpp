@@ -5,83 +5,99 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace weir::admin {
 
 namespace {
 
-Command make(
-    std::string_view name, Role role, Needs needs, std::string_view help, const Show& show) {
-    return {.name = name,
-            .role = role,
-            .needs = needs,
-            .help = help,
-            .columns = show.columns,
-            .rows = show.rows};
+/// A command before what it shows is looked up.
+struct Entry {
+    std::string_view name;
+    Role role;
+    Needs needs;
+    std::string_view help;
+    Show (*show)();  ///< null: the usage notice
+};
+
+using enum Needs;
+
+constexpr Role kViewer = Role::Viewer;
+
+constexpr std::array kEntries{
+    Entry{"help", kViewer, Nothing, "this list", nullptr},
+    Entry{"config", kViewer, Nothing, "the settings in force, secrets masked", &show_config},
+    Entry{"databases", kViewer, Pools, "the databases clients can ask for", &show_databases},
+    Entry{"pools",
+          kViewer,
+          Pools,
+          "one row per database and user: clients, server connections, waits",
+          &show_pools},
+    Entry{"clients", kViewer, Connections, "one row per client", &show_clients},
+    Entry{"servers", kViewer, Connections, "one row per server connection", &show_servers},
+    Entry{"pins",
+          kViewer,
+          Connections,
+          "clients that keep a server connection, since when and because of which statement",
+          &show_pins},
+    Entry{"sockets",
+          kViewer,
+          Connections,
+          "one row per connection, with what its buffers hold",
+          &show_sockets},
+    Entry{"active_sockets",
+          kViewer,
+          Connections,
+          "those of them that are in use",
+          &show_active_sockets},
+    Entry{"fds", Role::Admin, Connections, "the open sockets; no secrets", &show_fds},
+    Entry{"activity",
+          kViewer,
+          Connections,
+          "what each busy server connection does, and for whom",
+          &show_activity},
+    Entry{"users", kViewer, Pools, "the users known, with their limits", &show_users},
+    Entry{"version", kViewer, Nothing, "Weir's version", &show_version},
+    Entry{"lists", kViewer, Pools, "how many there are of everything", &show_lists},
+    Entry{"state", kViewer, Pools, "whether Weir is active, paused or suspended", &show_state},
+    Entry{"mem", kViewer, Pools, "memory by kind of object", &show_mem},
+    Entry{"health", kViewer, Pools, "what is wrong, and what to do about it", &show_health},
+    Entry{"peers", kViewer, Nothing, "none: Weir has no peers", &show_peers},
+    Entry{"peer_pools", kViewer, Nothing, "none: Weir has no peers", &show_peer_pools},
+    Entry{"dns_hosts", kViewer, Nothing, "none: Weir keeps no DNS cache", &show_dns_hosts},
+    Entry{"dns_zones", kViewer, Nothing, "none: Weir keeps no DNS cache", &show_dns_zones},
+    Entry{"stats",
+          kViewer,
+          Pools,
+          "per database: totals since the start, averages of the last minute",
+          &show_stats},
+    Entry{
+        "stats_totals", kViewer, Pools, "per database: totals since the start", &show_stats_totals},
+    Entry{"stats_averages",
+          kViewer,
+          Pools,
+          "per database: averages of the last minute",
+          &show_stats_averages},
+    Entry{"totals", kViewer, Pools, "totals and averages over all databases", &show_totals},
+};
+
+std::vector<Command> make_table() {
+    std::vector<Command> made;
+    made.reserve(kEntries.size());
+    for (const Entry& entry : kEntries) {
+        const Show show = entry.show == nullptr ? Show{} : entry.show();
+        made.push_back({.name = entry.name,
+                        .role = entry.role,
+                        .needs = entry.needs,
+                        .help = entry.help,
+                        .columns = show.columns,
+                        .rows = show.rows});
+    }
+    return made;
 }
 
-const auto& table() {
-    using enum Needs;
-    constexpr Role kViewer = Role::Viewer;
-    static const std::array kCommands{
-        make("help", kViewer, Nothing, "this list", Show{}),
-        make("config", kViewer, Nothing, "the settings in force, secrets masked", show_config()),
-        make("databases", kViewer, Pools, "the databases clients can ask for", show_databases()),
-        make("pools",
-             kViewer,
-             Pools,
-             "one row per database and user: clients, server connections, waits",
-             show_pools()),
-        make("clients", kViewer, Connections, "one row per client", show_clients()),
-        make("servers", kViewer, Connections, "one row per server connection", show_servers()),
-        make("pins",
-             kViewer,
-             Connections,
-             "clients that keep a server connection, since when and because of which statement",
-             show_pins()),
-        make("sockets",
-             kViewer,
-             Connections,
-             "one row per connection, with what its buffers hold",
-             show_sockets()),
-        make("active_sockets",
-             kViewer,
-             Connections,
-             "those of them that are in use",
-             show_active_sockets()),
-        make("fds", Role::Admin, Connections, "the open sockets; no secrets", show_fds()),
-        make("activity",
-             kViewer,
-             Connections,
-             "what each busy server connection does, and for whom",
-             show_activity()),
-        make("users", kViewer, Pools, "the users known, with their limits", show_users()),
-        make("version", kViewer, Nothing, "Weir's version", show_version()),
-        make("lists", kViewer, Pools, "how many there are of everything", show_lists()),
-        make("state", kViewer, Pools, "whether Weir is active, paused or suspended", show_state()),
-        make("mem", kViewer, Pools, "memory by kind of object", show_mem()),
-        make("health", kViewer, Pools, "what is wrong, and what to do about it", show_health()),
-        make("peers", kViewer, Nothing, "none: Weir has no peers", show_peers()),
-        make("peer_pools", kViewer, Nothing, "none: Weir has no peers", show_peer_pools()),
-        make("dns_hosts", kViewer, Nothing, "none: Weir keeps no DNS cache", show_dns_hosts()),
-        make("dns_zones", kViewer, Nothing, "none: Weir keeps no DNS cache", show_dns_zones()),
-        make("stats",
-             kViewer,
-             Pools,
-             "per database: totals since the start, averages of the last minute",
-             show_stats()),
-        make("stats_totals",
-             kViewer,
-             Pools,
-             "per database: totals since the start",
-             show_stats_totals()),
-        make("stats_averages",
-             kViewer,
-             Pools,
-             "per database: averages of the last minute",
-             show_stats_averages()),
-        make("totals", kViewer, Pools, "totals and averages over all databases", show_totals()),
-    };
+const std::vector<Command>& table() {
+    static const std::vector<Command> kCommands = make_table();
     return kCommands;
 }
 

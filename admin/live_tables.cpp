@@ -28,6 +28,7 @@ std::string declaration_of(const Command& command) {
     return sql + ")";
 }
 
+// NOLINTNEXTLINE(readability-function-size): SQLite chooses the parameters
 int connect(sqlite3* database,
             void* aux,
             int /*argc*/,

@@ -12,20 +12,18 @@ namespace weir::admin {
 namespace {
 
 /// @source pg_type.dat of PostgreSQL 15
-enum Oid : std::uint32_t {
-    kBool = 16,
-    kName = 19,
-    kInt8 = 20,
-    kInt2 = 21,
-    kInt4 = 23,
-    kText = 25,
-    kOid = 26,
-    kFloat4 = 700,
-    kFloat8 = 701,
-    kUnknown = 705,
-    kBpchar = 1042,
-    kVarchar = 1043,
-};
+constexpr std::uint32_t kBool = 16;
+constexpr std::uint32_t kName = 19;
+constexpr std::uint32_t kInt8 = 20;
+constexpr std::uint32_t kInt2 = 21;
+constexpr std::uint32_t kInt4 = 23;
+constexpr std::uint32_t kText = 25;
+constexpr std::uint32_t kOid = 26;
+constexpr std::uint32_t kFloat4 = 700;
+constexpr std::uint32_t kFloat8 = 701;
+constexpr std::uint32_t kUnknown = 705;
+constexpr std::uint32_t kBpchar = 1042;
+constexpr std::uint32_t kVarchar = 1043;
 
 protocol::ErrorFields problem(SqlState sqlstate, std::string message) {
     return {.severity = protocol::Severity::Error,
@@ -104,7 +102,7 @@ std::optional<Cell> from_binary(std::uint32_t type, ByteView value) {
 void complete_types(std::vector<std::uint32_t>& types, std::size_t count) {
     types.resize(std::max(types.size(), count));
     for (std::uint32_t& type : types) {
-        type = type == 0 ? std::uint32_t{kText} : type;
+        type = type == 0 ? kText : type;
     }
 }
 

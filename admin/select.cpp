@@ -287,7 +287,7 @@ std::variant<SelectPlan, protocol::ErrorFields> plan_select(std::string_view sql
     Engine engine{role, /*input=*/nullptr};
     // Planning happens on an event loop: it runs over one made-up row of each table at most.
     constexpr std::chrono::milliseconds kPlanTimeout{20};
-    engine.set_limit(Clock::now() + kPlanTimeout, nullptr);
+    engine.set_limit(Clock::now() + kPlanTimeout, /*is_given_up=*/nullptr);
     if (!engine.prepare(plan.sql)) {
         return engine.error();
     }

@@ -98,6 +98,7 @@ void Engine::limit() const {
     sqlite3_db_config(database_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
 }
 
+// NOLINTNEXTLINE(readability-function-size): SQLite chooses the parameters
 int Engine::authorize(void* self,
                       int action,
                       const char* first,

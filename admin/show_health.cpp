@@ -35,10 +35,10 @@ constexpr std::uint64_t kClientsHighPercent = 90;
 constexpr std::uint64_t kPercent = 100;
 
 Row row(std::string_view check,
-        std::string subject,
+        const std::string& subject,
         std::string_view status,
-        std::string detail = {},
-        std::string recommendation = {}) {
+        const std::string& detail = {},
+        const std::string& recommendation = {}) {
     return {std::string{check},
             text_or_null(subject),
             std::string{status},
