@@ -146,7 +146,6 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
                                                      const protocol::StatementReference& reference,
                                                      ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
-    Begun begun{Treatment::Forward};
     count(type);
     if (worker_.config().admin.statement_text > 0) {
         note_statement(header, reference, rest);
@@ -157,31 +156,37 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     is_flush_missing_ = protocol::is_extended(type);
     if (reference.kind == protocol::StatementReference::Kind::None ||
         backend_->owed().is_copy_in_open()) {
-        if (!backend_->owed().is_skipping() && !backend_->owed().is_copy_in_open() &&
-            carries_state()) {
-            if (type == FrontendMessage::Query) {
-                return forward_query(header, rest);
-            }
-            if (type == FrontendMessage::FunctionCall) {
-                observe_function_call();
-            } else if (type == FrontendMessage::Parse) {
-                observe_unnamed(header, rest);  // names pass through: all there is to see
-            }
-        }
-        if (type == FrontendMessage::Sync && session_state_ != nullptr &&
-            !session_state_->reset.empty()) {
-            return forward_sync(header, rest);
-        }
-        if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
-            end_batch(type);
-        }
-        backend_->will_send(type);
-    } else if (backend_->owed().is_skipping()) {
-        return {Treatment::Drop};  // the backend would not look at it either
-    } else {
-        begun = begin_named(header, reference, rest);
+        return forward_unnamed(header, rest);
     }
-    return begun;
+    if (backend_->owed().is_skipping()) {
+        return {Treatment::Drop};  // the backend would not look at it either
+    }
+    return begin_named(header, reference, rest);
+}
+
+/// A message that is about no prepared statement of ours.
+ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader& header,
+                                                    ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    if (!backend_->owed().is_skipping() && !backend_->owed().is_copy_in_open() && carries_state()) {
+        if (type == FrontendMessage::Query) {
+            return forward_query(header, rest);
+        }
+        if (type == FrontendMessage::FunctionCall) {
+            observe_function_call();
+        } else if (type == FrontendMessage::Parse) {
+            observe_unnamed(header, rest);  // names pass through: all there is to see
+        }
+    }
+    if (type == FrontendMessage::Sync && session_state_ != nullptr &&
+        !session_state_->reset.empty()) {
+        return forward_sync(header, rest);
+    }
+    if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
+        end_batch(type);
+    }
+    backend_->will_send(type);
+    return {Treatment::Forward};
 }
 
 /// Where statements have a limit each, the server must say when one of a batch ends: by itself it
@@ -235,11 +240,10 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
         return skip(type);
     }
     if (state_ != ClientState::Active) {
-        const Treatment treatment = begin_without_backend(type);
-        if (treatment != Treatment::Forward) {
-            return treatment;
-        }
-    } else if (backend_->owed().empty()) {
+        return begin_without_backend(type);
+    }
+    WEIR_ASSERT(backend_ != nullptr);
+    if (backend_->owed().empty()) {
         request_at_ = worker_.loop().now();
         if (backend_->is_at_rest()) {
             transaction_at_ = request_at_;  // session mode: it has been idle since the last one

@@ -28,6 +28,26 @@ ShortDuration shortened(conf::milliseconds limit) {
         static_cast<std::uint32_t>(std::min<std::int64_t>(limit.count(), std::int64_t{kLongest}))};
 }
 
+/// @return what SHOW CLIENTS calls it: PgBouncer's words
+std::string_view word_of(ClientState state) {
+    switch (state) {
+        case ClientState::Startup:
+        case ClientState::Authenticating:
+        case ClientState::Hashing: return "login";
+        case ClientState::Welcoming:
+        case ClientState::Waiting: return "waiting";
+        case ClientState::Cancelling: return "active_cancel_req";
+        case ClientState::Idle:
+        case ClientState::Skipping:
+        case ClientState::Preparing:
+        case ClientState::Active:
+        case ClientState::Console:
+        case ClientState::Closing:
+        case ClientState::Closed: break;
+    }
+    return "active";
+}
+
 }  // namespace
 
 ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
@@ -363,13 +383,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
     row.database = pool_ != nullptr ? pool_->key().database
                                     : (console_ != nullptr ? worker_.config().admin.database : "");
     row.replication = pool_ != nullptr && !pool_->key().replication.empty();
-    const bool is_waiting = state_ == ClientState::Waiting || state_ == ClientState::Welcoming;
-    row.state = is_waiting ? "waiting"
-                           : (state_ == ClientState::Cancelling ? "active_cancel_req" : "active");
-    if (state_ == ClientState::Startup || state_ == ClientState::Authenticating ||
-        state_ == ClientState::Hashing) {
-        row.state = "login";
-    }
+    row.state = word_of(state_);
     const net::SocketName peer = client_name();
     const net::SocketName local = net::local_name(stream_.fd());
     row.address = peer.address;
@@ -382,7 +396,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
     row.connect_time_unix_ms = unix_ms(connected_at_, now);
     row.request_time_unix_ms =
         unix_ms(request_at_ == TimePoint{} ? connected_at_ : request_at_, now);
-    if (is_waiting) {
+    if (state_ == ClientState::Waiting || state_ == ClientState::Welcoming) {
         row.wait_us =
             std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since).count();
     }

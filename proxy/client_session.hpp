@@ -180,6 +180,7 @@ private:
     [[nodiscard]] Begun begin_forwarding(const protocol::FrameHeader& header,
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
+    [[nodiscard]] Begun forward_unnamed(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] Begun wait_for_answers();
     void separate_statements(protocol::FrontendMessage type);
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);

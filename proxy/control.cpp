@@ -258,21 +258,21 @@ void Control::kill_client(const Order& order, Done done) {
 }
 
 /// @param then runs on this loop once every worker obeys; may be empty
-void Control::publish(const Holds& holds, std::function<void()> then) {
+void Control::publish(const Holds& holds, const std::function<void()>& then) {
     holds_ = std::make_shared<const Holds>(holds);
-    tell_all([now = holds_](Worker& worker) { worker.obey(now); }, std::move(then));
+    tell_all([now = holds_](Worker& worker) { worker.obey(now); }, then);
 }
 
-void Control::tell_all(Task task, std::function<void()> then) {
-    auto left = std::make_shared<std::size_t>(shared_.workers.size());
+void Control::tell_all(const Task& task, const std::function<void()>& then) {
+    const auto count_one = [left = std::make_shared<std::size_t>(shared_.workers.size()), then] {
+        if (--*left == 0 && then) {
+            then();
+        }
+    };
     for (const auto& worker : shared_.workers) {
-        worker->post([this, left, task, then](Worker& target) {
+        worker->post([this, task, count_one](Worker& target) {
             task(target);
-            loop_.post([left, then] {
-                if (--*left == 0 && then) {
-                    then();
-                }
-            });
+            loop_.post(count_one);
         });
     }
 }

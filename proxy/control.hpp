@@ -76,8 +76,8 @@ private:
     [[nodiscard]] control::Answer problem_with(const control::Order& order) const;
     void end_hold(const std::string& database, const std::string& why);
     void give_up(const Waiting& waiting);
-    void publish(const Holds& holds, std::function<void()> then);
-    void tell_all(Task task, std::function<void()> then);
+    void publish(const Holds& holds, const std::function<void()>& then);
+    void tell_all(const Task& task, const std::function<void()>& then);
     void tell_told(std::uint64_t id);
     [[nodiscard]] Waiting* find(std::uint64_t id);
     void finish(std::uint64_t id, control::Answer answer);

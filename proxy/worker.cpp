@@ -157,7 +157,7 @@ void Worker::tell_sessions(const std::function<void(ClientSession&)>& tell) {
     }
 }
 
-void Worker::check_drained() {
+void Worker::check_drained() const {
     if (tells_when_empty_ && load() == consoles() && shared_.on_worker_empty) {
         shared_.on_worker_empty();
     }

@@ -201,7 +201,7 @@ private:
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
     void renew_plans();
-    void check_drained();
+    void check_drained() const;
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
                                               const pool::Backend& backend,
                                               TimePoint now) const;
