@@ -41,9 +41,9 @@ struct DialRequest {
     std::string user;
     std::string database;
     Credentials credentials;
-    std::vector<std::pair<std::string, std::string>>
-        parameters;       ///< startup parameters beside user and database
-    SettingsPtr startup;  ///< what a client wants its session to begin with; among `parameters`
+    std::vector<std::pair<std::string, std::string>> settings;  ///< that the session begins with
+    std::string replication;  ///< the startup parameter; "" = an ordinary connection
+    SettingsPtr startup;      ///< what a client wants its session to begin with; among `settings`
     std::string connect_query;
     net::TcpOptions tcp;
     TimePoint due;  ///< connected, logged in and prepared by then, or not at all

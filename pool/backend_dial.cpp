@@ -90,7 +90,9 @@ void Backend::on_secured() {
 
 void Backend::begin_login() {
     login_ = std::make_unique<BackendLogin>(
-        request_->user, request_->database, request_->credentials, request_->parameters);
+        BackendLogin::Identity{request_->user, request_->database, request_->replication},
+        request_->credentials,
+        request_->settings);
     if (stream_->tls() != nullptr) {
         if (auto end_point = stream_->tls()->server_end_point(); end_point) {
             login_->bind_to(*std::move(end_point));

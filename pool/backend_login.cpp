@@ -2,6 +2,7 @@
 
 #include "protocol/message_writer.hpp"
 #include "protocol/password.hpp"
+#include "protocol/startup.hpp"
 
 #include <algorithm>
 
@@ -10,19 +11,25 @@ namespace weir::pool {
 using protocol::AuthenticationKind;
 using protocol::BackendMessage;
 
-BackendLogin::BackendLogin(std::string user,
-                           std::string database,
+BackendLogin::BackendLogin(Identity identity,
                            Credentials credentials,
-                           std::vector<std::pair<std::string, std::string>> parameters)
-    : user_{std::move(user)},
-      database_{std::move(database)},
+                           std::vector<std::pair<std::string, std::string>> settings)
+    : identity_{std::move(identity)},
       credentials_{std::move(credentials)},
-      startup_parameters_{std::move(parameters)} {}
+      settings_{std::move(settings)} {}
 
+/// The one place where a startup packet is written. PostgreSQL takes the last of two users.
 void BackendLogin::start(ByteWriter& output) const {
-    std::vector<std::pair<std::string, std::string>> parameters = {{"user", user_},
-                                                                   {"database", database_}};
-    parameters.insert(parameters.end(), startup_parameters_.begin(), startup_parameters_.end());
+    std::vector<std::pair<std::string, std::string>> parameters = {
+        {"user", identity_.user}, {"database", identity_.database}};
+    if (!identity_.replication.empty()) {
+        parameters.emplace_back("replication", identity_.replication);
+    }
+    for (const auto& setting : settings_) {
+        if (!protocol::is_packet_word(setting.first)) {
+            parameters.push_back(setting);
+        }
+    }
     protocol::write_startup(output, 0, parameters);
 }
 
@@ -80,8 +87,8 @@ BackendLogin::Status BackendLogin::on_authentication(ByteView body, ByteWriter& 
                 credentials_.secret.empty()) {
                 return refuse(
                     sqlstate::kInvalidPassword,
-                    "server asks for a cleartext password, and none is known for user \"" + user_ +
-                        "\"");
+                    "server asks for a cleartext password, and none is known for user \"" +
+                        identity_.user + "\"");
             }
             protocol::write_password(output, credentials_.secret);
             return Status::Continue;
@@ -108,13 +115,13 @@ BackendLogin::Status BackendLogin::on_md5(const protocol::AuthenticationView& vi
                                           ByteWriter& output) {
     const protocol::SecretKind kind = protocol::kind_of(credentials_.secret);
     if (credentials_.secret.empty() || kind == protocol::SecretKind::Scram) {
-        return refuse(
-            sqlstate::kInvalidPassword,
-            "server asks for an md5 password, and no password is known for user \"" + user_ + "\"");
+        return refuse(sqlstate::kInvalidPassword,
+                      "server asks for an md5 password, and no password is known for user \"" +
+                          identity_.user + "\"");
     }
     const std::string stored = kind == protocol::SecretKind::Md5
                                    ? credentials_.secret
-                                   : protocol::md5_password(user_, credentials_.secret);
+                                   : protocol::md5_password(identity_.user, credentials_.secret);
     protocol::write_password(output, protocol::md5_response(stored, view.md5_salt));
     return Status::Continue;
 }
@@ -135,7 +142,7 @@ BackendLogin::Status BackendLogin::on_sasl(const protocol::AuthenticationView& v
         return refuse(sqlstate::kInvalidPassword,
                       "server asks for SCRAM authentication, and neither a password nor a client's "
                       "proof is known for user \"" +
-                          user_ + "\"");
+                          identity_.user + "\"");
     }
     scram_.emplace();
     if (!end_point_.empty()) {

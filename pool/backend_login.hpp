@@ -43,11 +43,18 @@ public:
         Failed,
     };
 
-    /// @param parameters startup parameters beside user and database
-    BackendLogin(std::string user,
-                 std::string database,
+    /// As whom and for what the session is.
+    struct Identity {
+        std::string user;
+        std::string database;
+        std::string replication;  ///< "" = an ordinary connection; else "true" or "database"
+    };
+
+    /// @param settings what the session begins with. They may come from a client: one called like
+    ///        part of the identity (protocol::is_packet_word) is never sent.
+    BackendLogin(Identity identity,
                  Credentials credentials,
-                 std::vector<std::pair<std::string, std::string>> parameters);
+                 std::vector<std::pair<std::string, std::string>> settings);
 
     /// The connection is inside TLS, and the server's certificate has this hash: SCRAM is bound to
     /// it where the server offers that. Before start().
@@ -86,10 +93,9 @@ private:
     [[nodiscard]] Status refuse(SqlState sqlstate, std::string message);
     [[nodiscard]] Status refuse(const Error& error);
 
-    std::string user_;
-    std::string database_;
+    Identity identity_;
     Credentials credentials_;
-    std::vector<std::pair<std::string, std::string>> startup_parameters_;
+    std::vector<std::pair<std::string, std::string>> settings_;
     protocol::ScramEndPoint end_point_;  // empty without TLS
     std::optional<protocol::ScramClient> scram_;
     bool awaits_keys_ = false;  // give_keys() comes next: the server has nothing to say until then

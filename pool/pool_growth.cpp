@@ -195,10 +195,8 @@ void Pool::dial(const SettingsPtr& startup) {
         settings.insert_or_assign(name, value);
     }
     request.startup = startup;
-    request.parameters.assign(settings.begin(), settings.end());
-    if (!plan_.replication.empty()) {
-        request.parameters.emplace_back("replication", plan_.replication);
-    }
+    request.settings.assign(settings.begin(), settings.end());
+    request.replication = plan_.replication;
     request.connect_query = plan_.connect_query;
     request.tcp = plan_.tcp;
     request.tls = plan_.tls;

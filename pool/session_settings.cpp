@@ -1,6 +1,7 @@
 #include "pool/session_settings.hpp"
 
 #include "protocol/message_writer.hpp"
+#include "protocol/startup.hpp"
 
 #include <algorithm>
 #include <array>
@@ -54,18 +55,28 @@ std::vector<std::string> split_options(std::string_view text) {
     return words;
 }
 
-/// "some-name=value" -> {"some_name", "value"}, as PostgreSQL's ParseLongOption().
+/// "some-name=value" -> {"some_name", "value"}, as PostgreSQL's ParseLongOption(); in its own case.
 std::optional<std::pair<std::string, std::string>> split_assignment(std::string_view word) {
     const std::size_t equals = word.find('=');
     if (equals == 0 || equals == std::string_view::npos) {
         return std::nullopt;
     }
-    std::string name = lower_case(word.substr(0, equals));
+    std::string name{word.substr(0, equals)};
     std::replace(name.begin(), name.end(), '-', '_');
     return std::pair{std::move(name), std::string{word.substr(equals + 1)}};
 }
 
-Result<void> add_options(SettingsMap& settings, std::string_view options) {
+/// What a dial packet says of its own accord can never come out of a setting.
+void add_setting(StartupWishes& wishes, std::string_view name, std::string_view value) {
+    std::string lower = lower_case(name);
+    if (!protocol::is_packet_word(lower)) {
+        wishes.settings.insert_or_assign(std::move(lower), std::string{value});
+    } else if (wishes.impossible_setting.empty()) {
+        wishes.impossible_setting = name;
+    }
+}
+
+Result<void> add_options(StartupWishes& wishes, std::string_view options) {
     const std::vector<std::string> words = split_options(options);
     for (std::size_t i = 0; i < words.size(); ++i) {
         std::string_view word = words[i];
@@ -83,9 +94,47 @@ Result<void> add_options(SettingsMap& settings, std::string_view options) {
                         "unsupported options startup parameter: only '-c config=val' and "
                         "'--config=val' are allowed");
         }
-        settings.insert_or_assign(std::move(assignment->first), std::move(assignment->second));
+        add_setting(wishes, assignment->first, assignment->second);
     }
     return {};
+}
+
+/// PostgreSQL's parse_bool(): the words or what they begin with, in any case.
+std::optional<bool> parse_bool(std::string_view text) {
+    struct Word {
+        std::string_view word;
+        std::size_t least;  ///< bytes that tell it from the others
+        bool value;
+    };
+
+    static constexpr std::array<Word, 8> kWords = {{{"true", 1, true},
+                                                    {"false", 1, false},
+                                                    {"yes", 1, true},
+                                                    {"no", 1, false},
+                                                    {"on", 2, true},
+                                                    {"off", 2, false},
+                                                    {"1", 1, true},
+                                                    {"0", 1, false}}};
+    const std::string lower = lower_case(text);
+    const auto* const found = std::find_if(kWords.begin(), kWords.end(), [&](const Word& word) {
+        return lower.size() >= word.least && word.word.starts_with(lower);
+    });
+    return found == kWords.end() ? std::nullopt : std::optional{found->value};
+}
+
+/// @return "" for an ordinary connection, else one word for each kind
+Result<std::string> read_replication(const std::string& value) {
+    constexpr std::string_view kDatabase = "database";
+    if (value == kDatabase) {
+        return std::string{kDatabase};
+    }
+    const auto is_wanted = parse_bool(value);
+    if (!is_wanted) {
+        return fail(ErrorCode::Rejected,
+                    sqlstate::kInvalidParameterValue,
+                    "invalid value for parameter \"replication\"");
+    }
+    return std::string{*is_wanted ? "true" : ""};
 }
 
 void write_set_config(ByteWriter& writer, std::string_view name, std::string_view value) {
@@ -208,13 +257,21 @@ Result<StartupWishes> read_wishes(
         } else if (name == "database") {
             wishes.database = value;
         } else if (name == "replication") {
-            wishes.replication = value;
+            auto replication = read_replication(value);
+            if (!replication) {
+                return fail(replication.error());
+            }
+            wishes.replication = std::move(*replication);
         } else if (name == "options") {
-            if (auto added = add_options(wishes.settings, value); !added) {
+            if (auto added = add_options(wishes, value); !added) {
                 return fail(added.error());
             }
-        } else {
-            wishes.settings.insert_or_assign(lower_case(name), value);
+        }
+    }
+    // PostgreSQL sets what `options` says first, wherever it stands.
+    for (const auto& [name, value] : parameters) {
+        if (!protocol::is_packet_word(name)) {
+            add_setting(wishes, name, value);
         }
     }
     if (wishes.database.empty()) {

@@ -53,12 +53,19 @@ private:
 struct StartupWishes {
     std::string user;
     std::string database;
-    std::string replication;  ///< "" = an ordinary connection
-    SettingsMap settings;     ///< everything else, `options` taken apart
+    std::string replication;  ///< "" = an ordinary connection; "true", "database"
+    /// Everything else, `options` taken apart. Never has a name that would be somebody's identity
+    /// in a startup packet (protocol::is_packet_word).
+    SettingsMap settings;
+    /// The first setting asked for that is called like one of those, which PostgreSQL knows no
+    /// setting of; "" = none.
+    std::string impossible_setting;
 };
 
-/// @param parameters the startup packet's, in order
-/// @errors Unsupported 0A000: `options` has something other than -c name=value and --name=value
+/// @param parameters the startup packet's, in order; names are told apart as PostgreSQL does it:
+///        user, database, replication and options in this spelling alone, settings in any case
+/// @errors Unsupported 0A000: `options` has something other than -c name=value and --name=value;
+///         Rejected 22023: `replication` is neither a boolean nor "database"
 [[nodiscard]] Result<StartupWishes> read_wishes(
     const std::vector<std::pair<std::string, std::string>>& parameters);
 

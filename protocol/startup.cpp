@@ -3,6 +3,7 @@
 #include "protocol/limits.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace weir::protocol {
 
@@ -119,6 +120,13 @@ const std::string* StartupPacket::find(std::string_view name) const {
     const auto same_name = [name](const auto& pair) { return pair.first == name; };
     const auto found = std::find_if(parameters.begin(), parameters.end(), same_name);
     return found == parameters.end() ? nullptr : &found->second;
+}
+
+bool is_packet_word(std::string_view name) {
+    constexpr std::array<std::string_view, 4> kWords = {
+        "user", "database", "replication", "options"};
+    return name.starts_with(kOptionPrefix) ||
+           std::find(kWords.begin(), kWords.end(), name) != kWords.end();
 }
 
 StartupResult read_startup(ByteView bytes) {

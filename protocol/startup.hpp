@@ -58,6 +58,11 @@ struct StartupResult {
     std::optional<Error> error;  ///< there when Invalid: PostgreSQL's text and SQLSTATE
 };
 
+/// @return whether PostgreSQL takes a parameter of this name, spelled exactly so, out of the
+/// startup packet for itself: user, database, replication, options and whatever begins with
+/// "_pq_.". Every other name is a setting's
+[[nodiscard]] bool is_packet_word(std::string_view name);
+
 /// Reads one startup packet from the beginning of what a client has sent.
 ///
 /// @param bytes everything received and not yet consumed; no more than kMaxStartupBytes + 4 of

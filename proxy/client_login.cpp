@@ -34,12 +34,11 @@ bool is_plain_name(std::string_view name) {
 }
 
 ClientFacts::Replication replication_of(const pool::StartupWishes& wishes) {
-    const std::string& word = wishes.replication;
-    if (word.empty() || word == "false" || word == "off" || word == "no" || word == "0") {
+    if (wishes.replication.empty()) {
         return ClientFacts::Replication::None;
     }
-    return word == "database" ? ClientFacts::Replication::Logical
-                              : ClientFacts::Replication::Physical;
+    return wishes.replication == "database" ? ClientFacts::Replication::Logical
+                                            : ClientFacts::Replication::Physical;
 }
 
 /// As in PgBouncer: whoever runs as the user that Weir runs as, and comes through a unix socket, is
@@ -188,7 +187,11 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
     }
     auto wishes = pool::read_wishes(packet.parameters);
     if (!wishes) {
-        login_failed(wishes.error().sqlstate(), std::string{wishes.error().what()}, "malformed");
+        std::string what{wishes.error().what()};
+        if (wishes.error().sqlstate() == sqlstate::kInvalidParameterValue) {
+            what += ": \"" + *packet.find("replication") + '"';
+        }
+        login_failed(wishes.error().sqlstate(), std::move(what), "malformed");
         return;
     }
     login_->wishes = std::move(*wishes);
@@ -364,6 +367,12 @@ bool ClientSession::take_places(const conf::Config& config,
 }
 
 void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseSettings& database) {
+    if (const std::string& name = login_->wishes.impossible_setting; !name.empty()) {
+        login_failed(sqlstate::kUndefinedObject,
+                     "unrecognized configuration parameter \"" + name + '"',
+                     "settings");
+        return;
+    }
     if (!take_places(config, database)) {
         return;
     }

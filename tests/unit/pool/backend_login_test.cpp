@@ -4,12 +4,15 @@
 #include "protocol/frontend_views.hpp"
 #include "protocol/message_writer.hpp"
 #include "protocol/password.hpp"
+#include "protocol/startup.hpp"
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 using namespace weir;
 using pool::BackendLogin;
@@ -25,7 +28,7 @@ Credentials with_secret(std::string secret) {
 }
 
 BackendLogin make_login(Credentials credentials) {
-    return {"app", "shop", std::move(credentials), {}};
+    return {{"app", "shop", {}}, std::move(credentials), {}};
 }
 
 /// Feeds the one message that was written.
@@ -92,6 +95,29 @@ Status play_scram(BackendLogin& login, protocol::ScramServer& server, const std:
 }  // namespace
 
 TEST_SUITE("backend login") {
+    TEST_CASE("backend login: no setting can stand for who it is, or for what") {
+        const BackendLogin login{{"app", "shop", "database"},
+                                 {},
+                                 {{"user", "postgres"},
+                                  {"timezone", "UTC"},
+                                  {"database", "other"},
+                                  {"replication", "true"},
+                                  {"options", "-c role=postgres"},
+                                  {"_pq_.x", "1"},
+                                  {"USER", "postgres"}}};
+        ByteWriter output;
+        login.start(output);
+        const auto packet = protocol::read_startup(output.bytes()).packet;
+        using Parameters = std::vector<std::pair<std::string, std::string>>;
+        // (To PostgreSQL, USER is the name of a setting: there is none.)
+        CHECK(packet.parameters == Parameters{{"user", "app"},
+                                              {"database", "shop"},
+                                              {"replication", "database"},
+                                              {"timezone", "UTC"},
+                                              {"USER", "postgres"}});
+        CHECK(packet.protocol_options.empty());
+    }
+
     TEST_CASE("backend login: trust needs no proof") {
         BackendLogin login = make_login({});
         finish(login);

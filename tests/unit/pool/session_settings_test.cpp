@@ -68,6 +68,81 @@ TEST_SUITE("session settings") {
         CHECK(pool::read_wishes(Parameters{{"user", "app"}})->database == "app");
     }
 
+    TEST_CASE("startup wishes: only lower case says who it is, and no setting is called so") {
+        for (const char* name : {"USER", "Database", "rEPLICATION", "OPTIONS", "_PQ_.x"}) {
+            CAPTURE(name);
+            const auto wishes = pool::read_wishes(
+                Parameters{{"user", "app"}, {"database", "shop"}, {name, "postgres"}});
+            REQUIRE(wishes);
+            CHECK(wishes->user == "app");
+            CHECK(wishes->database == "shop");
+            CHECK(wishes->replication.empty());
+            CHECK(wishes->settings.empty());
+            CHECK(wishes->impossible_setting == name);
+        }
+        for (const char* name :
+             {"user", "USER", "database", "replication", "options", "_pq_.x", "_PQ_.x"}) {
+            CAPTURE(name);
+            for (const char* how : {"-c ", "-c", "--"}) {
+                const auto wishes = pool::read_wishes(Parameters{
+                    {"user", "app"}, {"options", std::string{how} + name + "=x -c work_mem=1MB"}});
+                REQUIRE(wishes);
+                CHECK(wishes->user == "app");
+                CHECK(wishes->database == "app");
+                CHECK(wishes->replication.empty());
+                CHECK(wishes->settings == SettingsMap{{"work_mem", "1MB"}});
+                CHECK(wishes->impossible_setting == name);
+            }
+        }
+        CHECK(pool::read_wishes(Parameters{{"user", "app"}, {"user.x", "1"}})
+                  ->impossible_setting.empty());
+    }
+
+    TEST_CASE("startup wishes: replication is read as PostgreSQL reads a boolean") {
+        const auto kind = [](std::string value) {
+            const auto wishes =
+                pool::read_wishes(Parameters{{"user", "u"}, {"replication", std::move(value)}});
+            return wishes ? wishes->replication : std::string{wishes.error().what()};
+        };
+        for (const char* no :
+             {"false", "FALSE", "f", "Fa", "fals", "no", "n", "NO", "off", "of", "oFF", "0"}) {
+            CAPTURE(no);
+            CHECK(kind(no).empty());
+        }
+        for (const char* yes : {"true", "t", "TRU", "yes", "Y", "ye", "on", "ON", "1"}) {
+            CAPTURE(yes);
+            CHECK(kind(yes) == "true");
+        }
+        CHECK(kind("database") == "database");
+        for (const char* neither : {"",
+                                    "o",
+                                    "00",
+                                    "01",
+                                    "2",
+                                    "truex",
+                                    "falsee",
+                                    "onn",
+                                    " true",
+                                    "DATABASE",
+                                    "databas",
+                                    "databases",
+                                    "x"}) {
+            CAPTURE(neither);
+            CHECK(kind(neither) == "invalid value for parameter \"replication\"");
+        }
+    }
+
+    TEST_CASE("startup wishes: a setting of its own overrides what options say, in any order") {
+        for (const bool is_first : {true, false}) {
+            Parameters parameters{{"options", "-c work_mem=1MB -c geqo=off"}};
+            parameters.insert(is_first ? parameters.begin() : parameters.end(),
+                              {"Work_Mem", "2MB"});
+            parameters.emplace_back("user", "u");
+            CHECK(pool::read_wishes(parameters)->settings ==
+                  SettingsMap{{"geqo", "off"}, {"work_mem", "2MB"}});
+        }
+    }
+
     TEST_CASE("startup wishes: options are split as PostgreSQL splits them") {
         const auto wishes = pool::read_wishes(
             Parameters{{"user", "u"},
