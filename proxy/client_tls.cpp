@@ -2,11 +2,12 @@
 
 #include "base/log.hpp"
 #include "conf/hba.hpp"
+#include "net/own_networks.hpp"
 #include "net/socket.hpp"
 #include "proxy/client_session.hpp"
+#include "proxy/hba_match.hpp"
 #include "proxy/worker.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -20,13 +21,22 @@ constexpr std::byte kHandshakeRecord{0x16};
 /// SSLRequest and GSSENCRequest, each once; PostgreSQL allows no more either.
 constexpr int kEncryptionRequestsMax = 2;
 
-/// @return whether the certificate's name is the user's, or a map of auth.ident_file lets it be
+/// @return the map of auth.ident_file that this client's certificate goes through; "" = none
+std::string map_of(const conf::Config& config, const ClientFacts& facts) {
+    if (config.auth.method == conf::AuthMethod::Hba) {
+        const conf::HbaRule* rule = find_rule(config.hba, facts, net::own_networks);
+        if (rule != nullptr && rule->method == conf::HbaMethod::Cert) {
+            return rule->map;
+        }
+    }
+    return config.auth.cert_map;
+}
+
+/// @return whether the certificate's name is the user's, or its map lets it be
 bool names_user(const conf::Config& config, const ClientFacts& facts) {
     const std::string& name = facts.certificate_name;
     return name == facts.user ||
-           std::any_of(config.ident.begin(), config.ident.end(), [&](const conf::IdentRule& rule) {
-               return conf::may_be(config.ident, rule.map, name, facts.user);
-           });
+           conf::may_be(config.ident, map_of(config, facts), name, facts.user);
 }
 
 }  // namespace

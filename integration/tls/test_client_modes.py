@@ -101,6 +101,33 @@ def test_only_a_known_certificate_gets_in(
             attempt(certificates.cert_user)
 
 
+def test_verify_full_goes_by_one_map_alone(start_weir: Any, certificates: Certificates, postgres: Any) -> None:
+    pair = certificates.cert_user
+    name = "cert_user"
+    mine, others = f"mine {name} postgres", f"others {name} postgres\nmine somebody postgres"
+
+    def attempt(ident: str, auth: dict[str, Any], hba: str = "") -> bool:
+        weir = start_weir(
+            {"tls": certificates.weir("verify-full"), "auth": {"ident_file": "ident.conf", **auth}},
+            files={"ident.conf": ident + "\n", "hba.conf": hba},
+        )
+        try:
+            return bool(
+                weir.value("SELECT 1", sslmode="require", sslcert=str(pair.certificate), sslkey=str(pair.key)) == 1
+            )
+        except psycopg.OperationalError as error:
+            assert 'certificate authentication failed for user "postgres"' in str(error)
+            return False
+
+    assert attempt(mine, {"method": "trust", "cert_map": "mine"})
+    assert not attempt(others, {"method": "trust", "cert_map": "mine"})
+    assert not attempt(mine, {"method": "trust"})
+    by_rule = {"method": "hba", "hba_file": "hba.conf"}
+    assert attempt(mine, by_rule, "hostssl all all all cert map=mine\n")
+    assert not attempt(others, by_rule, "hostssl all nobody all cert map=others\nhostssl all all all cert map=mine\n")
+    assert not attempt(mine, by_rule, "hostssl all all all trust\n")
+
+
 def test_what_came_before_the_handshake_is_refused(tls_weir: StartTlsWeir) -> None:
     weir = tls_weir("require")
     with socket.create_connection(("127.0.0.1", weir.port), 10) as client:
