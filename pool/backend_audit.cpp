@@ -134,6 +134,7 @@ void Backend::audit(const std::vector<std::string>& custom_settings) {
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
     audit_ = std::make_unique<SessionAudit>(asked, names, env_.traits.user);
+    audit_->compare_with(applied_);
     holder_has_unnamed_ = false;  // a simple Query throws it away
     env_.loop.set_deadline(deadline_, env_.loop.now() + kAuditWithin);
     ask(audit_->sql());

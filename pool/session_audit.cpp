@@ -137,7 +137,8 @@ void SessionAudit::on_row(ByteView body) {
         }
     } else if (kind == "custom") {
         const bool is_known = std::find(known_.begin(), known_.end(), key) != known_.end();
-        if (!value.empty() && !is_known) {
+        const bool is_there = !value.empty() || (had_ != nullptr && had_->contains(key));
+        if (is_there && !is_known) {
             result_.settings.try_emplace(key, value);
         }
     } else if (std::find(kOfTransaction.begin(), kOfTransaction.end(), key) ==

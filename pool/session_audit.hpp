@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::pool {
@@ -34,6 +35,10 @@ public:
                  const std::vector<std::string>& custom_settings,
                  std::string login_user);
 
+    /// What the session had so far. A custom setting of these that is empty now was emptied;
+    /// another one is only the name that somebody else's has left behind.
+    void compare_with(SettingsPtr had) { had_ = std::move(had); }
+
     [[nodiscard]] const std::string& sql() const { return sql_; }
 
     /// @param body of a DataRow
@@ -53,6 +58,7 @@ private:
     std::string sql_;
     std::string login_user_;
     AuditResult result_;
+    SettingsPtr had_;                 // nullptr: unknown
     std::vector<std::string> known_;  // custom settings that are listed after all
     bool is_done_ = false;
 };

@@ -353,3 +353,32 @@ def test_text_that_is_not_what_it_seems_hides_nothing(weir: Weir) -> None:
             wait_until(lambda: [row["reason"] for row in weir.show("pins")] == ["advisory_lock"], "pinned")
             client.query("SELECT pg_advisory_unlock_all()")
             wait_until(lambda: weir.show("pins") == [], "free")
+
+
+def test_a_setting_that_is_emptied_stays_empty(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"max": 1}})
+    with weir.logged_in(options="-c my.v=1 -c my.w=") as a, weir.logged_in() as b:
+        assert a.value("SELECT current_setting('my.v') || '/' || current_setting('my.w')") == "1/"
+        for empty in ("SET my.v = ''", "SELECT set_config('my.v', '', false)"):
+            a.query(empty)
+            b.query("SELECT current_setting('my.v', true)")
+            assert a.value("SELECT current_setting('my.v')") == "", empty
+            b.query("SET my.v = 'other'")
+            assert a.value("SELECT current_setting('my.v')") == "", empty
+            a.query("RESET my.v")
+            b.query("SELECT 1")
+            assert a.value("SELECT current_setting('my.v')") == "1"
+        a.query("SET my.x = 'mine'")
+        b.query("SELECT 1")
+        a.query("SET my.x = ''")
+        b.query("SET my.x = 'other'")
+        assert a.value("SELECT current_setting('my.x')") == ""
+        a.query("BEGIN")
+        a.query("SET my.v = ''")
+        a.query("ROLLBACK")
+        b.query("SELECT 1")
+        assert a.value("SELECT current_setting('my.v')") == "1"
+        a.query("SET my.v = '2'")
+        a.query("RESET ALL")
+        b.query("SELECT 1")
+        assert a.value("SELECT current_setting('my.v')") == "1"
