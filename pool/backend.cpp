@@ -246,6 +246,14 @@ void Backend::close() {
     end(/*failure=*/nullptr);
 }
 
+void Backend::kill() {
+    if (holder_ != nullptr) {
+        lose(sqlstate::kAdminShutdown, "admin forced disconnect");
+    } else {
+        end(/*failure=*/nullptr);
+    }
+}
+
 ParkedBackend Backend::park() {
     WEIR_CHECK(state_ == BackendState::Idle && expected_.empty() && holder_ == nullptr &&
                cancels_ == 0);

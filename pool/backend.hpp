@@ -161,6 +161,8 @@ public:
     /// be used again
     void cancel_ended(CancelOutcome outcome);
     void close();
+    /// Ends it at once; whoever holds it is told.
+    void kill();
     [[nodiscard]] ParkedBackend park();
 
     // Relaying: for the holder.

@@ -9,6 +9,7 @@
 #include "protocol/error_reply.hpp"
 #include "protocol/expected_replies.hpp"
 
+#include <cstdint>
 #include <string_view>
 
 namespace weir::pool {
@@ -84,6 +85,9 @@ public:
     /// @return the settings that its backend's session must have begun with, so that RESET leads to
     /// them: interned; nullptr: none but the pool's own
     [[nodiscard]] virtual SettingsPtr wanted_startup() const { return nullptr; }
+
+    /// @return the client's number in the server's lists; 0: it is not a client
+    [[nodiscard]] virtual std::uint64_t client_id() const { return 0; }
 
     /// Set by the pool while the holder waits in its line.
     TimePoint waiting_since{};

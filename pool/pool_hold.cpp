@@ -44,8 +44,13 @@ void Pool::close_unlent(Hold hold) {
 }
 
 void Pool::close_all() {
-    while (!backends_.empty()) {
-        backends_.begin()->second->close();
+    std::vector<Backend*> all;
+    for_each_backend([&all](Backend& backend) { all.push_back(&backend); });
+    for (Backend* backend : all) {
+        // Those who are told may end others, or begin anew.
+        if (backends_.contains(backend)) {
+            backend->kill();
+        }
     }
 }
 

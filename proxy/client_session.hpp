@@ -92,6 +92,8 @@ public:
 
     [[nodiscard]] std::uint64_t id() const { return id_; }
 
+    [[nodiscard]] std::uint64_t client_id() const override { return id_; }
+
     [[nodiscard]] const std::string& user() const;
 
     [[nodiscard]] bool is_logged_in() const { return cancel_pid_ != 0; }
@@ -135,6 +137,7 @@ private:
     void leave_backend(pool::Backend::Departure departure);
     void close_when_sent();
     void set_idle_deadline();
+    [[nodiscard]] bool is_idle_with_backend() const;
     void read_limits();
     [[nodiscard]] std::size_t hold(ByteView bytes);
     void resume_held();
@@ -160,6 +163,7 @@ private:
                                    const conf::DatabaseSettings& database);
     void send_welcome(const pool::ReportedParameters& parameters);
     void send_own_welcome();
+    void end_login(ByteWriter& output);
     void refuse_login(const pool::LoginFailure& failure);
     [[nodiscard]] pool::SettingsPtr welcome_settings() const;
     void login_failed(SqlState sqlstate, std::string message, const char* reason);

@@ -442,8 +442,7 @@ status::Connection Worker::describe(const pool::Pool& pool,
     }
     row.connect_time_unix_ms = unix_ms(backend.opened_at(), now);
     row.request_time_unix_ms = unix_ms(std::max(backend.busy_since(), backend.opened_at()), now);
-    const auto* client = static_cast<const ClientSession*>(backend.holder());
-    row.link_id = client != nullptr ? client->id() : 0;
+    row.link_id = backend.holder() != nullptr ? backend.holder()->client_id() : 0;
     row.remote_pid = static_cast<std::int64_t>(backend.process_id());
     if (backend.applied() != nullptr) {
         if (const auto name = backend.applied()->find("application_name");

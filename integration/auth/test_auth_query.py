@@ -1,5 +1,6 @@
 """Users that are configured nowhere are looked up in PostgreSQL (auth.query)."""
 
+import contextlib
 import threading
 from typing import Any, Callable, Iterator
 
@@ -7,7 +8,7 @@ import psycopg
 import pytest
 
 from conftest import StartWeir
-from support import scram
+from support import scram, wire
 from support.deadlines import wait_until
 from support.postgres import Postgres, Template
 from support.raw_client import ServerError
@@ -406,6 +407,32 @@ def test_second_startup_message_during_the_look_up_is_refused(start: Callable[..
         client.send(wire.startup({"user": "alice", "database": "app"}))
         client.send(wire.startup({"user": "postgres", "database": "app"}))
         assert client.receive_until("E")[-1].sqlstate == "08P01"
+
+
+def test_orders_and_lists_do_not_stumble_over_a_look_up(start: Callable[..., Any], users_postgres: Postgres) -> None:
+    users_postgres.execute(
+        "CREATE OR REPLACE FUNCTION slow_secret(text) RETURNS TABLE (name text, secret text) LANGUAGE plpgsql AS"
+        " $$ BEGIN IF $1 = 'slow' THEN PERFORM pg_sleep(30); END IF; RETURN QUERY SELECT $1, 'pencil'::text; END $$"
+    )
+    weir = start("password", {"query": "SELECT name, secret FROM public.slow_secret($1)", "query_timeout": "20s"})
+    running = "state = 'active' AND query LIKE '%slow_secret($1)'"
+    for order in ("KILL app", "KILL"):
+        with weir.raw() as stranger:
+            stranger.send(wire.startup({"user": "slow", "database": "app"}))
+            wait_until(lambda: users_postgres.backends(running) == 1)
+            asking = [row for row in weir.show("SERVERS", password="known here") if row["state"] == "active"]
+            assert [(row["user"], row["link"]) for row in asking] == [("asker", "")]
+            weir.show("CLIENTS", password="known here")
+            with contextlib.closing(weir.psycopg(user="postgres", password="known here", dbname="weir")) as console:
+                console.execute(order)
+                told = stranger.receive_to_end()
+                assert [(error.severity, error.sqlstate) for error in told] == [("FATAL", "57P03")], told
+                console.execute(order.replace("KILL", "RESUME"))
+        for pid in users_postgres.backend_pids(running):  # it has not looked whether anybody is there
+            users_postgres.execute(f"SELECT pg_terminate_backend({pid})")
+        assert weir.is_running()
+        assert weir.show("SERVERS", password="known here") == []
+        assert current_user(weir, "alice") == "alice"
 
 
 def test_connections_of_look_ups_are_shown_and_kept(start: Callable[..., Any], users_postgres: Postgres) -> None:

@@ -111,7 +111,7 @@ def test_replication_is_a_boolean_or_database(start_weir: StartWeir, mode: str) 
     weir = start_weir({"pool": {"mode": mode}})
     for word in ("false", "FALSE", "False", "f", "fa", "fal", "NO", "n", "oFF", "of", "0"):
         assert ordinary(weir, word) == "ordinary", word
-    for word in ("", "o", "00", "2", "truex", " false", "DATABASE", "databas", "x"):
+    for word in ("", "o", "00", "2", "truex", " false", "DATABASE", "data", "x"):
         assert ordinary(weir, word) == f'22023 invalid value for parameter "replication": "{word}"'
 
 
