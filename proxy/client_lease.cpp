@@ -148,7 +148,7 @@ void ClientSession::settle_at_rest() {
         return;
     }
     if (keeps_backend()) {
-        deadline_.clear();
+        set_idle_deadline();
         end_if_draining();
         return;
     }
@@ -180,15 +180,17 @@ void ClientSession::end_if_draining() {
 /// idle. Idle is also who keeps the backend waiting for the rest of a message, for a Flush or for a
 /// Sync.
 void ClientSession::watch_transaction() {
-    if (state_ != ClientState::Active || !pool_->key().replication.empty()) {
+    if (state_ != ClientState::Active) {
+        return;
+    }
+    if (is_idle_with_backend()) {
+        set_idle_deadline();
         return;
     }
     const conf::PoolSettings& settings = pool_->plan().settings;
-    if (settings.transaction_timeout <= Duration::zero() &&
-        settings.idle_in_transaction_timeout <= Duration::zero()) {
-        return;
-    }
-    if (backend_->is_at_rest() && body_left_ == 0) {
+    const bool has_limit = settings.transaction_timeout > Duration::zero() ||
+                           settings.idle_in_transaction_timeout > Duration::zero();
+    if (!has_limit || !pool_->key().replication.empty()) {
         deadline_.clear();
         return;
     }

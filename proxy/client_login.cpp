@@ -419,16 +419,7 @@ void ClientSession::send_own_welcome() {
     for (const auto& [key, value] : backend_->parameters()) {
         protocol::write_parameter_status(output, key, value);
     }
-    protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
-    protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
-    login_.reset();
-    deadline_.clear();
-    send(output);
-    log::debug("client_login",
-               {{"client", id_}, {"user", user()}, {"database", pool_->key().database}});
-    if (!is_relaying_) {
-        resume_held();
-    }
+    end_login(output);
 }
 
 /// No backend for a client that has just proved who it is: it hears what the server said, to the
@@ -465,6 +456,11 @@ void ClientSession::send_welcome(const pool::ReportedParameters& parameters) {
         protocol::write_parameter_status(
             output, key, has_own_name && key == pool::kApplicationName ? name->second : value);
     }
+    end_login(output);
+}
+
+/// @param output how the session begins
+void ClientSession::end_login(ByteWriter& output) {
     protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
     if (const std::string& notice = worker_.config().listen.login_notice; !notice.empty()) {
         protocol::write_notice(

@@ -279,7 +279,7 @@ void ClientSession::refresh() {
             backend_->limit_statements(statement_limit_);
         }
     }
-    if (state_ == ClientState::Idle) {
+    if (state_ == ClientState::Idle || is_idle_with_backend()) {
         set_idle_deadline();
     }
 }
@@ -300,6 +300,12 @@ void ClientSession::set_idle_deadline() {
     if (timeout > Duration::zero() || deadline_.is_set()) {
         worker_.loop().set_deadline(deadline_, deadline_after(worker_.loop().now(), timeout));
     }
+}
+
+/// @return whether it keeps a backend and wants nothing of it
+bool ClientSession::is_idle_with_backend() const {
+    return state_ == ClientState::Active && backend_->is_at_rest() && body_left_ == 0 &&
+           !is_settling_;
 }
 
 void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
@@ -326,6 +332,10 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
             fatal(sqlstate::kIdleSessionTimeout, "client_idle_timeout");
             return;
         case ClientState::Active: {
+            if (is_idle_with_backend()) {
+                fatal(sqlstate::kIdleSessionTimeout, "client_idle_timeout");
+                return;
+            }
             const Duration limit = pool_->plan().settings.transaction_timeout;
             if (limit > Duration::zero() && worker_.loop().now() - transaction_at_ >= limit) {
                 fatal(sqlstate::kTransactionTimeout, "transaction timeout");

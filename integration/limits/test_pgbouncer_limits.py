@@ -83,11 +83,19 @@ def test_simple_queries_can_be_refused(start_weir: StartWeir) -> None:
         assert errors(messages) == ["0A000"] and messages[-1].text.startswith("PQexec disallowed")
 
 
-def test_login_notice_is_told_to_everybody_who_comes(start_weir: StartWeir) -> None:
-    weir = start_weir({"listen": {"login_notice": "maintenance at noon"}})
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_login_notice_is_told_to_everybody_who_comes(start_weir: StartWeir, mode: str) -> None:
+    weir = start_weir({"pool": {"mode": mode}, "listen": {"login_notice": "maintenance at noon"}})
     with weir.raw() as client:
         notices = [message for message in client.log_in(user="postgres", database="app") if message.type == "N"]
         assert [(notice.severity, notice.text) for notice in notices] == [("NOTICE", "maintenance at noon")]
+
+
+def test_log_tells_of_clients_in_session_mode_too(start_weir: StartWeir) -> None:
+    weir = start_weir({"log": {"connections": True}, "pool": {"mode": "session"}})
+    with weir.logged_in() as client:
+        assert client.value("SELECT 1") == "1"
+        wait_until(lambda: re.search(r"info client_login client=\d+ user=postgres database=app", weir.log))
 
 
 def test_log_tells_of_clients_and_of_our_errors_where_that_is_wanted(start_weir: StartWeir) -> None:

@@ -78,6 +78,57 @@ def test_client_idle_timeout_spares_the_busy(start_weir: StartWeir) -> None:
         ends_with(client, "57P05")
 
 
+KEEPS = [
+    pytest.param({"mode": "session"}, "SELECT 1", id="session mode"),
+    pytest.param({"mode": "session"}, "", id="session mode, not a word"),
+    pytest.param({"mode": "session", "idle_in_transaction_timeout": "10s"}, "BEGIN; COMMIT", id="two limits"),
+    pytest.param({}, "CREATE TEMP TABLE mine ()", id="pinned"),
+    pytest.param({}, "LISTEN something", id="listening"),
+]
+
+
+@pytest.mark.parametrize(("pool", "first"), KEEPS)
+def test_client_idle_timeout_holds_for_who_keeps_a_connection(
+    start_weir: StartWeir, postgres: Postgres, pool: dict[str, str], first: str
+) -> None:
+    weir = start_weir({"pool": {**pool, "max": 1}, "listen": {"client_idle_timeout": "400ms"}})
+    with weir.logged_in() as client:
+        began = time.monotonic()
+        if first:
+            assert errors(client.query(first)) == []
+        message = client.receive()
+        assert (message.severity, message.sqlstate, message.text) == ("FATAL", "57P05", "client_idle_timeout")
+        assert 0.35 <= time.monotonic() - began < scaled(2)
+        assert client.receive_to_end() == []
+    with weir.logged_in() as other:
+        assert other.value("SELECT to_regclass('mine') IS NULL") == "t"
+
+
+@pytest.mark.parametrize(("pool", "first"), KEEPS)
+def test_client_idle_timeout_spares_the_busy_who_keep_a_connection(
+    start_weir: StartWeir, pool: dict[str, str], first: str
+) -> None:
+    weir = start_weir({"pool": {**pool, "max": 1}, "listen": {"client_idle_timeout": "400ms"}})
+    with weir.logged_in() as client:
+        if first:
+            assert errors(client.query(first)) == []
+        assert errors(client.query("SELECT pg_sleep(1)")) == []
+        assert errors(client.query("BEGIN")) == []
+        time.sleep(1)  # in a transaction: that is another limit's business
+        assert errors(client.query("COMMIT")) == []
+        for _ in range(5):
+            time.sleep(0.2)
+            assert client.value("SELECT 1") == "1"
+        ends_with(client, "57P05")
+
+
+def test_client_idle_timeout_that_a_reload_brings_holds_for_who_keeps_a_connection(start_weir: StartWeir) -> None:
+    weir = start_weir({"pool": {"mode": "session"}})
+    with weir.logged_in() as client:
+        weir.reload({"listen": {"client_idle_timeout": "300ms"}})
+        ends_with(client, "57P05")
+
+
 def test_idle_in_transaction_timeout_ends_the_client_and_frees_the_backend(start_weir: StartWeir) -> None:
     weir = start_weir({"pool": {"max": 1, "idle_in_transaction_timeout": "300ms"}})
     with weir.logged_in() as client, weir.logged_in() as other:
@@ -212,7 +263,7 @@ def test_timeouts_of_transactions_leave_replication_alone(
 ) -> None:
     postgres = own_postgres(max_wal_senders="4", wal_level="replica")
     limits = {"transaction_timeout": "300ms", "idle_in_transaction_timeout": "300ms"}
-    weir = start_weir_at(postgres.port, {"pool": limits})
+    weir = start_weir_at(postgres.port, {"pool": limits, "listen": {"client_idle_timeout": "500ms"}})
     with weir.raw() as client:
         client.log_in(user="postgres", database="app", replication="database")
         assert errors(client.query("IDENTIFY_SYSTEM")) == []

@@ -124,7 +124,7 @@ TEST_SUITE("session settings") {
                                     "onn",
                                     " true",
                                     "DATABASE",
-                                    "databas",
+                                    "databasee",
                                     "databases",
                                     "x"}) {
             CAPTURE(neither);
