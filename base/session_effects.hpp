@@ -85,7 +85,7 @@ struct RequestEffects {
     /// What its words say it changes. Not: what ends with the transaction (SET LOCAL,
     /// set_config(…, true), pg_advisory_xact_lock()).
     SessionEffects known;
-    /// It runs what cannot be seen and may differ each time: DO, EXECUTE.
+    /// It runs what cannot be seen and may differ each time: DO, EXECUTE, a query given as text.
     bool is_opaque = false;
     /// Transaction control, SHOW and SET LOCAL: nothing can be left behind, seen or unseen.
     bool is_inert = true;
@@ -95,8 +95,12 @@ struct RequestEffects {
     bool may_advance_sequences = false;
     /// It is a RESET (or SET … TO DEFAULT) and nothing else.
     bool is_reset = false;
-    /// set_config() of a setting whose name is not in the text.
+    /// It sets a setting whose name is not in the text, or not in plain letters there.
     bool has_unnamed_setting = false;
+    /// It may leave what no look at the session shows, and what can be taken away: the seed.
+    bool may_leave_unlisted = false;
+    /// CREATE, ALTER or DROP: functions may be other ones once it is committed.
+    bool changes_catalog = false;
     /// Says which requests are alike.
     std::uint64_t digest = 0;
 };

@@ -94,6 +94,7 @@ void Backend::check(Duration timeout) {
 void Backend::come_back() {
     WEIR_CHECK(is_at_rest());
     holder_ = nullptr;
+    forget_unlisted();
     forget_statement_limit();
     stream_->resume(net::Pause::PeerIsFull);
     if (must_end_) {
@@ -112,6 +113,13 @@ void Backend::come_back() {
     }
     transition(BackendEvent::CameBackClean);
     env_.owner.on_backend_idle(*this);
+}
+
+/// Whoever gets it next has everything reset.
+void Backend::forget_unlisted() {
+    if (std::exchange(has_unlisted_, false)) {
+        applied_ = nullptr;
+    }
 }
 
 void Backend::abandon(Frame frame, Departure departure) {
@@ -162,6 +170,7 @@ void Backend::clean_on() {
     if (state_ != BackendState::Cleaning || !expected_.empty() || body_left_ > 0) {
         return;
     }
+    forget_unlisted();
     if (expected_.is_ambiguous()) {
         end(/*failure=*/nullptr);  // an answer may follow that the next client would take for its
                                    // own

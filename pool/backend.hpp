@@ -14,6 +14,7 @@
 #include "pool/backend_statements.hpp"
 #include "pool/budget.hpp"
 #include "pool/counters.hpp"
+#include "pool/dial_request.hpp"
 #include "pool/lease_holder.hpp"
 #include "pool/request_batch.hpp"
 #include "pool/schema_epoch.hpp"
@@ -34,26 +35,6 @@
 #include <vector>
 
 namespace weir::pool {
-
-/// Everything a new backend needs to be opened.
-struct DialRequest {
-    Endpoint endpoint;
-    std::string user;
-    std::string database;
-    Credentials credentials;
-    std::vector<std::pair<std::string, std::string>> settings;  ///< that the session begins with
-    std::string replication;  ///< the startup parameter; "" = an ordinary connection
-    SettingsPtr startup;      ///< what a client wants its session to begin with; among `settings`
-    std::string connect_query;
-    net::TcpOptions tcp;
-    TimePoint due;  ///< connected, logged in and prepared by then, or not at all
-    ServerTls tls;
-
-    // How far it has come; the backend's own.
-    enum class Step : std::uint8_t { AskForTls, LogIn };
-    Step step = Step::LogIn;
-    bool has_redialled = false;
-};
 
 /// How a backend is treated; follows the configuration of its pool.
 struct BackendTraits {
@@ -124,7 +105,7 @@ public:
         BackendOwner& owner;
         const BackendTraits& traits;
         StatementTable& statements;
-        SchemaEpoch& schema_epoch;
+        SchemaEpochPtr schema_epoch;
     };
 
     /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later
@@ -209,6 +190,15 @@ public:
     /// To be called at rest. What is sent meanwhile is answered behind it.
     /// @param custom_settings names of settings that PostgreSQL does not list
     void audit(const std::vector<std::string>& custom_settings);
+    /// The same, but asks the database's catalog: what is suspected stays so.
+    void audit(std::unique_ptr<CatalogQuestion> catalog);
+
+    /// The session may be left with what no look at it shows: a setting with a dot in its name, the
+    /// seed. It is taken away before the backend is lent again.
+    void expect_unlisted() { has_unlisted_ = true; }
+
+    /// What goes out next may change functions, once the transaction is committed.
+    void expect_catalog_change();
 
     /// Sets settings in the holder's name behind what it sends itself, where a RESET of it leads to
     /// another value than it would directly.
@@ -225,7 +215,7 @@ public:
     /// holder's open transaction has changed the schema (when it ends there are two new ones: what
     /// was prepared within it is nobody else's, since it may be rolled back)
     [[nodiscard]] std::uint64_t schema_epoch() const {
-        return env_.schema_epoch.load(std::memory_order_relaxed) + (has_changed_schema_ ? 1 : 0);
+        return env_.schema_epoch->load(std::memory_order_relaxed) + (has_changed_schema_ ? 1 : 0);
     }
 
     /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.
@@ -430,6 +420,8 @@ private:
     [[nodiscard]] bool is_audit_row(protocol::BackendMessage type,
                                     const protocol::FrameHeader& header);
     void finish_audit();
+    void begin_audit();
+    void forget_unlisted();
     [[nodiscard]] bool reset_suspected();
     void end_unfinished();
     void clean_on();
@@ -470,10 +462,12 @@ private:
     std::uint64_t epoch_limit_ = 0;
     std::size_t discarded_ = 0;  // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
-    SessionEffects known_effects_;         // that nobody has looked at yet
-    SessionEffects unknown_effects_;       // the same
-    unsigned local_sets_ = 0;              // whose tags are still to come
-    std::unique_ptr<SessionAudit> audit_;  // under way
+    SessionEffects known_effects_;    // that nobody has looked at yet
+    SessionEffects unknown_effects_;  // the same
+    bool has_unlisted_ = false;
+    std::unique_ptr<DatabaseKnowledge::Change> catalog_change_;  // not committed yet
+    unsigned local_sets_ = 0;                                    // whose tags are still to come
+    std::unique_ptr<SessionAudit> audit_;                        // under way
     int cancels_ = 0;
     bool must_end_ = false;
     bool has_server_closed_ = false;

@@ -36,6 +36,12 @@ bool changes_results(std::string_view tag) {
            std::find(kTags.begin(), kTags.end(), tag) != kTags.end();
 }
 
+/// @return whether after a statement with this tag other functions may run than before
+bool changes_functions(std::string_view tag) {
+    return tag.starts_with("CREATE ") || tag.starts_with("ALTER ") || tag.starts_with("DROP ") ||
+           tag == "DO" || tag == "IMPORT FOREIGN SCHEMA";
+}
+
 SessionEffects effects_of_d(std::string_view tag) {
     constexpr SessionEffects kAll = SessionEffects::all().without(SessionEffect::Lasting);
     if (tag == "DO" || tag.starts_with("DISCARD")) {
@@ -91,6 +97,9 @@ void Backend::suspect(SessionEffects known, SessionEffects unknown) {
 /// one: this is for what was hidden from us, and costs a comparison.
 void Backend::note_tag(std::string_view tag) {
     has_changed_schema_ = has_changed_schema_ || changes_results(tag);
+    if (changes_functions(tag)) {
+        expect_catalog_change();
+    }
     const SessionEffects effects = effects_of(tag);
     if (effects.empty()) {
         return;
@@ -119,6 +128,13 @@ bool Backend::is_audit_row(BackendMessage type, const protocol::FrameHeader& hea
     return true;
 }
 
+void Backend::expect_catalog_change() {
+    if (env_.traits.carries_state && catalog_change_ == nullptr) {
+        catalog_change_ =
+            std::make_unique<DatabaseKnowledge::Change>(env_.schema_epoch->knowledge());
+    }
+}
+
 void Backend::audit(const std::vector<std::string>& custom_settings) {
     WEIR_CHECK(is_at_rest() && audit_ == nullptr);
     const SessionEffects asked = suspected().without(SessionEffect::Lasting);
@@ -135,6 +151,16 @@ void Backend::audit(const std::vector<std::string>& custom_settings) {
     names.erase(std::unique(names.begin(), names.end()), names.end());
     audit_ = std::make_unique<SessionAudit>(asked, names, env_.traits.user);
     audit_->compare_with(applied_);
+    begin_audit();
+}
+
+void Backend::audit(std::unique_ptr<CatalogQuestion> catalog) {
+    WEIR_CHECK(is_at_rest() && audit_ == nullptr);
+    audit_ = std::make_unique<SessionAudit>(std::move(catalog));
+    begin_audit();
+}
+
+void Backend::begin_audit() {
     holder_has_unnamed_ = false;  // a simple Query throws it away
     env_.loop.set_deadline(deadline_, env_.loop.now() + kAuditWithin);
     ask(audit_->sql());

@@ -4,6 +4,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "pool/backend.hpp"
+#include "pool/random_seed.hpp"
 #include "protocol/backend_views.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/message_writer.hpp"
@@ -62,6 +63,9 @@ bool Backend::prepare(const SettingsPtr& wanted) {
     prepare_error_.reset();
     settings_owed_ =
         write_settings_change(output, applied_.get(), *wanted, env_.traits.connect_query);
+    if (applied_ == nullptr) {
+        settings_owed_ += write_reseed(output);
+    }
     if (settings_owed_ == 0) {
         applied_ = std::exchange(wanted_, nullptr);
         return true;
@@ -341,9 +345,12 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     }
     status_ = *status;
     has_parsed_ = has_parsed_ && !expected_.empty();
+    if (status_ == TransactionStatus::Idle) {
+        catalog_change_.reset();
+    }
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
         has_changed_schema_ = false;
-        env_.schema_epoch.fetch_add(2, std::memory_order_relaxed);
+        env_.schema_epoch->fetch_add(2, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow) {
         if (settings_owed_ > 0) {
@@ -379,7 +386,7 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
         audit_->on_error();
     }
     if (view->routine == kStalePlanRoutine && epoch_limit_ > schema_epoch()) {
-        env_.schema_epoch.fetch_add(1, std::memory_order_relaxed);
+        env_.schema_epoch->fetch_add(1, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {
         prepare_error_ = {protocol::Severity::Fatal,

@@ -19,8 +19,12 @@ constexpr std::size_t kWelcomesMax = 256;
 
 }  // namespace
 
+std::string PoolPlan::target() const {
+    return endpoint.text() + '\0' + dbname;
+}
+
 std::uint64_t PoolPlan::generation() const {
-    std::string text = endpoint.text() + '\0' + dbname + '\0' + connect_query;
+    std::string text = target() + '\0' + connect_query;
     text += settings.mode == conf::PoolMode::Session ? " session" : " shared";
     for (const auto& [name, value] : startup_settings) {
         text.append(1, '\0').append(name).append(1, '\0').append(value);
@@ -63,7 +67,7 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
                                        (key_.use == PoolKey::Use::Lookups ? "\0lookups"s : ""s))},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
-      schema_epoch_{env_.schema_epochs.find_or_add(key_.database)},
+      schema_epoch_{env_.schema_epochs.find_or_add(plan_.target())},
       credentials_{plan_.credentials},
       last_startup_{env_.settings.none()},
       last_client_at_{env_.loop.now()} {}
@@ -77,7 +81,7 @@ Backend::Environment Pool::backend_environment() {
             *this,
             traits_,
             env_.statements,
-            *schema_epoch_};
+            schema_epoch_};
 }
 
 Pool::~Pool() {

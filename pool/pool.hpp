@@ -58,6 +58,9 @@ struct PoolPlan {
     ServerTls tls;
     std::uint64_t reconnects = 0;  ///< how often an operator has ordered RECONNECT
 
+    /// @return says which database of which server it leads to
+    [[nodiscard]] std::string target() const;
+
     /// @return a number that two plans share when they lead to the same server, database and
     /// starting settings: backends
     ///         of another generation are not lent any more
@@ -171,6 +174,9 @@ public:
     [[nodiscard]] const PoolKey& key() const { return key_; }
 
     [[nodiscard]] const PoolPlan& plan() const { return plan_; }
+
+    /// @return of the database that new backends are connected to
+    [[nodiscard]] const SchemaEpochPtr& schema_epoch() const { return schema_epoch_; }
 
     [[nodiscard]] PoolCounters& counters() { return counters_; }
 

@@ -25,6 +25,9 @@ void Pool::apply(PoolPlan plan) {
         last_failure_.reset();
         failing_since_ = kNever;
     }
+    if (plan.target() != plan_.target()) {
+        schema_epoch_ = env_.schema_epochs.find_or_add(plan.target());
+    }
     plan_ = std::move(plan);
     traits_ = traits_of(plan_, key_);
     learn(plan_.credentials);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "pool/database_knowledge.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -14,7 +16,16 @@ namespace weir::pool {
 /// How often the shape of a database has been seen to change. Whoever prepares at a higher number
 /// gets a statement of its own, apart from one prepared before, which PostgreSQL may refuse
 /// ("cached plan must not change result type").
-using SchemaEpoch = std::atomic<std::uint64_t>;
+class SchemaEpoch : public std::atomic<std::uint64_t> {
+public:
+    using std::atomic<std::uint64_t>::atomic;
+
+    /// What else is known of the database.
+    [[nodiscard]] DatabaseKnowledge& knowledge() { return knowledge_; }
+
+private:
+    DatabaseKnowledge knowledge_;
+};
 
 using SchemaEpochPtr = std::shared_ptr<SchemaEpoch>;
 

@@ -112,7 +112,29 @@ SessionAudit::SessionAudit(SessionEffects asked,
     }
 }
 
+SessionAudit::SessionAudit(std::unique_ptr<CatalogQuestion> catalog)
+    : sql_{catalog->sql()}, catalog_{std::move(catalog)} {}
+
+void SessionAudit::on_error() {
+    if (catalog_ != nullptr) {
+        catalog_->on_error();
+    } else {
+        result_.has_failed = true;
+    }
+}
+
+void SessionAudit::end() {
+    is_done_ = true;
+    if (catalog_ != nullptr) {
+        catalog_->on_end();
+    }
+}
+
 void SessionAudit::on_row(ByteView body) {
+    if (catalog_ != nullptr) {
+        catalog_->on_row(body);
+        return;
+    }
     const auto row = read_row(body);
     if (!row) {
         result_.has_failed = true;

@@ -2,8 +2,10 @@
 
 #include "base/bytes.hpp"
 #include "base/session_effects.hpp"
+#include "pool/catalog_question.hpp"
 #include "pool/session_settings.hpp"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +36,8 @@ public:
     SessionAudit(SessionEffects asked,
                  const std::vector<std::string>& custom_settings,
                  std::string login_user);
+    /// Asks the database's catalog instead, and nothing of the session.
+    explicit SessionAudit(std::unique_ptr<CatalogQuestion> catalog);
 
     /// What the session had so far. A custom setting of these that is empty now was emptied;
     /// another one is only the name that somebody else's has left behind.
@@ -44,10 +48,10 @@ public:
     /// @param body of a DataRow
     void on_row(ByteView body);
 
-    void on_error() { result_.has_failed = true; }
+    void on_error();
 
     /// ReadyForQuery has come.
-    void end() { is_done_ = true; }
+    void end();
 
     [[nodiscard]] bool is_done() const { return is_done_; }
 
@@ -58,7 +62,8 @@ private:
     std::string sql_;
     std::string login_user_;
     AuditResult result_;
-    SettingsPtr had_;                 // nullptr: unknown
+    SettingsPtr had_;  // nullptr: unknown
+    std::unique_ptr<CatalogQuestion> catalog_;
     std::vector<std::string> known_;  // custom settings that are listed after all
     bool is_done_ = false;
 };

@@ -94,6 +94,7 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
         }
     } else {
         suspect_unseen(kUnseen, 0, {});
+        backend_->expect_unlisted();
     }
     end_batch(FrontendMessage::Query);
     backend_->will_send(FrontendMessage::Query);
@@ -118,14 +119,6 @@ pool::SettingsPtr ClientSession::settings_after_reset(std::string_view name) {
         return nullptr;
     }
     return worker_.settings().intern({*found});
-}
-
-void ClientSession::learn_names(const sql::SessionFacts& facts) {
-    for (const std::string& name : facts.custom_settings) {
-        if (!worker_.knowledge().learn_custom_setting(name)) {
-            session_state().has_unnamed_setting = true;
-        }
-    }
 }
 
 /// A statement is about to be prepared or run: what is known of it, from its text.
@@ -165,6 +158,7 @@ void ClientSession::observe_unnamed(const protocol::FrameHeader& header, ByteVie
                            : std::nullopt;
     if (!parse || !*parse) {
         suspect_unseen(kUnseen, 0, {});
+        backend_->expect_unlisted();
         return;
     }
     const std::string_view text = (*parse)->sql;
@@ -200,6 +194,7 @@ void ClientSession::observe_function_call() {
     if (carries_state()) {
         may_have_sequences_ = true;
         suspect_unseen(kUnseen, 0, "(function call)");
+        backend_->expect_unlisted();
     }
 }
 
@@ -238,14 +233,10 @@ void ClientSession::observe(const RequestEffects& effects, std::string_view text
             }
         }
     }
-    if (effects.is_opaque || !is_text_plain()) {
-        suspect_unseen(kUnseen, 0, text);
-        return;
+    if (effects.changes_catalog && !effects.known.has(SessionEffect::Temporary)) {
+        backend_->expect_catalog_change();
     }
-    const SessionEffects unseen = worker_.knowledge().effects.suspicion(effects.digest);
-    if (!unseen.empty()) {
-        suspect_unseen(unseen, effects.digest, text);
-    }
+    judge(effects, text);
 }
 
 /// @param digest of a request that is to be remembered for it; 0: none
@@ -263,7 +254,15 @@ void ClientSession::suspect_unseen(SessionEffects effects,
 /// At rest: what the transaction has left behind is looked at before anybody else gets the backend.
 /// @return whether that is under way; on_audited() goes on
 bool ClientSession::audit() {
-    if (backend_->suspected().empty() || !carries_state()) {
+    if (!carries_state()) {
+        return false;
+    }
+    if (auto question = catalog_question(); question != nullptr) {
+        backend_->audit(std::move(question));
+        return true;
+    }
+    suspect_changed();
+    if (backend_->suspected().empty()) {
         return false;
     }
     suspect_pins();
@@ -271,7 +270,7 @@ bool ClientSession::audit() {
     if (has_lasting) {
         pin(SessionEffect::Lasting);
     }
-    backend_->audit(worker_.knowledge().custom_settings);
+    backend_->audit(names_to_ask());
     return true;
 }
 
@@ -280,19 +279,19 @@ void ClientSession::suspect_pins() {
     if (!is_pinned()) {
         return;
     }
-    // What EXECUTE has run has not been looked at.
-    const bool may_have_more = session_state_->pinned.has(SessionEffect::Statements);
+    // What EXECUTE has run has not been looked at, nor what a table's defaults have.
+    const bool may_have_more = session_state_->pinned.has(SessionEffect::Statements) ||
+                               session_state_->pinned.has(SessionEffect::Temporary);
     backend_->suspect(session_state_->pinned, may_have_more ? kUnseen : SessionEffects{});
 }
 
 void ClientSession::on_audited(const pool::AuditResult& result) {
-    SessionState& mine = session_state();
     if (result.has_failed) {
-        if (++mine.failed_audits >= kFailedAuditsMax) {
+        if (++session_state().failed_audits >= kFailedAuditsMax) {
             pin(result.asked);
         }
-    } else {
-        mine.failed_audits = 0;
+    } else if (!result.asked.empty()) {
+        session_state().failed_audits = 0;
         take_over(result);
     }
     const bool is_at_rest =
@@ -320,10 +319,11 @@ void ClientSession::take_over(const pool::AuditResult& result) {
     }
     if (!found.empty()) {
         for (const std::uint64_t digest : mine.unproven) {
-            worker_.knowledge().effects.learn(digest, found);
+            request_judge().learn(digest, found);
         }
     }
     mine.unproven.clear();
+    mine.custom_settings.clear();
     SessionEffects reasons = result.present;
     if (result.has_privileged_setting || mine.has_unnamed_setting) {
         reasons |= SessionEffect::Settings;

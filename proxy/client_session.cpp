@@ -166,6 +166,9 @@ void ClientSession::leave_backend(pool::Backend::Departure departure) {
         flush_to_backend(*outgoing_);
     }
     if (backend_ != nullptr) {
+        if (carries_state()) {
+            suspect_changed();
+        }
         suspect_pins();
     }
     if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {

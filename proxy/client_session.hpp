@@ -20,6 +20,7 @@
 #include "proxy/client_state.hpp"
 #include "proxy/client_statements.hpp"
 #include "proxy/console.hpp"
+#include "proxy/request_judge.hpp"
 #include "proxy/session_state.hpp"
 
 #include <chrono>
@@ -246,7 +247,17 @@ private:
     [[nodiscard]] bool awaits_whole_text(const protocol::FrameHeader& header, ByteView rest) const;
     [[nodiscard]] Begun forward_query(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] pool::SettingsPtr settings_after_reset(std::string_view name);
+
+    // What functions do in its name (client_judged.cpp).
+    [[nodiscard]] RequestJudge& request_judge() const;
     void learn_names(const sql::SessionFacts& facts);
+    [[nodiscard]] std::uint64_t context_of_names() const;
+    void judge(const RequestEffects& effects, std::string_view text);
+    void suspect(pool::Traits traits);
+    void suspect_changed();
+    [[nodiscard]] std::vector<std::string> names_to_ask() const;
+    [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> catalog_question() const;
+
     [[nodiscard]] const RequestEffects& effects_of(const pool::Statement& statement);
     void observe_statement(const pool::Statement& statement);
     void observe_unnamed(const protocol::FrameHeader& header, ByteView rest);
@@ -309,7 +320,8 @@ private:
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
     TimePoint transaction_at_{};  // when the transaction under way began
-    std::size_t body_left_ = 0;   // of the client's message that is passing through
+    std::uint64_t judged_at_ = 0;  // DatabaseKnowledge::changes() then; since the last rest
+    std::size_t body_left_ = 0;    // of the client's message that is passing through
     std::uint32_t cancel_pid_ = 0;
     ShortDuration statement_limit_{0};  // zero = none
     ShortDuration idle_limit_{0};       // zero = none

@@ -1,35 +1,35 @@
 #pragma once
 
-#include "proxy/effects_memo.hpp"
+#include "pool/schema_epoch.hpp"
+#include "proxy/request_judge.hpp"
 
-#include <algorithm>
 #include <cstddef>
-#include <string>
-#include <vector>
+#include <memory>
+#include <unordered_map>
 
 namespace weir::proxy {
 
-/// What a worker has learnt of what its clients' requests leave in their sessions.
+/// What a worker knows of what requests leave in their sessions, by database.
 /// @thread its worker's
-struct SessionKnowledge {
-    static constexpr std::size_t kCustomSettingsMax = 256;
+class SessionKnowledge {
+public:
+    static constexpr std::size_t kDatabasesMax = 1024;
 
-    EffectsMemo effects;
-    /// Names with a dot that a request has mentioned: PostgreSQL does not list such settings.
-    std::vector<std::string> custom_settings;
-
-    /// @return false: there are too many to ask for all of them
-    [[nodiscard]] bool learn_custom_setting(const std::string& name) {
-        const auto place = std::lower_bound(custom_settings.begin(), custom_settings.end(), name);
-        if (place != custom_settings.end() && *place == name) {
-            return true;
+    /// @return valid until the next call
+    [[nodiscard]] RequestJudge& of(const pool::SchemaEpochPtr& epoch) {
+        std::unique_ptr<RequestJudge>& judge = judges_[epoch.get()];
+        if (judge == nullptr) {
+            if (judges_.size() > kDatabasesMax) {
+                judges_.clear();  // what they share is kept; the rest is learnt anew
+                return of(epoch);
+            }
+            judge = std::make_unique<RequestJudge>(epoch);
         }
-        if (custom_settings.size() >= kCustomSettingsMax) {
-            return false;
-        }
-        custom_settings.insert(place, name);
-        return true;
+        return *judge;
     }
+
+private:
+    std::unordered_map<const pool::SchemaEpoch*, std::unique_ptr<RequestJudge>> judges_;
 };
 
 }  // namespace weir::proxy

@@ -25,11 +25,14 @@ struct SessionState {
     std::vector<PinCause> pins;  ///< one for each of `pinned`
 
     // Of what is not audited yet:
-    std::vector<PinCause> causes;         ///< requests whose words say what they do
-    std::string unseen_cause;             ///< the last one suspected of what is unseen
-    std::vector<std::uint64_t> unproven;  ///< digests of those
-    pool::SettingsMap reset;              ///< to be set again behind the next Sync
-    bool has_unnamed_setting = false;     ///< one was set whose name is not known
+    std::vector<PinCause> causes;              ///< requests whose words say what they do
+    std::string unseen_cause;                  ///< the last one suspected of what is unseen
+    std::vector<std::uint64_t> unproven;       ///< digests of those
+    std::vector<std::string> custom_settings;  ///< that they may have set
+    std::vector<std::string> unjudged;         ///< their texts: what they do was not known
+    std::size_t unjudged_bytes = 0;
+    pool::SettingsMap reset;           ///< to be set again behind the next Sync
+    bool has_unnamed_setting = false;  ///< one was set whose name is not known
     int failed_audits = 0;
 };
 

@@ -35,6 +35,11 @@ constexpr bool is_in_word(char c) {
     return kind == Class::WordStart || kind == Class::Digit || c == '$';
 }
 
+Token escaped(Token token) {
+    token.has_escapes = true;
+    return token;
+}
+
 }  // namespace
 
 bool Token::is_word(std::string_view lower_case) const {
@@ -134,7 +139,7 @@ Token Lexer::word() {
     const bool is_one = text.size() == 1;
     if (is_one && at(at_) == '\'') {
         switch (lower(text.front())) {
-            case 'e': return quoted('\'', TokenKind::String, /*has_escapes=*/true);
+            case 'e': return escaped(quoted('\'', TokenKind::String, /*has_escapes=*/true));
             case 'b':
             case 'x':
             case 'n': return quoted('\'', TokenKind::String, /*has_escapes=*/false);
@@ -145,8 +150,8 @@ Token Lexer::word() {
         if (at(at_ + 1) == '\'' || at(at_ + 1) == '"') {
             ++at_;
             const bool is_name = sql_[at_] == '"';
-            return is_name ? quoted('"', TokenKind::Quoted, /*has_escapes=*/false)
-                           : quoted('\'', TokenKind::String, /*has_escapes=*/false);
+            return escaped(is_name ? quoted('"', TokenKind::Quoted, /*has_escapes=*/false)
+                                   : quoted('\'', TokenKind::String, /*has_escapes=*/false));
         }
     }
     return {TokenKind::Word, text};

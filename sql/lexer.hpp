@@ -20,6 +20,8 @@ enum class TokenKind : std::uint8_t {
 struct Token {
     TokenKind kind = TokenKind::End;
     std::string_view text;  ///< in the statement's own text
+    /// Written with an E or a U& before it: its characters may not be what they look like.
+    bool has_escapes = false;
 
     [[nodiscard]] bool is_symbol(char c) const {
         return kind == TokenKind::Symbol && text.front() == c;

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "sql/digest.hpp"
+#include "sql/function_source.hpp"
 #include "sql/lexer.hpp"
+#include "sql/telling_functions.hpp"
 
 namespace weir::sql {
 
@@ -20,6 +22,11 @@ bool is_one_of(const Token& token, const std::array<std::string_view, n>& words)
     return std::any_of(
         words.begin(), words.end(), [&](std::string_view word) { return token.is_word(word); });
 }
+
+/// DO statements of one request whose blocks are read.
+constexpr std::size_t kBlocksMax = 16;
+/// Of blocks within blocks: what is hidden more deeply may do anything.
+constexpr int kBlockDepthMax = 2;
 
 bool is_custom_name(std::string_view name) {
     const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
@@ -48,11 +55,24 @@ public:
         }
         facts_.effects.is_reset = !facts_.reset_name.empty();
         facts_.effects.digest = digest_.digest();
+        for (const std::string& body : blocks_) {
+            read_block(body);  // now: reading it takes the digest's memory
+        }
         return std::move(facts_);
     }
 
 private:
-    enum class Kind : std::uint8_t { None, Other, Set, Reset, Prepare, Declare, Discard, Bodied };
+    enum class Kind : std::uint8_t {
+        None,
+        Other,
+        Set,
+        Reset,
+        Prepare,
+        Declare,
+        Discard,
+        Do,
+        Bodied
+    };
 
     /// A call of set_config() that is being read.
     struct SetConfig {
@@ -72,6 +92,10 @@ private:
             begin_statement(token);
             return;
         }
+        if (token.has_escapes && token.kind == TokenKind::Quoted) {
+            facts_.effects.is_opaque = true;  // any name may be meant
+            facts_.effects.is_inert = false;
+        }
         switch (kind_) {
             case Kind::Set: take_set(token); break;
             case Kind::Reset: take_reset(token); break;
@@ -86,8 +110,18 @@ private:
                 }
                 break;
             case Kind::Bodied:
+                if (position_ == 2 && token.is_word("extension")) {
+                    facts_.effects.is_opaque = true;  // a script
+                }
                 if (token.kind == TokenKind::String) {
                     read_body(token.text);
+                }
+                break;
+            case Kind::Do:
+                if (blocks_.size() >= kBlocksMax) {
+                    facts_.effects.known |= SessionEffect::Lasting;
+                } else if (token.kind == TokenKind::String) {
+                    blocks_.push_back(text_of(token));
                 }
                 break;
             case Kind::Discard: facts_.reset_name = token.is_word("all") ? "all" : ""; break;
@@ -133,12 +167,13 @@ private:
             kind_ = Kind::Discard;
             facts_.effects.known |= SessionEffects::all().without(SessionEffect::Lasting);
         } else if (token.is_word("do")) {
-            kind_ = Kind::Bodied;
+            kind_ = Kind::Do;
             facts_.effects.is_opaque = true;
         } else if (token.is_word("execute")) {
             facts_.effects.is_opaque = true;
-        } else if (token.is_word("create")) {
+        } else if (token.is_word("create") || token.is_word("alter") || token.is_word("drop")) {
             kind_ = Kind::Bodied;
+            facts_.effects.changes_catalog = true;
         } else {
             take_anywhere(token);
         }
@@ -154,7 +189,35 @@ private:
         is_local_ = false;
         is_to_default_ = false;
         has_value_ = false;
+        if (set_config_) {
+            note_any_setting();  // it has not ended: this is no text we understand
+        }
+    }
+
+    void note_any_setting() {
+        facts_.effects.known |= SessionEffect::Settings;
+        facts_.effects.has_unnamed_setting = true;
         set_config_.reset();
+    }
+
+    void read_block(const std::string& body) {
+        thread_local int depth = 0;
+        if (depth >= kBlockDepthMax) {
+            facts_.effects.known |= SessionEffect::Lasting;
+            return;
+        }
+        ++depth;
+        const FunctionSource block = read_function_source(body);
+        --depth;
+        // What it does to the rest is looked at in any case.
+        facts_.effects.known |= block.known & SessionEffect::Lasting;
+        if (block.has_unnamed_setting) {
+            facts_.effects.known |= SessionEffect::Settings;
+            facts_.effects.has_unnamed_setting = true;
+        }
+        for (const std::string& name : block.custom_settings) {
+            note_custom(name);
+        }
     }
 
     void take_set(const Token& token) {
@@ -185,11 +248,25 @@ private:
             facts_.effects.is_inert = false;
             facts_.effects.known |= SessionEffect::Settings;
         }
-        if (is_custom_name(name_)) {
-            note_custom(name_);
-        }
+        take_set_name(name_, is_local_);
         if (is_to_default_ && !is_local_) {
             facts_.reset_name = name_;
+        }
+    }
+
+    /// @param name "" where it is not in the text
+    void take_set_name(const std::string& name, bool is_local) {
+        if (name == "seed") {  // it stays set when the transaction has ended, and is never listed
+            facts_.effects.is_inert = false;
+            facts_.effects.known |= SessionEffect::Lasting;
+        }
+        if (is_custom_name(name)) {
+            note_custom(name);
+        } else if (!is_local && (name.empty() || name.find('.') != std::string::npos)) {
+            facts_.effects.has_unnamed_setting = true;
+        } else if (name.empty()) {
+            facts_.effects.may_leave_unlisted = true;  // it may be the seed
+            facts_.effects.is_inert = false;
         }
     }
 
@@ -202,6 +279,8 @@ private:
     void add_to_name(const Token& token) {
         if (token.is_symbol('.')) {
             name_ += '.';
+        } else if (token.has_escapes) {
+            name_ += "\\.";  // no name of a setting: it is not known which one is meant
         } else if (token.kind == TokenKind::Word || token.kind == TokenKind::Quoted) {
             const std::string word = lowered(token);
             if (name_ == "session" && word == "authorization") {
@@ -226,7 +305,7 @@ private:
     /// What means the same wherever it stands in a statement.
     void take_anywhere(const Token& token) {
         if (std::exchange(is_setting_read_, false) && token.kind == TokenKind::String &&
-            is_custom_name(lowered(token))) {
+            !token.has_escapes && is_custom_name(lowered(token))) {
             note_custom(lowered(token));
         }
         if (token.is_symbol('(')) {
@@ -274,12 +353,17 @@ private:
                 facts_.effects.known |= SessionEffect::Locks;
             }
         } else if (name == "set_config") {
+            if (set_config_) {
+                note_any_setting();  // one within another
+            }
             set_config_ = SetConfig{};
             set_config_->depth = depth_;
         } else if (name == "current_setting") {
             is_setting_read_ = true;
-        } else if (name == "setseed" || name == "dblink_connect" || name == "dblink_connect_u") {
+        } else if (is_lasting_call(name)) {
             facts_.effects.known |= SessionEffect::Lasting;
+        } else if (runs_text(name)) {
+            facts_.effects.is_opaque = true;
         } else if (name == "lastval" || name == "currval") {
             facts_.effects.reads_sequences = true;
             return;
@@ -301,7 +385,7 @@ private:
         if (set_config_->arguments == 0) {
             if (set_config_->first.kind == TokenKind::End) {
                 set_config_->first = token;
-            } else if (token.kind == TokenKind::Symbol && !token.is_symbol(':')) {
+            } else if (token.kind != TokenKind::Word && !token.is_symbol(':')) {
                 set_config_->is_expression = true;  // and no cast
             }
         }
@@ -313,15 +397,11 @@ private:
             return;
         }
         const bool is_local = set_config_->arguments == 2 && set_config_->last.is_word("true");
-        const bool is_named =
-            set_config_->first.kind == TokenKind::String && !set_config_->is_expression;
-        const std::string name = is_named ? lowered(set_config_->first) : std::string{};
-        if (is_custom_name(name)) {
-            note_custom(name);
-        }
+        const bool is_named = set_config_->first.kind == TokenKind::String &&
+                              !set_config_->first.has_escapes && !set_config_->is_expression;
+        take_set_name(is_named ? lowered(set_config_->first) : std::string{}, is_local);
         if (!is_local) {
             facts_.effects.known |= SessionEffect::Settings;
-            facts_.effects.has_unnamed_setting = facts_.effects.has_unnamed_setting || name.empty();
         }
         set_config_.reset();
     }
@@ -369,6 +449,7 @@ private:
     bool is_to_default_ = false;
     bool is_setting_read_ = false;
     std::optional<SetConfig> set_config_;
+    std::vector<std::string> blocks_;  // of DO
 };
 
 }  // namespace

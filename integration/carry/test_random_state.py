@@ -133,6 +133,9 @@ def harmless(rng: random.Random) -> str:
             "RESET ALL",
             "SELECT pg_advisory_xact_lock(1)",
             "SELECT random_set('4MB')",
+            "SELECT random_name('2MB')",
+            "SELECT x + 0 FROM random_view",
+            f"INSERT INTO random_table VALUES ({rng.randrange(4)})",
             "DO $$ BEGIN PERFORM set_config('my.var', 'done', false); END $$",
             "SET a b c",
             "",
@@ -192,7 +195,17 @@ def test_random_programs_leave_every_session_as_a_direct_one(
             "CREATE OR REPLACE FUNCTION public.random_lock(k int) RETURNS boolean LANGUAGE plpgsql AS"
             " $$ BEGIN RETURN pg_try_advisory_lock(k); END $$;"
             "CREATE OR REPLACE FUNCTION public.random_set(v text) RETURNS text LANGUAGE plpgsql AS"
-            " $$ BEGIN RETURN set_config('work_mem', v, false); END $$",
+            " $$ BEGIN RETURN set_config('work_mem', v, false); END $$;"
+            "CREATE OR REPLACE FUNCTION public.random_name(v text) RETURNS text LANGUAGE plpgsql AS"
+            " $$ BEGIN RETURN public.random_set(v); END $$;"
+            "CREATE OR REPLACE FUNCTION public.random_fired() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN IF NEW.x = 1 THEN PERFORM set_config('my.var', 'fired', false); END IF; RETURN NULL; END $$;"
+            "DROP TABLE IF EXISTS public.random_table; CREATE TABLE public.random_table (x int);"
+            "GRANT ALL ON public.random_table TO some_role;"
+            "CREATE TRIGGER fires BEFORE INSERT ON public.random_table FOR EACH ROW"
+            " EXECUTE FUNCTION public.random_fired();"
+            "CREATE OR REPLACE VIEW public.random_view AS SELECT 1 AS x WHERE public.random_set('3MB') <> '';"
+            "GRANT SELECT ON public.random_view TO some_role",
             dbname=dbname,
         )
     rng = random.Random(seed)

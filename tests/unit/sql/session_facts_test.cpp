@@ -127,3 +127,43 @@ TEST_CASE("cut anywhere, a statement does no harm") {
         CHECK_NOTHROW(static_cast<void>(session_facts(std::string_view{whole}.substr(0, cut))));
     }
 }
+
+TEST_CASE("what no look at the session shows") {
+    for (const char* sql : {"SET seed TO .5",
+                            "SET LOCAL seed = 0.5",
+                            "SELECT set_config('seed', '.5', true)",
+                            "SELECT pg_replication_origin_session_setup('x')",
+                            "DO $$ BEGIN PERFORM setseed(0.5); END $$",
+                            "DO 'BEGIN PERFORM set_config(''seed'', ''0.5'', false); END'",
+                            "DO $$ BEGIN EXECUTE 'SELECT setseed(.5)'; END $$"}) {
+        CAPTURE(sql);
+        CHECK(known(sql).has(SessionEffect::Lasting));
+        CHECK_FALSE(session_facts(sql).effects.is_inert);
+    }
+    CHECK(session_facts("SELECT set_config($1, $2, true)").effects.may_leave_unlisted);
+}
+
+TEST_CASE("settings whose names are not in plain letters") {
+    for (const char* sql : {"SET \"my\".\"v\xc3\xa4r\" = 'v'",
+                            "SET my.U&\"v\\0061r\" = 'v'",
+                            "SELECT set_config(E'my\\x2eesc', 'v', false)",
+                            "SELECT set_config('my.'\n'var', 'v', false)",
+                            "SELECT set_config(U&'my\\002eesc', 'v', false)",
+                            "SELECT set_config('work_mem', set_config('my.v', 'x', true), false)",
+                            "SELECT set_config(setting_name => 'my.v', new_value => 'x', "
+                            "is_local => false)"}) {
+        CAPTURE(sql);
+        CHECK(session_facts(sql).effects.has_unnamed_setting);
+        CHECK(known(sql).has(SessionEffect::Settings));
+    }
+    CHECK_FALSE(session_facts("SET \"my\".\"var\" = 'v'").effects.has_unnamed_setting);
+    CHECK(session_facts("SELECT U&\"s\\0065t_config\"('a.b', 'c', false)").effects.is_opaque);
+}
+
+TEST_CASE("SQL that is given as text may do anything") {
+    CHECK(session_facts("SELECT query_to_xml('SELECT f()', true, true, '')").effects.is_opaque);
+    CHECK(session_facts("CREATE EXTENSION x").effects.is_opaque);
+    CHECK(session_facts("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+              .effects.changes_catalog);
+    CHECK_FALSE(session_facts("SELECT 1").effects.changes_catalog);
+}

@@ -1,0 +1,82 @@
+#include "pool/database_knowledge.hpp"
+
+#include <utility>
+
+namespace weir::pool {
+
+namespace {
+
+std::int64_t nanoseconds(TimePoint time) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+std::int64_t nanoseconds(std::chrono::seconds seconds) {
+    return std::chrono::nanoseconds{seconds}.count();
+}
+
+}  // namespace
+
+bool DatabaseKnowledge::is_current(TimePoint now) const {
+    // In this order: a change is counted before it is over.
+    return changing_.load() == 0 && known_changes_.load() == changes_.load() &&
+           nanoseconds(now) < read_at_.load() + nanoseconds(kHoldsFor);
+}
+
+FunctionKnowledgePtr DatabaseKnowledge::knowledge() const {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    return knowledge_;
+}
+
+bool DatabaseKnowledge::claim(TimePoint now) {
+    const std::int64_t at = nanoseconds(now);
+    const bool is_due = known_changes_.load() != changes_.load() ||
+                        at >= read_at_.load() + nanoseconds(kRenewAfter);
+    if (!is_due || changing_.load() != 0 || at < retry_at_.load()) {
+        return false;
+    }
+    return !is_claimed_.exchange(true);
+}
+
+void DatabaseKnowledge::renew(FunctionKnowledgePtr fresh,
+                              std::uint64_t changes,
+                              TimePoint begun_at) {
+    if (fresh != nullptr) {
+        const std::lock_guard<std::mutex> lock{mutex_};
+        knowledge_ = std::move(fresh);
+        version_.fetch_add(1);
+    }
+    read_at_.store(nanoseconds(begun_at));
+    known_changes_.store(changes);
+    is_claimed_.store(false);
+}
+
+void DatabaseKnowledge::fail(TimePoint now) {
+    retry_at_.store(nanoseconds(now + kRetryAfter));
+    is_claimed_.store(false);
+}
+
+void DatabaseKnowledge::learn_custom_setting(const std::string& name) {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    if (const auto found = places_.find(name); found != places_.end()) {
+        mentioned_.splice(mentioned_.begin(), mentioned_, found->second);
+        return;
+    }
+    if (mentioned_.size() >= kCustomSettingsMax) {
+        places_.erase(mentioned_.back());
+        mentioned_.pop_back();
+    }
+    mentioned_.push_front(name);
+    places_.emplace(mentioned_.front(), mentioned_.begin());
+}
+
+std::vector<std::string> DatabaseKnowledge::custom_settings() const {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    std::vector<std::string> names{mentioned_.begin(), mentioned_.end()};
+    if (knowledge_ != nullptr) {
+        names.insert(
+            names.end(), knowledge_->custom_settings.begin(), knowledge_->custom_settings.end());
+    }
+    return names;
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,270 @@
+#include "proxy/catalog_reading.hpp"
+
+#include "base/log.hpp"
+#include "protocol/backend_views.hpp"
+#include "proxy/catalog_query.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "sql/function_source.hpp"
+
+namespace weir::proxy {
+
+using pool::Traits;
+
+namespace {
+
+constexpr std::size_t kColumns = 5;
+/// A database with more functions, or longer ones, is taken for one that may do anything.
+constexpr std::size_t kFunctionsMax = 50'000;
+constexpr std::size_t kSourceBytesMax = std::size_t{1} << 20U;
+constexpr std::size_t kCustomSettingsMax = 256;
+constexpr std::size_t kPrintBytesMax = 64;
+
+constexpr Traits anything() {
+    Traits traits{Traits::LeavesState};
+    traits |= Traits::LeavesUnlisted;
+    traits |= Traits::Writes;
+    return traits;
+}
+
+bool is_octal(char c) {
+    return c >= '0' && c <= '7';
+}
+
+/// Undoes what encode(…, 'escape') has done.
+std::string unescaped(std::string_view text) {
+    std::string bytes;
+    bytes.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\' || i + 1 == text.size()) {
+            bytes += text[i];
+        } else if (text[i + 1] == '\\') {
+            bytes += text[++i];
+        } else if (i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
+                   is_octal(text[i + 3])) {
+            const int value =
+                (text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0');
+            bytes += static_cast<char>(value);
+            i += 3;
+        }
+    }
+    return bytes;
+}
+
+bool is_ascii(std::string_view text) {
+    return std::all_of(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+/// What one is, whose source is the name it has in C.
+Traits traits_of_symbol(std::string_view symbol) {
+    if (symbol.starts_with("dblink_connect") ||
+        symbol.starts_with("pg_replication_origin_session_setup")) {
+        Traits traits{Traits::LeavesState};
+        traits |= Traits::Lasts;
+        return traits;
+    }
+    if (symbol.starts_with("dblink_") || symbol.starts_with("pg_replication_origin_")) {
+        return {};
+    }
+    return anything();
+}
+
+Traits traits_of_source(const sql::FunctionSource& source) {
+    Traits traits;
+    if (!source.known.empty()) {
+        traits |= Traits::LeavesState;
+    }
+    if (source.known.has(SessionEffect::Lasting)) {
+        traits |= Traits::Lasts;
+    }
+    if (source.has_unnamed_setting) {
+        traits |= Traits::LeavesState;
+        traits |= Traits::SetsUnnamed;
+    }
+    if (source.is_dynamic) {
+        traits |= anything();
+    }
+    if (source.writes) {
+        traits |= Traits::Writes;
+    }
+    return traits;
+}
+
+}  // namespace
+
+CatalogReading::CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now)
+    : epoch_{std::move(epoch)}, begun_at_{now}, changes_{epoch_->knowledge().changes()} {
+    if (const pool::FunctionKnowledgePtr known = epoch_->knowledge().knowledge();
+        known != nullptr) {
+        old_print_ = known->print;
+    }
+    sql_ = catalog_query(old_print_);
+}
+
+CatalogReading::~CatalogReading() {
+    if (!is_over_) {
+        epoch_->knowledge().fail(begun_at_);
+    }
+}
+
+void CatalogReading::on_row(ByteView body) {
+    std::array<std::optional<std::string_view>, kColumns> row;
+    if (!protocol::read_data_row(body, row)) {
+        return;  // of the statement before
+    }
+    const std::string_view kind = row[0].value_or("");
+    const std::string_view name = row[1].value_or("");
+    if (kind == "print") {
+        const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        });
+        has_failed_ = has_failed_ || !is_plain || name.empty() || name.size() > kPrintBytesMax;
+        print_ = name;
+    } else if (kind == "hidden") {
+        hidden_ |= anything().on_session();
+    } else if (kind == "function") {
+        if (!name.empty()) {
+            add_function(name, row[2].value_or(""), row[3].value_or(""));
+        }
+        if (source_.size() + row[4].value_or("").size() > kSourceBytesMax) {
+            is_too_long_ = true;
+        } else {
+            source_ += row[4].value_or("");
+        }
+    }
+}
+
+void CatalogReading::add_function(std::string_view name,
+                                  std::string_view language,
+                                  std::string_view flags) {
+    end_function();
+    if (functions_.size() >= kFunctionsMax) {
+        hidden_ |= anything().on_session();
+        return;
+    }
+    const std::string bytes = unescaped(name);
+    Function function;
+    function.name = sql::hash_of_name(bytes);
+    function.is_plain = is_ascii(bytes);
+    function.is_hidden = flags.find('h') != std::string_view::npos;
+    function.is_trigger = flags.find('t') != std::string_view::npos;
+    functions_.push_back(std::move(function));
+    language_ = language;
+    flags_ = flags;
+    has_function_ = true;
+}
+
+/// Its source is complete.
+void CatalogReading::end_function() {
+    const std::string text = unescaped(std::exchange(source_, {}));
+    const bool is_too_long = std::exchange(is_too_long_, false);
+    if (!std::exchange(has_function_, false)) {
+        return;
+    }
+    Function& mine = functions_.back();
+    const bool is_symbol = language_ == "c" || language_ == "internal";
+    if (is_symbol) {
+        const std::size_t end = text.find(" ; ");
+        mine.traits = traits_of_symbol(text.substr(0, end));
+    }
+    if (is_too_long || (!is_symbol && language_ != "sql" && language_ != "plpgsql")) {
+        mine.traits |= anything();
+    } else {
+        sql::FunctionSource source = sql::read_function_source(text);
+        mine.traits |= traits_of_source(source);
+        mine.mentioned = std::move(source.names);
+        for (std::string& name : source.custom_settings) {
+            if (custom_settings_.size() < kCustomSettingsMax) {
+                custom_settings_.push_back(std::move(name));
+            } else if (std::find(custom_settings_.begin(), custom_settings_.end(), name) ==
+                       custom_settings_.end()) {
+                hidden_ |= Traits::LeavesUnlisted;
+            }
+        }
+        std::sort(custom_settings_.begin(), custom_settings_.end());
+        custom_settings_.erase(std::unique(custom_settings_.begin(), custom_settings_.end()),
+                               custom_settings_.end());
+    }
+    if (flags_.find('s') != std::string::npos) {
+        mine.traits |= Traits::LeavesState;
+        mine.traits |= Traits::Lasts;
+    }
+}
+
+/// What a function calls does what it does.
+void CatalogReading::spread() {
+    std::unordered_map<std::uint64_t, Traits> by_name;
+    for (const Function& function : functions_) {
+        if (!function.traits.empty()) {
+            by_name[function.name] |= function.traits;
+        }
+    }
+    for (bool has_grown = true; has_grown;) {
+        has_grown = false;
+        for (Function& function : functions_) {
+            Traits traits = function.traits;
+            for (const std::uint64_t name : function.mentioned) {
+                if (const auto found = by_name.find(name); found != by_name.end()) {
+                    traits |= found->second;
+                }
+            }
+            if (traits != function.traits) {
+                function.traits = traits;
+                by_name[function.name] |= traits;
+                has_grown = true;
+            }
+        }
+    }
+}
+
+pool::FunctionKnowledgePtr CatalogReading::conclude() {
+    auto fresh = std::make_shared<pool::FunctionKnowledge>();
+    fresh->print = print_;
+    spread();
+    for (const Function& function : functions_) {
+        if (function.is_trigger) {
+            fresh->on_write |= function.traits.on_session();
+        }
+    }
+    if (!fresh->on_write.empty()) {
+        for (Function& function : functions_) {
+            if (function.traits.has(Traits::Writes)) {
+                function.traits |= fresh->on_write;
+            }
+        }
+        spread();
+    }
+    fresh->hidden = hidden_;
+    for (const Function& function : functions_) {
+        const Traits traits = function.traits.on_session();
+        if (traits.empty()) {
+            continue;
+        }
+        fresh->functions[function.name] |= traits;
+        if (function.is_hidden || !function.is_plain) {
+            fresh->hidden |= traits;
+        }
+    }
+    fresh->custom_settings = std::move(custom_settings_);
+    return fresh;
+}
+
+void CatalogReading::on_end() {
+    end_function();
+    is_over_ = true;
+    if (has_failed_ || print_.empty()) {
+        log::info("catalog_not_read", {});
+        epoch_->knowledge().fail(begun_at_);
+        return;
+    }
+    const bool is_same = print_ == old_print_;
+    epoch_->knowledge().renew(is_same ? nullptr : conclude(), changes_, begun_at_);
+}
+
+}  // namespace weir::proxy

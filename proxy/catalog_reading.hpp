@@ -1,0 +1,66 @@
+#pragma once
+
+#include "pool/catalog_question.hpp"
+#include "pool/schema_epoch.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::proxy {
+
+/// Reads from a database's catalog which of its functions may leave something in a session, by
+/// their sources, and what runs them without being told. Nothing but a few numbers comes back where
+/// the catalog is as it was.
+/// @thread that of the backend it is asked over
+class CatalogReading final : public pool::CatalogQuestion {
+public:
+    /// @param epoch of the database, whose knowledge was claimed
+    CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now);
+    ~CatalogReading() override;
+
+    [[nodiscard]] const std::string& sql() const override { return sql_; }
+
+    void on_row(ByteView body) override;
+
+    void on_error() override { has_failed_ = true; }
+
+    void on_end() override;
+
+private:
+    struct Function {
+        std::uint64_t name = 0;  // hash
+        bool is_plain = true;    // its name has no letters that encodings write differently
+        bool is_hidden = false;  // something else than a function or a trigger calls it
+        bool is_trigger = false;
+        pool::Traits traits;
+        std::vector<std::uint64_t> mentioned;
+    };
+
+    void add_function(std::string_view name, std::string_view language, std::string_view flags);
+    void end_function();
+    [[nodiscard]] pool::FunctionKnowledgePtr conclude();
+    void spread();
+
+    pool::SchemaEpochPtr epoch_;
+    TimePoint begun_at_;
+    std::uint64_t changes_;
+    std::string sql_;
+    std::string print_;
+    std::string old_print_;
+    std::vector<Function> functions_;
+    std::vector<std::string> custom_settings_;
+    pool::Traits hidden_;
+    // The one that is being read:
+    std::string language_;
+    std::string flags_;
+    std::string source_;
+    bool is_too_long_ = false;
+    bool has_function_ = false;
+    bool has_failed_ = false;
+    bool is_over_ = false;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/session_effects.hpp"
+#include "pool/catalog_question.hpp"
+#include "pool/schema_epoch.hpp"
+#include "proxy/effects_memo.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+
+namespace weir::proxy {
+
+/// What one database's functions may do in the name of a request: by the knowledge of the catalog,
+/// and by what was found when such a request ran.
+/// @thread its worker's
+class RequestJudge {
+public:
+    static constexpr std::size_t kVerdictsMax = 32768;
+
+    explicit RequestJudge(pool::SchemaEpochPtr epoch) : epoch_{std::move(epoch)} {}
+
+    struct Verdict {
+        pool::Traits traits;
+        SessionEffects unseen;           ///< to be looked at
+        bool is_worth_learning = false;  ///< what is found is, by learn()
+        bool is_provisional = false;     ///< the catalog is yet to be read: ask again
+        std::uint64_t changes = 0;       ///< DatabaseKnowledge::changes() it is based on
+    };
+
+    /// A request is about to run that is not inert.
+    /// @param text all of it
+    /// @param context what else decides what its names mean: who asks, and where names are sought
+    [[nodiscard]] Verdict judge(const RequestEffects& effects,
+                                std::string_view text,
+                                std::uint64_t context,
+                                TimePoint now);
+
+    /// @return what a request may do, where that is known by now
+    [[nodiscard]] pool::Traits reconsider(std::string_view text);
+
+    /// It was found that requests of this digest leave this behind.
+    /// @param digest mixed with the context
+    void learn(std::uint64_t digest, SessionEffects found) { memo_.learn(digest, found); }
+
+    /// @return what to ask of the catalog, where it is this one's turn; else nullptr
+    [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(TimePoint now);
+
+    [[nodiscard]] pool::DatabaseKnowledge& knowledge() { return epoch_->knowledge(); }
+
+private:
+    void look_again();
+    [[nodiscard]] pool::Traits traits_of(const RequestEffects& effects, std::string_view text);
+    [[nodiscard]] pool::Traits read(std::string_view text, int depth) const;
+
+    pool::SchemaEpochPtr epoch_;
+    pool::FunctionKnowledgePtr known_;
+    std::uint64_t version_ = 0;
+    std::unordered_map<std::uint64_t, pool::Traits> verdicts_;  // by digest
+    EffectsMemo memo_;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,86 @@
+#include "pool/database_knowledge.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+using weir::TimePoint;
+using weir::pool::DatabaseKnowledge;
+using weir::pool::FunctionKnowledge;
+
+namespace {
+
+constexpr TimePoint kStart{std::chrono::hours{1}};
+
+void read(DatabaseKnowledge& knowledge, TimePoint now) {
+    REQUIRE(knowledge.claim(now));
+    const auto changes = knowledge.changes();
+    knowledge.renew(std::make_shared<const FunctionKnowledge>(), changes, now);
+}
+
+}  // namespace
+
+TEST_CASE("what a database's functions do is known for a while") {
+    DatabaseKnowledge knowledge;
+    CHECK_FALSE(knowledge.is_current(kStart));
+    read(knowledge, kStart);
+    CHECK(knowledge.is_current(kStart));
+    CHECK_FALSE(knowledge.claim(kStart));
+    CHECK(knowledge.is_current(kStart + DatabaseKnowledge::kHoldsFor - std::chrono::seconds{1}));
+    CHECK_FALSE(knowledge.is_current(kStart + DatabaseKnowledge::kHoldsFor));
+    CHECK(knowledge.claim(kStart + DatabaseKnowledge::kRenewAfter));
+}
+
+TEST_CASE("one at a time reads the catalog, and a failure waits a moment") {
+    DatabaseKnowledge knowledge;
+    REQUIRE(knowledge.claim(kStart));
+    CHECK_FALSE(knowledge.claim(kStart));
+    knowledge.fail(kStart);
+    CHECK_FALSE(knowledge.claim(kStart));
+    CHECK(knowledge.claim(kStart + DatabaseKnowledge::kRetryAfter));
+}
+
+TEST_CASE("a change that is not committed may be committed at any moment") {
+    DatabaseKnowledge knowledge;
+    read(knowledge, kStart);
+    const auto before = knowledge.changes();
+    auto change = std::make_unique<DatabaseKnowledge::Change>(knowledge);
+    CHECK_FALSE(knowledge.is_current(kStart));
+    CHECK_FALSE(knowledge.is_unchanged_since(before));
+    CHECK_FALSE(knowledge.claim(kStart));
+    change.reset();
+    CHECK_FALSE(knowledge.is_current(kStart));
+    CHECK_FALSE(knowledge.is_unchanged_since(before));
+    read(knowledge, kStart);
+    CHECK(knowledge.is_current(kStart));
+}
+
+TEST_CASE("what changes while the catalog is read is read again") {
+    DatabaseKnowledge knowledge;
+    REQUIRE(knowledge.claim(kStart));
+    const auto changes = knowledge.changes();
+    { const DatabaseKnowledge::Change change{knowledge}; }
+    knowledge.renew(std::make_shared<const FunctionKnowledge>(), changes, kStart);
+    CHECK_FALSE(knowledge.is_current(kStart));
+    CHECK(knowledge.claim(kStart));
+}
+
+TEST_CASE("the names of settings that were mentioned last are kept") {
+    DatabaseKnowledge knowledge;
+    knowledge.learn_custom_setting("a.first");
+    for (std::size_t i = 1; i < DatabaseKnowledge::kCustomSettingsMax; ++i) {
+        knowledge.learn_custom_setting("a.n" + std::to_string(i));
+    }
+    knowledge.learn_custom_setting("a.first");
+    knowledge.learn_custom_setting("a.new");
+    const auto names = knowledge.custom_settings();
+    CHECK(names.size() == DatabaseKnowledge::kCustomSettingsMax);
+    const auto has = [&](const char* name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    CHECK(has("a.first"));
+    CHECK(has("a.new"));
+    CHECK_FALSE(has("a.n1"));
+}
