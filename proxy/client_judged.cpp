@@ -60,6 +60,9 @@ void ClientSession::judge(const RequestEffects& effects, std::string_view text) 
         backend_->expect_unlisted();
         return;
     }
+    if (effects.has_unnamed_setting) {
+        backend_->expect_unlisted();  // the client may leave before it is known to be pinned
+    }
     const std::uint64_t context = context_of_names();
     const RequestJudge::Verdict verdict =
         request_judge().judge(effects, text, context, worker_.loop().now());
@@ -89,6 +92,7 @@ void ClientSession::suspect(pool::Traits traits) {
     if (traits.has(pool::Traits::SetsUnnamed)) {
         session_state().has_unnamed_setting = true;
         backend_->suspect(SessionEffect::Settings, {});
+        backend_->expect_unlisted();
     }
     if (traits.has(pool::Traits::LeavesUnlisted)) {
         backend_->expect_unlisted();

@@ -233,6 +233,20 @@ def test_settings_in_other_letters_do_not_stay(pair: Pair, request_text: str) ->
     assert unnamed_value(pair.other, name) in (None, "")
 
 
+def test_settings_of_a_client_that_leaves_at_once_do_not_stay(pair: Pair) -> None:
+    for i in range(20):
+        with pair.weir.logged_in(database=DATABASE) as client:
+            client.send(
+                wire.parse("SELECT set_config($1, $2, false)")
+                + wire.bind(values=[b"sec.ret", b"s%d" % i])
+                + wire.execute()
+                + wire.sync()
+            )
+            client.receive_ready()
+            client.close()
+        assert unnamed_value(pair.other, "sec.ret") in (None, "")
+
+
 def test_many_names_of_settings_pin_nobody_else(pair: Pair) -> None:
     for i in range(400):
         pair.runs(f"SELECT current_setting('many.n{i}', true)")
