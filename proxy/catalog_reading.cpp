@@ -96,6 +96,18 @@ Traits traits_of_source(const sql::FunctionSource& source) {
     return traits;
 }
 
+using TraitsByName = std::unordered_map<std::uint64_t, Traits>;
+
+Traits traits_of_all(const std::vector<std::uint64_t>& names, const TraitsByName& by_name) {
+    Traits traits;
+    for (const std::uint64_t name : names) {
+        if (const auto found = by_name.find(name); found != by_name.end()) {
+            traits |= found->second;
+        }
+    }
+    return traits;
+}
+
 }  // namespace
 
 CatalogReading::CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now)
@@ -199,26 +211,17 @@ void CatalogReading::end_function() {
 
 /// What a function calls does what it does.
 void CatalogReading::spread() {
-    std::unordered_map<std::uint64_t, Traits> by_name;
+    TraitsByName by_name;
     for (const Function& function : functions_) {
-        if (!function.traits.empty()) {
-            by_name[function.name] |= function.traits;
-        }
+        by_name[function.name] |= function.traits;
     }
     for (bool has_grown = true; has_grown;) {
         has_grown = false;
         for (Function& function : functions_) {
-            Traits traits = function.traits;
-            for (const std::uint64_t name : function.mentioned) {
-                if (const auto found = by_name.find(name); found != by_name.end()) {
-                    traits |= found->second;
-                }
-            }
-            if (traits != function.traits) {
-                function.traits = traits;
-                by_name[function.name] |= traits;
-                has_grown = true;
-            }
+            const Traits traits = function.traits | traits_of_all(function.mentioned, by_name);
+            has_grown = has_grown || traits != function.traits;
+            function.traits = traits;
+            by_name[function.name] |= traits;
         }
     }
 }

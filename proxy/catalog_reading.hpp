@@ -19,6 +19,10 @@ class CatalogReading final : public pool::CatalogQuestion {
 public:
     /// @param epoch of the database, whose knowledge was claimed
     CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now);
+    CatalogReading(const CatalogReading&) = delete;
+    CatalogReading& operator=(const CatalogReading&) = delete;
+    CatalogReading(CatalogReading&&) = delete;
+    CatalogReading& operator=(CatalogReading&&) = delete;
     ~CatalogReading() override;
 
     [[nodiscard]] const std::string& sql() const override { return sql_; }
