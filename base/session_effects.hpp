@@ -95,6 +95,10 @@ struct RequestEffects {
     bool may_advance_sequences = false;
     /// It is a RESET (or SET … TO DEFAULT) and nothing else.
     bool is_reset = false;
+    /// It has a BEGIN in it: what follows runs in the same session.
+    bool begins_transaction = false;
+    /// It changes, for the transaction or for good, how the text of statements is read.
+    bool changes_reading = false;
     /// It sets a setting whose name is not in the text, or not in plain letters there.
     bool has_unnamed_setting = false;
     /// It may leave what no look at the session shows, and what can be taken away: the seed.

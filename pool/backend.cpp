@@ -49,6 +49,7 @@ Backend::Backend(const Environment& environment, ParkedBackend parked)
       idle_since_{parked.idle_since},
       retire_at_{parked.retire_at},
       generation_{parked.generation} {
+    traces_.has_foreign_sequences_ = parked.has_sequences;
     if (!parked.statements.empty()) {
         statements_ =
             std::make_unique<BackendStatements>(env_.statements, env_.settings, parked.statements);
@@ -74,7 +75,7 @@ void Backend::transition(BackendEvent event) {
 
 void Backend::lend_to(LeaseHolder& holder) {
     holder_has_unnamed_ = false;
-    local_sets_ = 0;
+    traces_.begin_lease();
     WEIR_CHECK(holder_ == nullptr && state_ == BackendState::Idle && expected_.empty() &&
                !expected_.is_ambiguous());
     transition(BackendEvent::Lent);
@@ -103,7 +104,7 @@ void Backend::come_back() {
     }
     const bool is_session_over =
         env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
-    if (is_session_over || !suspected().empty()) {
+    if (is_session_over || !traces_.suspected().empty()) {
         abandon(Frame::Whole, Departure::Orderly);
         return;
     }
@@ -193,7 +194,7 @@ void Backend::clean_on() {
     if (std::exchange(is_reset_pending_, false)) {
         // Where it is not known what the reset has left, prepare() resets everything anew.
         const bool is_known = env_.traits.reset_query == "DISCARD ALL";
-        known_effects_ = unknown_effects_ = {};
+        traces_.known_ = traces_.unknown_ = {};
         applied_ = is_known ? startup_ : nullptr;
         env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
         ask(env_.traits.reset_query);
@@ -202,7 +203,7 @@ void Backend::clean_on() {
         }
         return;
     }
-    if (!suspected().empty() && reset_suspected()) {
+    if (!traces_.suspected().empty() && reset_suspected()) {
         return;
     }
     deadline_.clear();
@@ -223,7 +224,7 @@ void Backend::cancel_ended(CancelOutcome outcome) {
         end(/*failure=*/nullptr);
         return;
     }
-    if (is_reset_pending_ || !suspected().empty()) {
+    if (is_reset_pending_ || !traces_.suspected().empty()) {
         transition(BackendEvent::CameBackDirty);
         clean_on();
         return;
@@ -280,6 +281,7 @@ ParkedBackend Backend::park() {
     if (statements_ != nullptr) {
         parked.statements = statements_->all();
     }
+    parked.has_sequences = traces_.has_sequences_ || traces_.has_foreign_sequences_;
     parked.opened_at = opened_at_;
     parked.idle_since = idle_since_;
     parked.retire_at = retire_at_;

@@ -21,6 +21,7 @@
 #include "pool/server_tls.hpp"
 #include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/session_traces.hpp"
 #include "pool/statement.hpp"
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
@@ -58,6 +59,7 @@ struct ParkedBackend {
     SettingsMap applied;
     SettingsMap startup;
     bool is_applied_known = true;
+    bool has_sequences = false;  // lastval() and currval() may tell of somebody's
     std::vector<StatementPtr> statements;
     TimePoint opened_at;
     TimePoint idle_since;
@@ -176,12 +178,7 @@ public:
     /// @param unknown it may do so where it cannot be seen
     void suspect(SessionEffects known, SessionEffects unknown);
 
-    /// The statement that goes out next answers SET and yet changes nothing that lasts.
-    void expect_local_set() { ++local_sets_; }
-
-    [[nodiscard]] SessionEffects known_effects() const { return known_effects_; }
-
-    [[nodiscard]] SessionEffects suspected() const { return known_effects_ | unknown_effects_; }
+    [[nodiscard]] SessionTraces& traces() { return traces_; }
 
     /// @return whether on_reply_end() is still to come
     [[nodiscard]] bool has_untold_end() const { return ready_seen_; }
@@ -204,8 +201,9 @@ public:
     /// another value than it would directly.
     void reapply(const SettingsMap& settings);
 
-    /// Forgets what nextval() has returned here, so that nobody reads what was another's.
-    void forget_sequences();
+    /// Forgets what nextval() has returned here, so that nobody reads what was another's: between
+    /// two batches of the holder's, or within one that has begun.
+    void forget_sequences(RequestBatch& batch);
 
     // Named statements: for the holder (backend_prepared.cpp).
     /// Adds to `batch` what it takes for the backend to have the statement.
@@ -401,6 +399,7 @@ private:
     void send_parse(const StatementPtr& statement,
                     const protocol::ExpectedReply& expected,
                     RequestBatch& batch);
+    void close_gone(RequestBatch& batch);
     void close_statement(const StatementPtr& statement, RequestBatch& batch);
     [[nodiscard]] BackendStatements& statements();
 
@@ -462,11 +461,9 @@ private:
     std::uint64_t epoch_limit_ = 0;
     std::size_t discarded_ = 0;  // bytes of replies nobody is there for
     bool is_reset_pending_ = false;
-    SessionEffects known_effects_;    // that nobody has looked at yet
-    SessionEffects unknown_effects_;  // the same
+    SessionTraces traces_;
     bool has_unlisted_ = false;
     std::unique_ptr<DatabaseKnowledge::Change> catalog_change_;  // not committed yet
-    unsigned local_sets_ = 0;                                    // whose tags are still to come
     std::unique_ptr<SessionAudit> audit_;                        // under way
     int cancels_ = 0;
     bool must_end_ = false;

@@ -14,6 +14,9 @@
 namespace weir::pool {
 
 using protocol::BackendMessage;
+using protocol::FrontendMessage;
+using protocol::Noted;
+using protocol::ReplyAction;
 
 namespace {
 
@@ -88,8 +91,8 @@ bool is_custom_name(std::string_view name) {
 
 void Backend::suspect(SessionEffects known, SessionEffects unknown) {
     if (env_.traits.carries_state) {
-        known_effects_ |= known;
-        unknown_effects_ |= unknown;
+        traces_.known_ |= known;
+        traces_.unknown_ |= unknown;
     }
 }
 
@@ -107,8 +110,10 @@ void Backend::note_tag(std::string_view tag) {
     if (tag == "RESET" || tag == "DISCARD ALL") {
         applied_ = nullptr;  // what was carried may be gone from this backend
     }
-    if (tag == "SET" && local_sets_ > 0) {
-        --local_sets_;
+    traces_.has_reset_ =
+        traces_.has_reset_ || tag == "RESET" || (traces_.is_set_a_reset_ && tag == "SET");
+    if (tag == "SET" && traces_.local_sets_ > 0) {
+        --traces_.local_sets_;
     } else if (tag == "DO") {
         suspect({}, effects);
     } else {
@@ -137,8 +142,9 @@ void Backend::expect_catalog_change() {
 
 void Backend::audit(const std::vector<std::string>& custom_settings) {
     WEIR_CHECK(is_at_rest() && audit_ == nullptr);
-    const SessionEffects asked = suspected().without(SessionEffect::Lasting);
-    known_effects_ = unknown_effects_ = {};
+    const SessionEffects asked = traces_.suspected().without(SessionEffect::Lasting);
+    traces_.audited_ = traces_.known_;
+    traces_.known_ = traces_.unknown_ = {};
     std::vector<std::string> names = custom_settings;
     if (applied_ != nullptr) {
         for (const auto& [name, value] : *applied_) {
@@ -151,6 +157,9 @@ void Backend::audit(const std::vector<std::string>& custom_settings) {
     names.erase(std::unique(names.begin(), names.end()), names.end());
     audit_ = std::make_unique<SessionAudit>(asked, names, env_.traits.user);
     audit_->compare_with(applied_);
+    if (applied_ != nullptr && applied_->contains("statement_timeout")) {
+        audit_->lift_timeout();
+    }
     begin_audit();
 }
 
@@ -169,11 +178,12 @@ void Backend::begin_audit() {
 void Backend::finish_audit() {
     deadline_.clear();
     const AuditResult result = std::exchange(audit_, nullptr)->take_result();
+    traces_.audited_ = {};
     if (statement_at_ != kNever) {
         begin_statement();  // one has been sent behind it
     }
     if (result.has_failed) {
-        known_effects_ |= result.asked;
+        traces_.known_ |= result.asked;
         log::info("session_not_audited", {{"backend", id_}, {"pid", process_id_}});
     } else if (result.asked.has(SessionEffect::Settings)) {
         // A reset has undone what connect_query set: that is only put right by a reset of all.
@@ -183,10 +193,8 @@ void Backend::finish_audit() {
     if (holder_ != nullptr) {
         holder_->on_audited(result);
     } else {
-        known_effects_ |= result.present;
-        if (result.has_privileged_setting) {
-            known_effects_ |= SessionEffect::Settings;
-        }
+        // Who has left may have made settings that no look shows.
+        traces_.known_ |= result.present | (result.asked & SessionEffect::Settings);
     }
 }
 
@@ -194,8 +202,8 @@ void Backend::finish_audit() {
 /// @return whether that takes more than the next client's prepare(): then there is an answer to
 /// wait for, or an end
 bool Backend::reset_suspected() {
-    const SessionEffects unknown = std::exchange(unknown_effects_, {});
-    const SessionEffects known = std::exchange(known_effects_, {});
+    const SessionEffects unknown = std::exchange(traces_.unknown_, {});
+    const SessionEffects known = std::exchange(traces_.known_, {});
     if (known.has(SessionEffect::Lasting)) {
         end(/*failure=*/nullptr);
         return true;
@@ -236,8 +244,35 @@ void Backend::reapply(const SettingsMap& settings) {
     send_swallowed(output);
 }
 
-void Backend::forget_sequences() {
-    ask("DISCARD SEQUENCES");
+void Backend::forget_sequences(RequestBatch& batch) {
+    // Whole messages, so that each takes one part of the batch.
+    static constexpr std::string_view kQuery{
+        "Q\0\0\0\x16"
+        "DISCARD SEQUENCES\0",
+        23};
+    // Under a name of our own: the holder's unnamed statement stays as it is.
+    static constexpr std::string_view kMessages{
+        "C\0\0\0\x14"
+        "Sweir:sequences\0"
+        "P\0\0\0\x27"
+        "weir:sequences\0DISCARD SEQUENCES\0\0\0"
+        "B\0\0\0\x28"
+        "weir:sequences\0weir:sequences\0\0\0\0\0\0\0"
+        "E\0\0\0\x17"
+        "weir:sequences\0\0\0\0\0"
+        "C\0\0\0\x14"
+        "Sweir:sequences\0",
+        147};
+    const bool is_between = !expected_.is_sync_owed();
+    traces_.are_being_forgotten_ = is_between;
+    const std::string_view messages = is_between ? kQuery : kMessages;
+    for (ByteView rest = as_bytes(messages); !rest.empty();) {
+        const auto header = protocol::read_header(rest).header;
+        will_send(
+            {static_cast<FrontendMessage>(header.type), ReplyAction::Swallow, Noted::Nowhere});
+        rest = rest.subspan(header.frame_bytes());
+    }
+    batch.add(as_bytes(messages));
 }
 
 }  // namespace weir::pool

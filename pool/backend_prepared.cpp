@@ -89,10 +89,28 @@ void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
     batch.add(statement.definition);
 }
 
+void Backend::forget_statements(protocol::ReplyVerdict verdict) {
+    if (statements_ != nullptr) {
+        statements_->forget_all();
+    }
+    if (holder_ != nullptr && verdict == protocol::ReplyVerdict::Forward) {
+        holder_->on_statements_forgotten();
+    }
+}
+
+/// One that failed before it came to its DEALLOCATE has left it.
+void Backend::close_gone(RequestBatch& batch) {
+    static constexpr std::string_view kGone{"weir:gone\0", 10};
+    will_send({FrontendMessage::Close, ReplyAction::Swallow, Noted::Nowhere});
+    batch.add_header(FrontendMessage::Close, 1 + kGone.size(), 'S');
+    batch.add(as_bytes(kGone));
+}
+
 void Backend::deallocate(std::string_view before, std::string_view after, RequestBatch& batch) {
     static constexpr std::string_view kPrepare{"PREPARE \"weir:gone\" AS SELECT;"};
     static constexpr std::string_view kDeallocate{" DEALLOCATE \"weir:gone\""};
     static constexpr std::string_view kEnd{"\0", 1};
+    close_gone(batch);
     will_send({FrontendMessage::Query, ReplyAction::Second, Noted::ByClient});
     batch.add_header(
         FrontendMessage::Query,
@@ -106,12 +124,9 @@ void Backend::deallocate(std::string_view before, std::string_view after, Reques
 
 void Backend::parse_deallocate(ReplyAction action, RequestBatch& batch) {
     const Noted noted = action == ReplyAction::Forward ? Noted::ByClient : Noted::Nowhere;
-    static constexpr std::string_view kGone{"weir:gone\0", 10};
     static constexpr std::string_view kGoneAndNothing{"weir:gone\0\0\0\0", 13};
     static constexpr std::string_view kDeallocateGone{"\0DEALLOCATE \"weir:gone\"\0\0\0", 26};
-    will_send({FrontendMessage::Close, ReplyAction::Swallow, Noted::Nowhere});
-    batch.add_header(FrontendMessage::Close, 1 + kGone.size(), 'S');
-    batch.add(as_bytes(kGone));
+    close_gone(batch);
     will_send({FrontendMessage::Parse, ReplyAction::Prepare, noted});
     batch.add_header(FrontendMessage::Parse, kGoneAndNothing.size());
     batch.add(as_bytes(kGoneAndNothing));

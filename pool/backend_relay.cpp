@@ -31,6 +31,7 @@ constexpr std::chrono::seconds kPrepareWithin{5};
 /// A command tag that resets the session: only frames of exactly these lengths are looked into.
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
+constexpr std::string_view kDiscardSequences = "DISCARD SEQUENCES";
 /// PostgreSQL's function that raises "cached plan must not change result type"; its name is the
 /// same in every language.
 constexpr std::string_view kStalePlanRoutine = "RevalidateCachedQuery";
@@ -347,6 +348,7 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     has_parsed_ = has_parsed_ && !expected_.empty();
     if (status_ == TransactionStatus::Idle) {
         catalog_change_.reset();
+        ++traces_.rests_;
     }
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
         has_changed_schema_ = false;
@@ -381,7 +383,8 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
         return Treatment::Broken;
     }
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
-    local_sets_ = 0;
+    traces_.local_sets_ = 0;
+    traces_.are_being_forgotten_ = false;  // it may be what has failed, or what is now skipped
     if (verdict == ReplyVerdict::Swallow && settings_owed_ == 0 && audit_ != nullptr) {
         audit_->on_error();
     }
@@ -461,14 +464,8 @@ void Backend::on_command_complete(ByteView body, ReplyVerdict verdict) {
     if (*tag == kDiscardAll || *tag == kDeallocateAll) {
         forget_statements(verdict);
     }
-}
-
-void Backend::forget_statements(ReplyVerdict verdict) {
-    if (statements_ != nullptr) {
-        statements_->forget_all();
-    }
-    if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
-        holder_->on_statements_forgotten();
+    if (*tag == kDiscardAll || *tag == kDiscardSequences) {
+        traces_.has_foreign_sequences_ = false;
     }
 }
 

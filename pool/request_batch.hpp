@@ -17,9 +17,9 @@ namespace weir::pool {
 /// @cost no allocation; send it and clear() it when has_room() says no
 class RequestBatch {  // NOLINT(cppcoreguidelines-pro-type-member-init): heads_ is read up to used_
 public:
-    /// The most parts that one message of the client can become: a Close, a Parse and a rewritten
-    /// message.
-    static constexpr std::size_t kPartsPerMessage = 10;
+    /// The most parts that one message of the client can become: what makes the backend forget
+    /// sequences, a Close, a Parse and a rewritten message.
+    static constexpr std::size_t kPartsPerMessage = 12;
 
     /// @param bytes valid until the batch is sent
     void add(ByteView bytes) { parts_.add(bytes); }

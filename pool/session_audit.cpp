@@ -13,6 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kOfTransaction = {
     "transaction_deferrable", "transaction_isolation", "transaction_read_only"};
 
+constexpr std::string_view kStatementTimeout = "statement_timeout";
 constexpr std::size_t kColumns = 3;
 using Row = std::array<std::string_view, kColumns>;
 
@@ -86,7 +87,7 @@ constexpr std::array<Question, 5> kQuestions = {{
      "c.is_holdable)"},
     {SessionEffect::Statements,
      "SELECT 'prepared', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_prepared_statements p "
-     "WHERE p.from_sql)"},
+     "WHERE p.from_sql AND p.name OPERATOR(pg_catalog.<>) 'weir:gone')"},
     {SessionEffect::Channels,
      "SELECT 'listen', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_listening_channels())"},
     {SessionEffect::Locks,
@@ -130,6 +131,13 @@ void SessionAudit::end() {
     }
 }
 
+void SessionAudit::lift_timeout() {
+    sql_ =
+        "SELECT 'timeout', 'statement_timeout', pg_catalog.current_setting('statement_timeout'); "
+        "SET LOCAL statement_timeout TO 0; " +
+        sql_;
+}
+
 void SessionAudit::on_row(ByteView body) {
     if (catalog_ != nullptr) {
         catalog_->on_row(body);
@@ -148,7 +156,11 @@ void SessionAudit::on_row(ByteView body) {
         }
     }
     const std::string key = lower_case(name);
-    if (kind == "known") {
+    if (kind == "timeout") {
+        timeout_ = value;
+    } else if (timeout_ && key == kStatementTimeout) {
+        result_.settings.insert_or_assign(key, *timeout_);  // the row tells what it is for the look
+    } else if (kind == "known") {
         // Not a custom setting after all: its own row, which may follow, is of no interest.
         result_.settings.erase(key);
         known_.push_back(key);

@@ -6,6 +6,7 @@
 #include "pool/session_settings.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,9 @@ public:
     /// another one is only the name that somebody else's has left behind.
     void compare_with(SettingsPtr had) { had_ = std::move(had); }
 
+    /// The session has a statement_timeout, which is not to end the look.
+    void lift_timeout();
+
     [[nodiscard]] const std::string& sql() const { return sql_; }
 
     /// @param body of a DataRow
@@ -64,6 +68,7 @@ private:
     AuditResult result_;
     SettingsPtr had_;  // nullptr: unknown
     std::unique_ptr<CatalogQuestion> catalog_;
+    std::optional<std::string> timeout_;
     std::vector<std::string> known_;  // custom settings that are listed after all
     bool is_done_ = false;
 };

@@ -27,6 +27,8 @@ constexpr std::string_view kRole = "role";
 constexpr std::string_view kSessionAuthorization = "session_authorization";
 
 /// RESET ALL leaves out who the session acts as.
+constexpr std::string_view kStatementTimeout = "statement_timeout";
+constexpr std::string_view kNoTimeout = "SET statement_timeout TO 0; ";
 constexpr std::string_view kResetAll = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 
 bool is_space(char c) {
@@ -201,6 +203,16 @@ std::string reset_statement(const SettingsMap& applied, const SettingsMap& wante
     return roles + (roles.empty() || others.empty() ? "" : "; ") + others;
 }
 
+/// @return whether what is reset may be ended by a statement_timeout that is the last client's
+bool has_others_timeout(const SettingsMap* applied, const SettingsMap& wanted) {
+    if (applied == nullptr) {
+        return true;
+    }
+    const auto theirs = applied->find(kStatementTimeout);
+    const auto own = wanted.find(kStatementTimeout);
+    return theirs != applied->end() && (own == wanted.end() || own->second != theirs->second);
+}
+
 }  // namespace
 
 SettingsTable::SettingsTable() : none_{std::make_shared<const SettingsMap>()} {
@@ -308,6 +320,9 @@ int write_settings_change(ByteWriter& writer,
         resets = kResetAll;
     }
     if (!resets.empty()) {
+        if (has_others_timeout(applied, wanted)) {
+            resets.insert(0, kNoTimeout);
+        }
         protocol::write_query(writer, resets);
         ++ready_count;
     }

@@ -86,7 +86,7 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
         const sql::SessionFacts facts = sql::session_facts(text);
         learn_names(facts);
         if (facts.is_local_set) {
-            backend_->expect_local_set();
+            backend_->traces().expect_local_set();
         }
         observe(facts.effects, text);
         if (!facts.reset_name.empty()) {
@@ -105,6 +105,15 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
         begun.used = header.frame_bytes();
     }
     return begun;
+}
+
+/// A text goes out that stands in for a simple Query of the client's.
+void ClientSession::observe_query(std::string_view text) {
+    if (carries_state()) {
+        const sql::SessionFacts facts = sql::session_facts(text);
+        learn_names(facts);
+        observe(facts.effects, text);
+    }
 }
 
 /// @return those of the settings that the session began with that a RESET leads back to
@@ -168,31 +177,44 @@ void ClientSession::observe_unnamed(const protocol::FrameHeader& header, ByteVie
     note_reset(facts);
 }
 
-/// A RESET by message: what it undoes too much is put right once its batch is over.
+/// A RESET by message: what it undoes too much is put right once it is known to have run.
 void ClientSession::note_reset(const sql::SessionFacts& facts) {
     if (facts.reset_name.empty()) {
         return;
     }
     if (const pool::SettingsPtr reset = settings_after_reset(facts.reset_name); reset != nullptr) {
         session_state().reset.insert(reset->begin(), reset->end());
+        backend_->traces().expect_default();
     }
 }
 
-/// Passes the Sync on, and behind it what a RESET before it has made necessary.
-ClientSession::Begun ClientSession::forward_sync(const protocol::FrameHeader& header,
-                                                 ByteView rest) {
-    end_batch(FrontendMessage::Sync);
-    backend_->will_send(FrontendMessage::Sync);
-    outgoing_->add(rest.first(header.frame_bytes()));
-    flush_to_backend(*outgoing_);
-    backend_->reapply(std::exchange(session_state_->reset, {}));
-    return {Treatment::Forward, header.frame_bytes()};
+/// @return whether a batch with a RESET in it has been sent and is not answered yet
+bool ClientSession::awaits_reset() const {
+    return session_state_ != nullptr && session_state_->is_reset_sent;
+}
+
+/// The batch with the RESET is answered.
+void ClientSession::settle_reset() {
+    session_state_->is_reset_sent = false;
+    const pool::SettingsMap reset = std::exchange(session_state_->reset, {});
+    if (backend_->traces().take_has_reset()) {
+        backend_->reapply(reset);
+    }
+}
+
+/// The transaction under way is lost: what it has set has not been set.
+void ClientSession::undo_settings() {
+    if (session_state_ != nullptr && session_state_->before_change != nullptr &&
+        session_state_->changed_at == backend_->traces().rests()) {
+        settings_ = std::exchange(session_state_->before_change, nullptr);
+    }
 }
 
 /// A function is called by its number.
 void ClientSession::observe_function_call() {
     if (carries_state()) {
-        may_have_sequences_ = true;
+        backend_->traces().note_sequences();
+        is_reading_uncertain_ = true;
         suspect_unseen(kUnseen, 0, "(function call)");
         backend_->expect_unlisted();
     }
@@ -212,15 +234,34 @@ bool ClientSession::is_text_plain() const {
     return sql::can_cut(strings, encoding);
 }
 
-void ClientSession::observe(const RequestEffects& effects, std::string_view text) {
-    if (effects.reads_sequences && !may_have_sequences_ && !is_pinned() &&
-        backend_->owed().empty()) {
-        flush_to_backend(*outgoing_);
-        backend_->forget_sequences();  // what is there is somebody else's
+/// lastval() and currval() must not tell what nextval() has told somebody else. What is there is
+/// forgotten before a transaction begins, in which the client may call one and then the other.
+void ClientSession::observe_sequences(const RequestEffects& effects) {
+    pool::SessionTraces& traces = backend_->traces();
+    if (traces.has_foreign_sequences() && (effects.reads_sequences || effects.begins_transaction)) {
+        if (!outgoing_->has_room()) {
+            flush_to_backend(*outgoing_);
+        }
+        backend_->forget_sequences(*outgoing_);
     }
-    may_have_sequences_ = may_have_sequences_ || effects.may_advance_sequences;
+    if (effects.may_advance_sequences) {
+        traces.note_sequences();
+    }
+}
+
+void ClientSession::observe(const RequestEffects& effects, std::string_view text) {
+    observe_sequences(effects);
+    if (effects.changes_reading || effects.is_opaque) {
+        is_reading_uncertain_ = true;
+        if (statements_ != nullptr) {
+            statements_->forget_private();
+        }
+    }
     if (effects.is_inert && is_text_plain()) {
         return;
+    }
+    if (session_state_ != nullptr) {
+        session_state_->is_audit_futile = false;
     }
     if (!effects.known.empty()) {
         backend_->suspect(effects.known, {});
@@ -254,7 +295,7 @@ void ClientSession::suspect_unseen(SessionEffects effects,
 /// At rest: what the transaction has left behind is looked at before anybody else gets the backend.
 /// @return whether that is under way; on_audited() goes on
 bool ClientSession::audit() {
-    if (!carries_state()) {
+    if (!carries_state() || (session_state_ != nullptr && session_state_->is_audit_futile)) {
         return false;
     }
     if (auto question = catalog_question(); question != nullptr) {
@@ -262,11 +303,11 @@ bool ClientSession::audit() {
         return true;
     }
     suspect_changed();
-    if (backend_->suspected().empty()) {
+    if (backend_->traces().suspected().empty()) {
         return false;
     }
     suspect_pins();
-    const bool has_lasting = backend_->known_effects().has(SessionEffect::Lasting);
+    const bool has_lasting = backend_->traces().known().has(SessionEffect::Lasting);
     if (has_lasting) {
         pin(SessionEffect::Lasting);
     }
@@ -288,6 +329,7 @@ void ClientSession::suspect_pins() {
 void ClientSession::on_audited(const pool::AuditResult& result) {
     if (result.has_failed) {
         if (++session_state().failed_audits >= kFailedAuditsMax) {
+            session_state().is_audit_futile = true;
             pin(result.asked);
         }
     } else if (!result.asked.empty()) {
@@ -305,6 +347,7 @@ void ClientSession::on_audited(const pool::AuditResult& result) {
 /// The audit's word is the truth about the session from here on.
 void ClientSession::take_over(const pool::AuditResult& result) {
     SessionState& mine = session_state();
+    forget_uncertainty();
     SessionEffects found = result.present | (mine.pinned & result.asked);
     if (result.asked.has(SessionEffect::Settings)) {
         pool::SettingsMap settings = result.settings;

@@ -17,6 +17,10 @@ using protocol::TransactionStatus;
 
 namespace {
 
+/// Backends that are lost before they have a client's settings: so many for one request are no
+/// accident.
+constexpr unsigned kBackendsMissedMax = 5;
+
 std::uint64_t microseconds(Duration duration) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(
         0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
@@ -29,7 +33,10 @@ void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     if (statement_limit_.count() > 0) {
         backend_->limit_statements(statement_limit_);
     }
-    may_have_sequences_ = false;
+    forget_uncertainty();
+    if (session_state_ != nullptr) {
+        session_state_->before_change = nullptr;
+    }
     if (state_ == ClientState::Waiting) {
         transition(ClientEvent::BackendLent);
     }
@@ -85,17 +92,41 @@ void ClientSession::return_prepared() {
 }
 
 void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
-    return_prepared();
+    if (reason.sqlstate == sqlstate::kQueryCanceled) {
+        // Nobody has asked for that but the last client's statement_timeout, or a cancel of its.
+        pool_->abandon(*std::exchange(backend_, nullptr),
+                       pool::Backend::Frame::Open,
+                       pool::Backend::Departure::Vanished);
+        if (takes_another_backend()) {
+            return;
+        }
+    } else {
+        return_prepared();
+    }
     if (state_ == ClientState::Welcoming) {
         login_failed(reason.sqlstate, reason.message, "settings");
         return;
     }
-    // They were accepted at login: what has changed on the server is not ours to guess.
+    // It was accepted once. To go on without it would be to run statements as somebody else, or
+    // elsewhere, than the client believes; and a session whose settings nobody takes is over.
     protocol::ErrorFields error = reason;
-    error.severity = protocol::Severity::Error;
+    error.severity = protocol::Severity::Fatal;
     error.detail = "a setting of this session can no longer be applied";
-    answer_refused(error);
-    resume_held();
+    fatal(error);
+}
+
+/// What it was lent has turned out to be of no use before anything of the client's was sent there.
+/// @return whether it has, or waits for, another one now
+bool ClientSession::takes_another_backend() {
+    if (backends_missed_ + 1U >= kBackendsMissedMax) {
+        return false;
+    }
+    ++backends_missed_;
+    if (state_ == ClientState::Preparing) {
+        transition(ClientEvent::BackendMissed);
+    }
+    pool_->acquire(*this);
+    return true;
 }
 
 void ClientSession::on_refused(const pool::LoginFailure& reason) {
@@ -217,8 +248,11 @@ void ClientSession::on_reply(const net::WriteBatch& batch) {
 }
 
 void ClientSession::on_reported(std::string_view lower_case_name, std::string_view value) {
-    if (carries_state()) {
-        static_cast<void>(session_state());  // what it began with is kept
+    SessionState& mine = session_state();  // what it began with is kept
+    if (const std::uint32_t rests = backend_->traces().rests();
+        mine.before_change == nullptr || mine.changed_at != rests) {
+        mine.before_change = settings_;
+        mine.changed_at = rests;
     }
     const std::string* usual = pool_->default_of(lower_case_name);
     settings_ = usual != nullptr && *usual == value
@@ -232,6 +266,9 @@ void ClientSession::on_reported(std::string_view lower_case_name, std::string_vi
 void ClientSession::on_reply_end() {
     if (state_ != ClientState::Active) {
         return;
+    }
+    if (awaits_reset()) {
+        settle_reset();
     }
     if (backend_->owed().empty()) {
         worker_.mutable_counters().statement_time.observe_us(
@@ -260,6 +297,7 @@ void ClientSession::refuse_open_transaction() {
                                       {},
                                       {}};
     forget_pending_statements();
+    undo_settings();
     pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, false, error};
     ByteWriter output;
     protocol::write_error(output, error);
@@ -291,12 +329,22 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     // Part of the session was its backend's alone, or was still to be learnt from it. (What an open
     // transaction has done is undone: that is told as such.)
     const bool is_session_lost = is_pinned() || (loss.status == TransactionStatus::Idle &&
-                                                 !backend_->known_effects().empty());
+                                                 !backend_->traces().known().empty());
+    undo_settings();
+    if (session_state_ != nullptr) {
+        session_state_->is_reset_sent = false;
+        session_state_->reset.clear();
+    }
     backend_ = nullptr;
     forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);
     if (loss.is_mid_frame) {
         close();  // part of a message has reached the client: nothing can be said any more
+        return;
+    }
+    const bool is_unused = state_ == ClientState::Preparing ||
+                           (state_ == ClientState::Welcoming && !is_session_mode());
+    if (is_unused && !is_pinned() && takes_another_backend()) {
         return;
     }
     if (state_ == ClientState::Welcoming) {

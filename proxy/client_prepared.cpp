@@ -154,16 +154,27 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
                                       std::to_string(kStatementBytesMax) + " bytes in all"));
     }
     const pool::StatementPtr statement = worker_.statements().intern(
-        body.subspan(reference.name.size() + 1), reading_settings(), backend_->schema_epoch());
+        body.subspan(reference.name.size() + 1), settings_for_reading(), backend_->schema_epoch());
     statements().add(reference.name, {statement});
     backend_->parse(statement, *outgoing_);
     return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
 }
 
+/// The backend has the session's settings, and no others.
+void ClientSession::forget_uncertainty() {
+    is_reading_uncertain_ = false;
+    if (statements_ != nullptr) {
+        statements_->forget_private();
+    }
+}
+
 /// PostgreSQL reads literals by the settings of the session that prepares them, so only clients
-/// with the same settings may share a statement.
-const pool::SettingsPtr& ClientSession::reading_settings() {
-    return statements().reading_settings(settings_, worker_.settings());
+/// with the same settings may share a statement. Where the transaction under way has others, what
+/// it prepares is nobody else's.
+const pool::SettingsPtr& ClientSession::settings_for_reading() {
+    return is_reading_uncertain_ ? statements().private_settings(
+                                       worker_.settings(), worker_.shared().next_id.fetch_add(1))
+                                 : statements().reading_settings(settings_, worker_.settings());
 }
 
 /// Bind and Describe: the statement is made sure of, then named as the backend knows it.
@@ -177,7 +188,8 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
             error(sqlstate::kInvalidSqlStatementName, quoted(reference.name) + " does not exist"));
     }
     pool::StatementPtr statement = known->statement;
-    if (const pool::SettingsPtr& settings = reading_settings(); statement->settings != settings) {
+    if (const pool::SettingsPtr& settings = settings_for_reading();
+        statement->settings != settings) {
         statement = worker_.statements().intern(statement->definition, settings, statement->epoch);
         statements().reread(reference.name, statement);
     }
@@ -312,6 +324,7 @@ void ClientSession::deallocate_named(std::string_view name, ByteView body) {
     const auto query = protocol::read_query(body);
     const auto found = query ? find_deallocation(query->sql) : std::nullopt;
     WEIR_ASSERT(found);
+    observe_query(std::string{found->before}.append(found->after));
     backend_->deallocate(found->before, found->after, *outgoing_);
 }
 

@@ -101,6 +101,9 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
         header.type != static_cast<char>(FrontendMessage::Terminate)) {
         return wait_for_answers();  // it could be hit by the cancel of the statement before it
     }
+    if (awaits_reset()) {
+        return wait_for_answers();
+    }
     protocol::StatementReference reference;
     if (carries_statements()) {
         if (backend_ != nullptr && backend_->owed().size() >= kOwedMax) {
@@ -178,9 +181,8 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
             observe_unnamed(header, rest);  // names pass through: all there is to see
         }
     }
-    if (type == FrontendMessage::Sync && session_state_ != nullptr &&
-        !session_state_->reset.empty()) {
-        return forward_sync(header, rest);
+    if (type == FrontendMessage::Sync && session_state_ != nullptr) {
+        session_state_->is_reset_sent = !session_state_->reset.empty();
     }
     if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
         end_batch(type);
@@ -301,6 +303,7 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
     request_at_ = worker_.loop().now();
     transaction_at_ = request_at_;
     deadline_.clear();
+    backends_missed_ = 0;
     transition(ClientEvent::BackendWanted);
     pool_->acquire(*this);
     switch (state_) {

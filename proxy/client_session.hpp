@@ -196,6 +196,7 @@ private:
     void count(protocol::FrontendMessage type);
     void flush_to_backend(pool::RequestBatch& batch);
     void return_prepared();
+    [[nodiscard]] bool takes_another_backend();
     void maybe_give_back();
     void give_back();
     void settle_at_rest();
@@ -233,7 +234,8 @@ private:
     void end_batch(protocol::FrontendMessage type);
     [[nodiscard]] Begun refuse_named(protocol::ErrorFields why);
     [[nodiscard]] ClientStatements& statements();
-    [[nodiscard]] const pool::SettingsPtr& reading_settings();
+    [[nodiscard]] const pool::SettingsPtr& settings_for_reading();
+    void forget_uncertainty();
     void forget_pending_statements();
     void go_on_settled();
     void on_noted(const protocol::NotedOutcome& outcome) override;
@@ -262,9 +264,13 @@ private:
     void observe_statement(const pool::Statement& statement);
     void observe_unnamed(const protocol::FrameHeader& header, ByteView rest);
     void observe_function_call();
+    void observe_query(std::string_view text);
     void observe(const RequestEffects& effects, std::string_view text);
+    void observe_sequences(const RequestEffects& effects);
     void note_reset(const sql::SessionFacts& facts);
-    [[nodiscard]] Begun forward_sync(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool awaits_reset() const;
+    void settle_reset();
+    void undo_settings();
     [[nodiscard]] bool is_text_plain() const;
     void suspect_unseen(SessionEffects effects, std::uint64_t digest, std::string_view text);
     [[nodiscard]] bool audit();
@@ -337,7 +343,8 @@ private:
         false;  // its backend went while nothing was owed: told at the next request
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
     // Bits, so that an idle client costs less.
-    bool may_have_sequences_ : 1 = false;  // values of them, since it was lent its backend
+    std::uint8_t backends_missed_ : 3 = 0;   // of those lent for the request under way
+    bool is_reading_uncertain_ : 1 = false;  // how the backend reads statements' text
     bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there
     bool is_counted_ : 1 = false;   // among the process's clients
 };

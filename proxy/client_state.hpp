@@ -36,6 +36,7 @@ enum class ClientEvent : std::uint8_t {
     BackendWanted,
     BackendLent,
     Prepared,
+    BackendMissed,  ///< the one it was lent is of no use, and nothing has been sent there
     BackendGivenBack,
     RequestRefused,   ///< answered, with more of it to come up to its Sync
     RequestAnswered,  ///< refused or answered in full
@@ -52,7 +53,7 @@ struct ClientRule {
 
 /// The whole machine. Besides these, EndBegan leads from every state to Closing (not from Closed)
 /// and Ended to Closed.
-inline constexpr std::array<ClientRule, 24> kClientRules = {{
+inline constexpr std::array<ClientRule, 25> kClientRules = {{
     {ClientState::Startup, ClientEvent::StartupRead, ClientState::Authenticating},
     {ClientState::Startup, ClientEvent::CancelRead, ClientState::Cancelling},
     {ClientState::Authenticating, ClientEvent::HashBegan, ClientState::Hashing},
@@ -65,6 +66,7 @@ inline constexpr std::array<ClientRule, 24> kClientRules = {{
     {ClientState::Waiting, ClientEvent::RequestAnswered, ClientState::Idle},
     {ClientState::Waiting, ClientEvent::RequestRefused, ClientState::Skipping},
     {ClientState::Preparing, ClientEvent::Prepared, ClientState::Active},
+    {ClientState::Preparing, ClientEvent::BackendMissed, ClientState::Waiting},
     {ClientState::Preparing, ClientEvent::RequestAnswered, ClientState::Idle},
     {ClientState::Preparing, ClientEvent::RequestRefused, ClientState::Skipping},
     {ClientState::Active, ClientEvent::BackendGivenBack, ClientState::Idle},
@@ -82,7 +84,7 @@ inline constexpr std::array<ClientRule, 24> kClientRules = {{
 namespace detail {
 
 inline constexpr std::size_t kClientStates = 13;
-inline constexpr std::size_t kClientEvents = 16;
+inline constexpr std::size_t kClientEvents = 17;
 using ClientTable =
     std::array<std::array<std::optional<ClientState>, kClientEvents>, kClientStates>;
 

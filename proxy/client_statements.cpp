@@ -69,6 +69,14 @@ void ClientStatements::reread(std::string_view name, const pool::StatementPtr& s
     by_name_.find(name)->second.statement = statement;
 }
 
+const pool::SettingsPtr& ClientStatements::private_settings(pool::SettingsTable& table,
+                                                            std::uint64_t id) {
+    if (private_settings_ == nullptr) {
+        private_settings_ = table.intern({{"", std::to_string(id)}});  // no setting has no name
+    }
+    return private_settings_;
+}
+
 const pool::SettingsPtr& ClientStatements::reading_settings(const pool::SettingsPtr& settings,
                                                             pool::SettingsTable& table) {
     if (settings_ != settings) {

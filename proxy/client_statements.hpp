@@ -86,6 +86,14 @@ public:
     [[nodiscard]] const pool::SettingsPtr& reading_settings(const pool::SettingsPtr& settings,
                                                             pool::SettingsTable& table);
 
+    /// @param id that nobody else in the process has
+    /// @return what stands for settings that nobody else has, the same until forget_private()
+    [[nodiscard]] const pool::SettingsPtr& private_settings(pool::SettingsTable& table,
+                                                            std::uint64_t id);
+
+    /// How text is read has changed.
+    void forget_private() { private_settings_ = nullptr; }
+
     [[nodiscard]] std::size_t size() const { return by_name_.size(); }
 
     /// @return how long all of them are together
@@ -105,6 +113,7 @@ private:
     std::string kept_;
     pool::SettingsPtr settings_;          // of the session, when last asked
     pool::SettingsPtr reading_settings_;  // the part of them that matters
+    pool::SettingsPtr private_settings_;  // nullptr: not needed yet
     std::size_t bytes_ = 0;
     std::deque<protocol::ErrorFields> refusals_;
     std::deque<Change> pending_;

@@ -31,9 +31,15 @@ struct SessionState {
     std::vector<std::string> custom_settings;  ///< that they may have set
     std::vector<std::string> unjudged;         ///< their texts: what they do was not known
     std::size_t unjudged_bytes = 0;
-    pool::SettingsMap reset;           ///< to be set again behind the next Sync
+    pool::SettingsMap reset;           ///< to be set again where a RESET of the batch has come true
+    bool is_reset_sent = false;        ///< the batch is complete: what follows waits
     bool has_unnamed_setting = false;  ///< one was set whose name is not known
     int failed_audits = 0;
+    bool is_audit_futile = false;  ///< it has failed too often; until the client asks for more
+
+    // A transaction that is lost takes with it what it has set:
+    pool::SettingsPtr before_change;  ///< as they were before its first reported setting
+    std::uint32_t changed_at = 0;     ///< SessionTraces::rests() then
 };
 
 }  // namespace weir::proxy

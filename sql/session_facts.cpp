@@ -8,6 +8,7 @@
 #include "sql/digest.hpp"
 #include "sql/function_source.hpp"
 #include "sql/lexer.hpp"
+#include "sql/reading_settings.hpp"
 #include "sql/telling_functions.hpp"
 
 namespace weir::sql {
@@ -139,6 +140,8 @@ private:
         static constexpr std::array<std::string_view, 4> kReads = {
             "select", "with", "values", "table"};
         if (is_one_of(token, kInert)) {
+            facts_.effects.begins_transaction = facts_.effects.begins_transaction ||
+                                                token.is_word("begin") || token.is_word("start");
             return;
         }
         if (token.is_word("set")) {
@@ -242,6 +245,7 @@ private:
     }
 
     void end_set() {
+        facts_.effects.changes_reading |= decides_reading(name_);
         if (is_local_) {
             facts_.is_local_set = true;
         } else {
@@ -399,7 +403,9 @@ private:
         const bool is_local = set_config_->arguments == 2 && set_config_->last.is_word("true");
         const bool is_named = set_config_->first.kind == TokenKind::String &&
                               !set_config_->first.has_escapes && !set_config_->is_expression;
-        take_set_name(is_named ? lowered(set_config_->first) : std::string{}, is_local);
+        const std::string name = is_named ? lowered(set_config_->first) : std::string{};
+        take_set_name(name, is_local);
+        facts_.effects.changes_reading |= decides_reading(name);
         if (!is_local) {
             facts_.effects.known |= SessionEffect::Settings;
         }

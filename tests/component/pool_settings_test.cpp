@@ -102,7 +102,8 @@ TEST_SUITE("pool_settings") {
         scene.client.release();
         REQUIRE(scene.rig.lend_to(scene.client));
         REQUIRE(scene.prepare(scene.rig.settings.none()));
-        CHECK(scene.connection->has_asked("RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"));
+        CHECK(scene.connection->has_asked(
+            "SET statement_timeout TO 0; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL"));
         CHECK(scene.client.prepare_failures.size() == 1);
     }
 

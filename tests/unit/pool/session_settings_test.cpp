@@ -18,7 +18,8 @@ namespace {
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
-const std::string kResetAll = "Q RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+const std::string kResetAll =
+    "Q SET statement_timeout TO 0; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 
 /// What was written, a line per message: "Q RESET …", "P", "B name=value", "E", "S".
 std::vector<std::string> lines_of(ByteView bytes) {
@@ -193,6 +194,15 @@ TEST_SUITE("session settings") {
         const SettingsMap wanted{{"search_path", "a"}, {"timezone", "UTC"}};
         CHECK(change(&applied, wanted, 2) ==
               std::vector<std::string>{"Q RESET \"datestyle\"", "P", "B search_path=a", "E", "S"});
+    }
+
+    TEST_CASE("settings change: the last client's statement_timeout does not end the reset") {
+        const SettingsMap theirs{{"statement_timeout", "1ms"}, {"work_mem", "5MB"}};
+        CHECK(change(&theirs, {}, 1) ==
+              std::vector<std::string>{"Q SET statement_timeout TO 0; RESET \"statement_timeout\"; "
+                                       "RESET \"work_mem\""});
+        CHECK(change(&theirs, {{"statement_timeout", "1ms"}}, 1) ==
+              std::vector<std::string>{"Q RESET \"work_mem\""});
     }
 
     TEST_CASE("settings change: resets everything when it is unknown what holds") {

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "base/session_effects.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace weir::pool {
+
+/// What is thought to be left in a backend's session, by whoever it was lent to. Kept by its
+/// Backend; the holder says what it sees in what it sends.
+/// @thread the backend's
+class SessionTraces {
+public:
+    /// @return what is known to have been left behind and has not been looked at to the end
+    [[nodiscard]] SessionEffects known() const { return known_ | audited_; }
+
+    /// @return what is to be looked at, or reset
+    [[nodiscard]] SessionEffects suspected() const { return known_ | unknown_; }
+
+    /// The statement that goes out next answers SET and yet changes nothing that lasts.
+    void expect_local_set() { ++local_sets_; }
+
+    /// The holder may have called nextval() here.
+    void note_sequences() { has_sequences_ = true; }
+
+    /// @return whether lastval() and currval() may tell the holder what was another client's
+    [[nodiscard]] bool has_foreign_sequences() const {
+        return has_foreign_sequences_ && !are_being_forgotten_;
+    }
+
+    /// @return how many ReadyForQuery have said that no transaction is open
+    [[nodiscard]] std::uint32_t rests() const { return rests_; }
+
+    /// A SET … TO DEFAULT of the holder's may run, which is a RESET that answers SET.
+    void expect_default() { is_set_a_reset_ = true; }
+
+    /// @return whether a RESET of the holder's has come true since this was last asked
+    [[nodiscard]] bool take_has_reset() {
+        is_set_a_reset_ = false;
+        return std::exchange(has_reset_, false);
+    }
+
+private:
+    friend class Backend;
+
+    void begin_lease() {
+        has_foreign_sequences_ = has_foreign_sequences_ || has_sequences_;
+        has_sequences_ = false;
+        are_being_forgotten_ = false;
+        has_reset_ = is_set_a_reset_ = false;
+        local_sets_ = 0;
+    }
+
+    SessionEffects known_;     // that nobody has looked at yet
+    SessionEffects unknown_;   // the same
+    SessionEffects audited_;   // was known, and is being looked at
+    unsigned local_sets_ = 0;  // whose tags are still to come
+    std::uint32_t rests_ = 0;
+    bool has_sequences_ = false;
+    bool has_foreign_sequences_ = false;
+    bool are_being_forgotten_ = false;
+    bool has_reset_ = false;
+    bool is_set_a_reset_ = false;
+};
+
+}  // namespace weir::pool
