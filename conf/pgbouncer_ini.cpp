@@ -41,7 +41,7 @@ public:
             return;
         }
         unsigned number = 0;
-        for (std::string_view rest = *text.value; !rest.empty();) {
+        for (std::string_view rest = *text.value; !rest.empty() && !is_too_deep_;) {
             const std::size_t end = std::min(rest.find('\n'), rest.size());
             ++number;
             read_line(rest.substr(0, end), {path, number}, depth);
@@ -66,39 +66,47 @@ private:
 
     void read_line(std::string_view line, const IniPlace& at, int depth) {
         line = trimmed(line);
-        if (line.substr(0, kInclude.size()) == kInclude && line.size() > kInclude.size() &&
-            is_blank(line[kInclude.size()])) {
-            if (depth >= kIncludesMax) {
-                complain(at, "is nested too deep; accepted: ten files within each other");
+        while (!line.empty() && line.front() == '[') {
+            if (!take_section(line, at)) {
                 return;
             }
-            read(std::string{trimmed(line.substr(kInclude.size()))}, depth + 1);
-        } else if (line.empty() || line.front() == '#' || line.front() == ';') {
-            return;
-        } else if (line.front() == '[') {
-            read_section(line, at);
-        } else {
+        }
+        if (line.substr(0, kInclude.size()) == kInclude && line.size() > kInclude.size() &&
+            is_blank(line[kInclude.size()])) {
+            read_include(trimmed(line.substr(kInclude.size())), at, depth);
+        } else if (!line.empty() && line.front() != '#' && line.front() != ';') {
             read_entry(line, at);
         }
     }
 
-    void read_section(std::string_view line, const IniPlace& at) {
+    void read_include(std::string_view path, const IniPlace& at, int depth) {
+        if (depth >= kIncludesMax) {
+            complain(at, "is nested too deep; accepted: ten files within each other");
+            is_too_deep_ = true;
+            return;
+        }
+        read(std::string{path}, depth + 1);
+    }
+
+    /// Takes `[name]` off the front of `line`, and the spaces after it.
+    /// @return whether the rest of the line is to be read
+    [[nodiscard]] bool take_section(std::string_view& line, const IniPlace& at) {
         const std::size_t end = line.find(']');
         if (end == std::string_view::npos) {
             complain(at,
                      "a section without its ]; accepted: [databases], [users], [peers], "
                      "[pgbouncer]");
-            return;
+            return false;
         }
         section_ = line.substr(1, end - 1);
+        line = trimmed(line.substr(end + 1));
         if (std::find(kSections.begin(), kSections.end(), section_) == kSections.end()) {
             complain(at,
                      "unknown section [" + section_ +
                          "]; accepted: [databases], [users], [peers], [pgbouncer]");
+            return false;
         }
-        if (const std::string_view rest = trimmed(line.substr(end + 1)); !rest.empty()) {
-            read_line(rest, at, 0);
-        }
+        return true;
     }
 
     void read_entry(std::string_view line, const IniPlace& at) {
@@ -146,6 +154,7 @@ private:
 
     IniFile& into_;
     std::string section_;
+    bool is_too_deep_ = false;  ///< then nothing more is read: a file may include itself many times
 };
 
 // Each of these takes what it names off the front of `text`.
