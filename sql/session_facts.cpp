@@ -97,6 +97,12 @@ private:
             facts_.effects.is_opaque = true;  // any name may be meant
             facts_.effects.is_inert = false;
         }
+        take_of_kind(token);
+        take_anywhere(token);
+    }
+
+    /// What means something in statements of this kind.
+    void take_of_kind(const Token& token) {
         switch (kind_) {
             case Kind::Set: take_set(token); break;
             case Kind::Reset: take_reset(token); break;
@@ -110,26 +116,29 @@ private:
                     facts_.effects.known |= SessionEffect::Cursors;
                 }
                 break;
-            case Kind::Bodied:
-                if (position_ == 2 && token.is_word("extension")) {
-                    facts_.effects.is_opaque = true;  // a script
-                }
-                if (token.kind == TokenKind::String) {
-                    read_body(token.text);
-                }
-                break;
-            case Kind::Do:
-                if (blocks_.size() >= kBlocksMax) {
-                    facts_.effects.known |= SessionEffect::Lasting;
-                } else if (token.kind == TokenKind::String) {
-                    blocks_.push_back(text_of(token));
-                }
-                break;
+            case Kind::Bodied: take_bodied(token); break;
+            case Kind::Do: take_do(token); break;
             case Kind::Discard: facts_.reset_name = token.is_word("all") ? "all" : ""; break;
             case Kind::None:
             case Kind::Other: break;
         }
-        take_anywhere(token);
+    }
+
+    void take_bodied(const Token& token) {
+        if (position_ == 2 && token.is_word("extension")) {
+            facts_.effects.is_opaque = true;  // a script
+        }
+        if (token.kind == TokenKind::String) {
+            read_body(token.text);
+        }
+    }
+
+    void take_do(const Token& token) {
+        if (blocks_.size() >= kBlocksMax) {
+            facts_.effects.known |= SessionEffect::Lasting;
+        } else if (token.kind == TokenKind::String) {
+            blocks_.push_back(text_of(token));
+        }
     }
 
     void begin_statement(const Token& token) {
