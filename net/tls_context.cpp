@@ -159,8 +159,8 @@ private:
                           "OpenSSL does not know one of these; accepted: such as "
                           "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
         }
-        if (!options_.ecdh_curve.empty() &&
-            SSL_CTX_set1_groups_list(context_, options_.ecdh_curve.c_str()) != 1) {
+        std::string curves = options_.ecdh_curve;  // a copy: the macro takes no const text
+        if (!curves.empty() && SSL_CTX_set1_groups_list(context_, curves.data()) != 1) {
             return refuse("ecdh_curve",
                           "OpenSSL does not know one of these; accepted: such as X25519:P-256");
         }
