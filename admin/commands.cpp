@@ -147,7 +147,7 @@ protocol::ErrorFields usage_notice() {
         detail += "\n\t" + std::string{command.usage};
     }
     return {.severity = protocol::Severity::Notice,
-            .sqlstate = SqlState{"00000"},
+            .sqlstate = sqlstate::kSuccessfulCompletion,
             .message = "Console usage",
             .detail = detail,
             .hint = ""};

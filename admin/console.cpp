@@ -285,7 +285,7 @@ void Console::on_answer(const control::Answer& answer) {
     for (const std::string& notice : answer.notices) {
         protocol::write_notice(out_,
                                {.severity = Severity::Notice,
-                                .sqlstate = SqlState{"00000"},
+                                .sqlstate = sqlstate::kSuccessfulCompletion,
                                 .message = notice,
                                 .detail = "",
                                 .hint = ""});

@@ -25,6 +25,9 @@ constexpr std::uint32_t kUnknown = 705;
 constexpr std::uint32_t kBpchar = 1042;
 constexpr std::uint32_t kVarchar = 1043;
 
+constexpr SqlState kInvalidTextRepresentation{"22P02"};
+constexpr SqlState kInvalidBinaryRepresentation{"22P03"};
+
 protocol::ErrorFields problem(SqlState sqlstate, std::string message) {
     return {.severity = protocol::Severity::Error,
             .sqlstate = sqlstate,
@@ -126,7 +129,7 @@ std::variant<std::vector<Cell>, protocol::ErrorFields> read_parameters(
         auto value =
             is_binary ? from_binary(types[i], *given) : from_text(types[i], as_text(*given));
         if (!value) {
-            return problem(is_binary ? SqlState{"22P03"} : SqlState{"22P02"},
+            return problem(is_binary ? kInvalidBinaryRepresentation : kInvalidTextRepresentation,
                            "parameter $" + std::to_string(i + 1) +
                                " is no value of its type (OID " + std::to_string(types[i]) + ")");
         }

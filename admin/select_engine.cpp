@@ -26,6 +26,12 @@ protocol::ErrorFields problem(SqlState sqlstate, std::string message) {
             .hint = ""};
 }
 
+// The SQLSTATEs of names in a query, which nothing else of Weir resolves.
+constexpr SqlState kUndefinedTable{"42P01"};
+constexpr SqlState kUndefinedColumn{"42703"};
+constexpr SqlState kAmbiguousColumn{"42702"};
+constexpr SqlState kUndefinedFunction{"42883"};
+
 /// @return PostgreSQL's SQLSTATE for what SQLite says
 SqlState sqlstate_of(int code, std::string_view message) {
     switch (code) {
@@ -41,16 +47,16 @@ SqlState sqlstate_of(int code, std::string_view message) {
         return sqlstate::kInsufficientPrivilege;
     }
     if (message.starts_with("no such table")) {
-        return SqlState{"42P01"};
+        return kUndefinedTable;
     }
     if (message.starts_with("no such column")) {
-        return SqlState{"42703"};
+        return kUndefinedColumn;
     }
     if (message.starts_with("no such function") || message.starts_with("wrong number of arg")) {
-        return SqlState{"42883"};
+        return kUndefinedFunction;
     }
     if (message.starts_with("ambiguous column")) {
-        return SqlState{"42702"};
+        return kAmbiguousColumn;
     }
     return sqlstate::kSyntaxError;
 }
