@@ -155,7 +155,12 @@ void SessionAudit::on_row(ByteView body) {
             return;
         }
     }
-    const std::string key = lower_case(name);
+    take_setting(kind, lower_case(name), value);
+}
+
+void SessionAudit::take_setting(std::string_view kind,
+                                const std::string& key,
+                                std::string_view value) {
     if (kind == "timeout") {
         timeout_ = value;
     } else if (timeout_ && key == kStatementTimeout) {
@@ -165,20 +170,28 @@ void SessionAudit::on_row(ByteView body) {
         result_.settings.erase(key);
         known_.push_back(key);
     } else if (kind == "role") {
-        const bool is_usual = key == "role" ? value == "none" : value == login_user_;
-        if (!is_usual) {
-            result_.settings.insert_or_assign(key, std::string{value});
-        }
+        take_role(key, value);
     } else if (kind == "custom") {
-        const bool is_known = std::find(known_.begin(), known_.end(), key) != known_.end();
-        const bool is_there = !value.empty() || (had_ != nullptr && had_->contains(key));
-        if (is_there && !is_known) {
-            result_.settings.try_emplace(key, value);
-        }
+        take_custom(key, value);
     } else if (std::find(kOfTransaction.begin(), kOfTransaction.end(), key) ==
                kOfTransaction.end()) {
         result_.settings.insert_or_assign(key, std::string{value});
         result_.has_privileged_setting = result_.has_privileged_setting || kind == "privileged";
+    }
+}
+
+void SessionAudit::take_role(const std::string& key, std::string_view value) {
+    const bool is_usual = key == "role" ? value == "none" : value == login_user_;
+    if (!is_usual) {
+        result_.settings.insert_or_assign(key, std::string{value});
+    }
+}
+
+void SessionAudit::take_custom(const std::string& key, std::string_view value) {
+    const bool is_known = std::find(known_.begin(), known_.end(), key) != known_.end();
+    const bool is_there = !value.empty() || (had_ != nullptr && had_->contains(key));
+    if (is_there && !is_known) {
+        result_.settings.try_emplace(key, value);
     }
 }
 

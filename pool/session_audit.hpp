@@ -63,6 +63,10 @@ public:
     [[nodiscard]] AuditResult take_result() { return std::move(result_); }
 
 private:
+    void take_setting(std::string_view kind, const std::string& key, std::string_view value);
+    void take_role(const std::string& key, std::string_view value);
+    void take_custom(const std::string& key, std::string_view value);
+
     std::string sql_;
     std::string login_user_;
     AuditResult result_;

@@ -213,6 +213,34 @@ bool has_others_timeout(const SettingsMap* applied, const SettingsMap& wanted) {
     return theirs != applied->end() && (own == wanted.end() || own->second != theirs->second);
 }
 
+bool has_value(const SettingsMap& applied, const SettingsMap::value_type& wanted) {
+    const auto same = applied.find(wanted.first);
+    return same != applied.end() && same->second == wanted.second;
+}
+
+/// Sets what is wanted and not there yet.
+/// @param applied nullptr where nothing is there
+/// @param has_reset whether what was there has just been reset in part; roles go with any of it
+/// @return whether anything is written, which then lacks its Sync
+bool write_wanted(ByteWriter& writer,
+                  const SettingsMap* applied,
+                  const SettingsMap& wanted,
+                  bool has_reset) {
+    bool is_parsed = false;
+    for (const auto* const setting : in_order(wanted)) {
+        const auto& [name, value] = *setting;
+        if (applied != nullptr && !(is_role(name) && has_reset) && has_value(*applied, *setting)) {
+            continue;
+        }
+        if (!is_parsed) {
+            protocol::write_parse(writer, "", kSetConfig, {});
+            is_parsed = true;
+        }
+        write_set_config(writer, name, value);
+    }
+    return is_parsed;
+}
+
 }  // namespace
 
 SettingsTable::SettingsTable() : none_{std::make_shared<const SettingsMap>()} {
@@ -330,23 +358,7 @@ int write_settings_change(ByteWriter& writer,
         protocol::write_query(writer, connect_query);
         ++ready_count;
     }
-    bool is_parsed = false;
-    for (const auto* const setting : in_order(wanted)) {
-        const auto& [name, value] = *setting;
-        if (applied != nullptr) {
-            const auto same = applied->find(name);
-            const bool is_there = same != applied->end() && same->second == value;
-            if (is_there && (!is_role(name) || resets.empty())) {
-                continue;
-            }
-        }
-        if (!is_parsed) {
-            protocol::write_parse(writer, "", kSetConfig, {});
-            is_parsed = true;
-        }
-        write_set_config(writer, name, value);
-    }
-    if (is_parsed) {
+    if (write_wanted(writer, applied, wanted, !resets.empty())) {
         protocol::write_sync(writer);
         ++ready_count;
     }
