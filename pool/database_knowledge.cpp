@@ -38,7 +38,7 @@ bool DatabaseKnowledge::claim(TimePoint now) {
 }
 
 void DatabaseKnowledge::renew(FunctionKnowledgePtr fresh,
-                              std::uint64_t changes,
+                              std::uint32_t changes,
                               TimePoint begun_at) {
     if (fresh != nullptr) {
         const std::lock_guard<std::mutex> lock{mutex_};

@@ -105,13 +105,13 @@ public:
     };
 
     /// @return how often the functions may have been changed
-    [[nodiscard]] std::uint64_t changes() const { return changes_.load(); }
+    [[nodiscard]] std::uint32_t changes() const { return changes_.load(); }
 
     /// @return whether what knowledge() returns holds now
     [[nodiscard]] bool is_current(TimePoint now) const;
 
     /// @return whether the functions are still what they were when changes() was that
-    [[nodiscard]] bool is_unchanged_since(std::uint64_t changes) const {
+    [[nodiscard]] bool is_unchanged_since(std::uint32_t changes) const {
         return changing_.load() == 0 && changes_.load() == changes;
     }
 
@@ -126,7 +126,7 @@ public:
 
     /// @param changes when the reading began
     /// @param fresh nullptr: it is what it was
-    void renew(FunctionKnowledgePtr fresh, std::uint64_t changes, TimePoint begun_at);
+    void renew(FunctionKnowledgePtr fresh, std::uint32_t changes, TimePoint begun_at);
     /// The catalog could not be read.
     void fail(TimePoint now);
 
@@ -137,9 +137,9 @@ public:
     [[nodiscard]] std::vector<std::string> custom_settings() const;
 
 private:
-    std::atomic<std::uint64_t> changes_{1};
+    std::atomic<std::uint32_t> changes_{1};
     std::atomic<int> changing_{0};
-    std::atomic<std::uint64_t> known_changes_{0};
+    std::atomic<std::uint32_t> known_changes_{0};
     std::atomic<std::uint64_t> version_{0};
     std::atomic<std::int64_t> read_at_{0};   // ns; when known_changes_ is not 0
     std::atomic<std::int64_t> retry_at_{0};  // ns

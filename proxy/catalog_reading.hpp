@@ -50,7 +50,7 @@ private:
 
     pool::SchemaEpochPtr epoch_;
     TimePoint begun_at_;
-    std::uint64_t changes_;
+    std::uint32_t changes_;
     std::string sql_;
     std::string print_;
     std::string old_print_;

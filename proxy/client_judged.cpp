@@ -108,7 +108,7 @@ void ClientSession::suspect_changed() {
             suspect(request_judge().reconsider(text));
         }
     }
-    const std::uint64_t judged_at = std::exchange(judged_at_, 0);
+    const std::uint32_t judged_at = std::exchange(judged_at_, 0);
     if (judged_at != 0 && !request_judge().knowledge().is_unchanged_since(judged_at)) {
         suspect_unseen(kUnseen, 0, "(changed functions)");
         backend_->expect_unlisted();

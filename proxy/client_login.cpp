@@ -181,7 +181,7 @@ CancelKey ClientSession::cancel_key() const {
 
 void ClientSession::begin_login(const protocol::StartupPacket& packet) {
     ByteWriter output;
-    minor_ = std::min(packet.minor, protocol::kNewestProtocolMinor);
+    minor_ = static_cast<std::uint8_t>(std::min(packet.minor, protocol::kNewestProtocolMinor));
     if (packet.minor > protocol::kNewestProtocolMinor || !packet.protocol_options.empty()) {
         protocol::write_negotiate_protocol_version(output, minor_, packet.protocol_options);
     }

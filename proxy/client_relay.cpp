@@ -291,7 +291,8 @@ ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage ty
 /// request was refused
 ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
     wanted_for_ = type;
-    if (std::exchange(has_lost_transaction_, false)) {
+    if (has_lost_transaction_) {
+        has_lost_transaction_ = false;
         answer_refused({protocol::Severity::Error,
                         sqlstate::kConnectionFailure,
                         "server conn crashed? the transaction that was open is lost",

@@ -326,23 +326,23 @@ private:
     TimePoint connected_at_{};
     TimePoint request_at_{};      // when the request under way began; the wait for a backend counts
     TimePoint transaction_at_{};  // when the transaction under way began
-    std::uint64_t judged_at_ = 0;  // DatabaseKnowledge::changes() then; since the last rest
-    std::size_t body_left_ = 0;    // of the client's message that is passing through
+    std::size_t body_left_ = 0;   // of the client's message that is passing through
     std::uint32_t cancel_pid_ = 0;
     ShortDuration statement_limit_{0};  // zero = none
     ShortDuration idle_limit_{0};       // zero = none
-    std::uint16_t minor_ = 0;
+    std::uint32_t judged_at_ = 0;       // DatabaseKnowledge::changes() then; since the last rest
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
-    bool is_forwarding_ = false;
-    bool is_flush_missing_ = false;  // behind what it has sent: the backend may keep its answers
-    bool is_settling_ = false;       // a message is kept until what came before it is answered
-    bool has_executed_ = false;      // was its last message; kept up where statements have a limit
-    bool has_unnamed_in_batch_ = false;  // a Parse of the unnamed statement since the last Sync
-    bool has_lost_transaction_ =
-        false;  // its backend went while nothing was owed: told at the next request
+    std::uint8_t minor_ = 0;                  // of its protocol: we speak none above 2
+    bool is_flush_missing_ = false;    // behind what it has sent: the backend may keep its answers
+    bool is_settling_ = false;         // a message is kept until what came before it is answered
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
     // Bits, so that an idle client costs less.
+    bool is_forwarding_ : 1 = false;
+    bool has_executed_ : 1 = false;  // was its last message; kept up where statements have a limit
+    bool has_unnamed_in_batch_ : 1 = false;  // a Parse of the unnamed statement since the last Sync
+    bool has_lost_transaction_ : 1 =
+        false;  // its backend went while nothing was owed: told at the next request
     std::uint8_t backends_missed_ : 3 = 0;   // of those lent for the request under way
     bool is_reading_uncertain_ : 1 = false;  // how the backend reads statements' text
     bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there

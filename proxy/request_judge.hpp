@@ -28,7 +28,7 @@ public:
         SessionEffects unseen;           ///< to be looked at
         bool is_worth_learning = false;  ///< what is found is, by learn()
         bool is_provisional = false;     ///< the catalog is yet to be read: ask again
-        std::uint64_t changes = 0;       ///< DatabaseKnowledge::changes() it is based on
+        std::uint32_t changes = 0;       ///< DatabaseKnowledge::changes() it is based on
     };
 
     /// A request is about to run that is not inert.

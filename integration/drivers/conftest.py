@@ -12,6 +12,7 @@ import pytest
 from conftest import DIRECT, StartWeir
 from support.company import Company
 from support.deadlines import scaled
+from support.deadlines import wait_until
 from support.endpoint import Endpoint
 from support.postgres import Postgres
 from support.programs import FOLDER, run_program
@@ -28,6 +29,7 @@ def busy_weir(start_weir: StartWeir) -> Iterator[Endpoint]:
     """Weir in transaction mode with a pool of two that three other clients keep busy."""
     weir = start_weir({"pool": {"max": 2, "acquire_timeout": "30s"}})
     company = Company(weir)
+    wait_until(lambda: company.transactions > 0 or company.failures, "the company is busy")
     yield weir
     company.stop()
     if isinstance(weir, Weir):

@@ -70,8 +70,9 @@ def test_connection_that_breaks_during_a_statement_is_an_error(
     gate = open_gate(postgres.port)
     weir = start_weir_at(gate.port, {"pool": {"max": 2}})
     with weir.logged_in() as client:
-        client.rows("SELECT 1")
-        weir.wait_until_idle()
+        for _ in range(2):  # the first one is looked at, and may have left what is taken away
+            client.rows("SELECT 1")
+            weir.wait_until_idle()
         setattr(gate.faults, fault, True)
         messages = client.query("SELECT 2")
         assert errors(messages) == ["08006"] and messages[-1].body == b"I"
