@@ -57,7 +57,7 @@ TEST_SUITE("hba match") {
         const auto fits_row = [](HbaConnection connection) {
             return std::string{fits(rule(connection), client("unix")) ? "u" : "-"} +
                    (fits(rule(connection), client("10.0.0.1")) ? "p" : "-") +
-                   (fits(rule(connection), client("10.0.0.1", true)) ? "t" : "-");
+                   (fits(rule(connection), client("10.0.0.1", /*is_tls=*/true)) ? "t" : "-");
         };
         CHECK(fits_row(HbaConnection::Local) == "u--");
         CHECK(fits_row(HbaConnection::Host) == "-pt");
@@ -67,7 +67,8 @@ TEST_SUITE("hba match") {
     }
 
     TEST_CASE("hba match: networks, whole addresses and IPv4 in IPv6's clothes") {
-        const HbaRule v4 = rule(HbaConnection::Host, network(false, {10, 1, 0, 0}, {255, 255}));
+        const HbaRule v4 =
+            rule(HbaConnection::Host, network(/*is_v6=*/false, {10, 1, 0, 0}, {255, 255}));
         CHECK(fits(v4, client("10.1.2.3")));
         CHECK(fits(v4, client("::ffff:10.1.2.3")));
         CHECK_FALSE(fits(v4, client("10.2.2.3")));
@@ -75,7 +76,7 @@ TEST_SUITE("hba match") {
         CHECK_FALSE(fits(v4, client("")));
         CHECK_FALSE(fits(v4, client("10.1.2.3.evil")));
         const HbaRule v6 =
-            rule(HbaConnection::Host, network(true, {0xfd, 1}, {0xff, 0xff, 0xff, 0xff}));
+            rule(HbaConnection::Host, network(/*is_v6=*/true, {0xfd, 1}, {0xff, 0xff, 0xff, 0xff}));
         CHECK(fits(v6, client("fd01::1")));
         CHECK_FALSE(fits(v6, client("fd01:1::1")));
         CHECK_FALSE(fits(v6, client("10.1.2.3")));
@@ -137,7 +138,7 @@ TEST_SUITE("hba match") {
 
     TEST_CASE("hba match: refusals are PostgreSQL's") {
         const HbaRule reject = rule(HbaConnection::Host);
-        ClientFacts facts = client("10.0.0.1", true);
+        ClientFacts facts = client("10.0.0.1", /*is_tls=*/true);
         CHECK(proxy::rejection_text(nullptr, facts) ==
               "no pg_hba.conf entry for host \"10.0.0.1\", user \"app\", database \"shop\", SSL "
               "encryption");
