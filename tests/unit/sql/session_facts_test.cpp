@@ -144,14 +144,15 @@ TEST_CASE("what no look at the session shows") {
 }
 
 TEST_CASE("settings whose names are not in plain letters") {
+    static constexpr const char* kNamedArguments =
+        "SELECT set_config(setting_name => 'my.v', new_value => 'x', is_local => false)";
     for (const char* sql : {"SET \"my\".\"v\xc3\xa4r\" = 'v'",
                             "SET my.U&\"v\\0061r\" = 'v'",
                             "SELECT set_config(E'my\\x2eesc', 'v', false)",
                             "SELECT set_config('my.'\n'var', 'v', false)",
                             "SELECT set_config(U&'my\\002eesc', 'v', false)",
                             "SELECT set_config('work_mem', set_config('my.v', 'x', true), false)",
-                            "SELECT set_config(setting_name => 'my.v', new_value => 'x', "
-                            "is_local => false)"}) {
+                            kNamedArguments}) {
         CAPTURE(sql);
         CHECK(session_facts(sql).effects.has_unnamed_setting);
         CHECK(known(sql).has(SessionEffect::Settings));
