@@ -23,8 +23,6 @@ constexpr std::array<std::string_view, 6> kCarriedWhenReported = {"application_n
                                                                   "timezone"};
 
 constexpr std::string_view kClientEncoding = "client_encoding";
-constexpr std::string_view kRole = "role";
-constexpr std::string_view kSessionAuthorization = "session_authorization";
 
 /// RESET ALL leaves out who the session acts as.
 constexpr std::string_view kStatementTimeout = "statement_timeout";

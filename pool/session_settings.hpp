@@ -23,6 +23,9 @@ using SettingsPtr = std::shared_ptr<const SettingsMap>;
 
 /// Who a session is, in the server's lists; it decides nothing.
 inline constexpr std::string_view kApplicationName = "application_name";
+/// As whom it acts.
+inline constexpr std::string_view kRole = "role";
+inline constexpr std::string_view kSessionAuthorization = "session_authorization";
 
 /// Gives equal settings one address. One per worker; forgets maps nobody holds.
 ///

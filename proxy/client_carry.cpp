@@ -351,8 +351,12 @@ void ClientSession::take_over(const pool::AuditResult& result) {
     SessionEffects found = result.present | (mine.pinned & result.asked);
     if (result.asked.has(SessionEffect::Settings)) {
         pool::SettingsMap settings = result.settings;
-        for (const auto& startup : *mine.startup) {
-            settings.insert(startup);  // what is reset is what the session began with
+        // What is reset is what the session began with; but as whom it acts is told unless it is
+        // nobody else, and then SET ROLE none or the like has said so.
+        for (const auto& [name, value] : *mine.startup) {
+            const bool is_user = name == pool::kSessionAuthorization;
+            settings.emplace(name,
+                             name == pool::kRole ? "none" : (is_user ? pool_->key().user : value));
         }
         pool::SettingsPtr fresh = worker_.settings().intern(std::move(settings));
         if (fresh != settings_) {
