@@ -380,7 +380,9 @@ void ClientSession::take_over(const pool::AuditResult& result) {
     pin(reasons);
     mine.causes.clear();
     mine.unseen_cause.clear();
-    if (!is_pinned() && settings_ == mine.startup && !mine.has_unnamed_setting) {
+    // What was sent behind the look may have a RESET in it.
+    if (!is_pinned() && settings_ == mine.startup && !mine.has_unnamed_setting &&
+        mine.reset.empty()) {
         session_state_.reset();
     }
 }

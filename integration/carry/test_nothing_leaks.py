@@ -239,3 +239,16 @@ def test_session_whose_role_is_gone_is_told_so_and_ends(start_weir: StartWeir, p
         messages = client.receive_to_end()
         assert errors(messages) == ["22023"]
         assert other.value("SELECT current_user") == "postgres"
+
+
+def test_reset_sent_while_the_statement_before_it_is_looked_at(start_weir: StartWeir) -> None:
+    weir = start_weir(ONE)
+    reset = wire.parse("RESET ALL") + wire.bind() + wire.execute() + wire.sync()
+    with weir.logged_in(options="-c work_mem=5MB") as client:
+        for turn in range(30):
+            # A text that is new each time is looked at; the answer comes before that.
+            client.send(wire.query(f"SELECT 1 AS new{turn}"))
+            client.receive_ready()
+            client.send(reset + wire.query("SHOW work_mem"))
+            client.receive_ready()
+            assert rows(client.receive_ready()) == [[b"5MB"]]
