@@ -145,19 +145,20 @@ class Weir(Endpoint):
         return self.process.poll() is None
 
     def accepts(self) -> bool:
-        """Whether the first client address takes connections."""
-        address = self.settings["listen"]["addresses"][0]
+        """Whether every client address takes connections: they are opened one after the other."""
         try:
-            if address.startswith("unix:"):
-                name = address.removeprefix("unix:")
-                path = "\0" + name[1:] if name.startswith("@") else name + "/.s.PGSQL.6432"
-                RawClient.connect_unix(path).close()
-            else:
-                host, _, port = address.rpartition(":")
-                return accepts_tcp(int(port), host.strip("[]"))
+            return all(self._accepts_at(address) for address in self.settings["listen"]["addresses"])
         except OSError:
             return False
-        return True
+
+    def _accepts_at(self, address: str) -> bool:
+        if address.startswith("unix:"):
+            name = address.removeprefix("unix:")
+            path = "\0" + name[1:] if name.startswith("@") else name + "/.s.PGSQL.6432"
+            RawClient.connect_unix(path).close()
+            return True
+        host, _, port = address.rpartition(":")
+        return accepts_tcp(int(port), host.strip("[]"))
 
     def write_settings(self, changes: Optional[dict[str, Any]] = None) -> None:
         """Writes weir.toml anew; a running process reads it at the next reload."""
