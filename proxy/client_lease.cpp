@@ -267,7 +267,7 @@ void ClientSession::on_reply_end() {
     if (state_ != ClientState::Active) {
         return;
     }
-    if (awaits_reset()) {
+    if (awaits_reset() && !backend_->owes_holder()) {
         settle_reset();
     }
     if (backend_->owed().empty()) {

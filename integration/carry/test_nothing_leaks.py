@@ -252,3 +252,15 @@ def test_reset_sent_while_the_statement_before_it_is_looked_at(start_weir: Start
             client.send(reset + wire.query("SHOW work_mem"))
             client.receive_ready()
             assert rows(client.receive_ready()) == [[b"5MB"]]
+
+
+def test_reset_is_settled_by_its_own_answer(start_weir: StartWeir) -> None:
+    weir = start_weir(ONE)
+    slow_reset = wire.extended("SELECT pg_sleep(0.2)") + wire.extended("RESET work_mem") + wire.sync()
+    with weir.logged_in(options="-c work_mem=5MB") as client:
+        client.query("SET work_mem = '9MB'")
+        client.query("BEGIN")  # nothing is looked at and put right in between
+        client.send(wire.extended("SELECT 1") + wire.sync() + slow_reset + wire.query("SHOW work_mem"))
+        client.receive_ready()
+        client.receive_ready()
+        assert rows(client.receive_ready()) == [[b"5MB"]]
