@@ -1,6 +1,5 @@
 """What operators order the whole process: SUSPEND, RELOAD, SET, SHUTDOWN; who may, and orders under load."""
 
-import select
 import subprocess
 import threading
 from typing import Any, Iterator
@@ -11,66 +10,10 @@ import pytest
 from conftest import StartWeir
 from support import wire
 from support.deadlines import stays_true, wait_until
-from support.raw_client import RawClient, errors, types
+from support.orders import ask, console, database, is_waiting, said, several, state, TWO_THREADS
+from support.raw_client import errors, types
 
 pytestmark = pytest.mark.needs_weir
-
-TWO_THREADS = {
-    "listen": {"threads": 2},
-    "database": {"app": {"cluster": "main"}},
-    "pool": {"max": 4, "acquire_timeout": "60s"},
-}
-
-
-@pytest.fixture(params=["transaction", "session"])
-def held(request: pytest.FixtureRequest, start_weir: StartWeir) -> Any:
-    """Weir with two threads, in either mode."""
-    return start_weir({**TWO_THREADS, "pool": {**TWO_THREADS["pool"], "mode": request.param}})
-
-
-@pytest.fixture
-def two(start_weir: StartWeir) -> Any:
-    """Weir with two threads in transaction mode."""
-    return start_weir(TWO_THREADS)
-
-
-def console(weir: Any, **parameters: str) -> RawClient:
-    return weir.logged_in(database="weir", **parameters)
-
-
-def ask(weir: Any, sql: str) -> list[str]:
-    """What one statement on a console of its own is answered with: its message types, or SQLSTATEs."""
-    with console(weir) as client:
-        messages = client.query(sql)
-        return errors(messages) or [types(messages)]
-
-
-def said(client: RawClient, sql: str) -> tuple[str, str]:
-    """SQLSTATE and text of the error that a statement gets."""
-    message = next(message for message in client.query(sql) if message.type == "E")
-    return message.sqlstate, message.text
-
-
-def state(weir: Any) -> str:
-    return next(row["key"] for row in weir.show("STATE") if row["value"] == "yes")
-
-
-def database(weir: Any, name: str = "app") -> dict[str, Any]:
-    return next(row for row in weir.show("DATABASES") if row["name"] == name)
-
-
-def several(weir: Any, count: int = 4) -> list[RawClient]:
-    """Clients on both threads."""
-    clients = [weir.logged_in() for _ in range(count)]
-    for client in clients:
-        client.query("SELECT 1")
-    return clients
-
-
-def is_waiting(client: RawClient) -> bool:
-    """Whether nothing has come yet."""
-    return not select.select([client.socket], [], [], 0)[0]
-
 
 # ---- SUSPEND ---------------------------------------------------------------------------------------------------------
 
