@@ -440,6 +440,7 @@ void Backend::on_parameter(ByteView body, ReplyVerdict verdict) {
         return;
     }
     set_parameter(parameters_, parameter->name, parameter->value);
+    traces_.is_text_plain_.reset();
     if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
         const std::string name = lower_case(parameter->name);
         if (is_carried_when_reported(name)) {

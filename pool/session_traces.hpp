@@ -3,6 +3,7 @@
 #include "base/session_effects.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace weir::pool {
@@ -41,6 +42,12 @@ public:
         return std::exchange(has_reset_, false);
     }
 
+    /// @return what the holders have made of what the server reports of how it reads text; nothing
+    /// once that has changed
+    [[nodiscard]] std::optional<bool> is_text_plain() const { return is_text_plain_; }
+
+    void note_text_plain(bool is_plain) { is_text_plain_ = is_plain; }
+
 private:
     friend class Backend;
 
@@ -62,6 +69,7 @@ private:
     bool are_being_forgotten_ = false;
     bool has_reset_ = false;
     bool is_set_a_reset_ = false;
+    std::optional<bool> is_text_plain_;
 };
 
 }  // namespace weir::pool

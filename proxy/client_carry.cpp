@@ -83,7 +83,7 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
     pool::SettingsPtr reset;
     if (query && *query) {
         const std::string_view text = (*query)->sql;
-        const sql::SessionFacts facts = sql::session_facts(text);
+        const sql::SessionFacts facts = worker_.knowledge().facts(text);
         learn_names(facts);
         if (facts.is_local_set) {
             backend_->traces().expect_local_set();
@@ -110,7 +110,7 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
 /// A text goes out that stands in for a simple Query of the client's.
 void ClientSession::observe_query(std::string_view text) {
     if (carries_state()) {
-        const sql::SessionFacts facts = sql::session_facts(text);
+        const sql::SessionFacts facts = worker_.knowledge().facts(text);
         learn_names(facts);
         observe(facts.effects, text);
     }
@@ -134,7 +134,7 @@ pool::SettingsPtr ClientSession::settings_after_reset(std::string_view name) {
 const RequestEffects& ClientSession::effects_of(const pool::Statement& statement) {
     if (!statement.effects) {
         const auto text = as_text(statement.definition);
-        const sql::SessionFacts facts = sql::session_facts(text.substr(0, text.find('\0')));
+        const sql::SessionFacts facts = worker_.knowledge().facts(text.substr(0, text.find('\0')));
         learn_names(facts);
         statement.effects = facts.effects;
     }
@@ -171,7 +171,7 @@ void ClientSession::observe_unnamed(const protocol::FrameHeader& header, ByteVie
         return;
     }
     const std::string_view text = (*parse)->sql;
-    const sql::SessionFacts facts = sql::session_facts(text);
+    const sql::SessionFacts facts = worker_.knowledge().facts(text);
     learn_names(facts);
     observe(facts.effects, text);
     note_reset(facts);
@@ -222,6 +222,9 @@ void ClientSession::observe_function_call() {
 
 /// @return whether this client's text means what it seems to
 bool ClientSession::is_text_plain() const {
+    if (const auto known = backend_->traces().is_text_plain()) {
+        return *known;
+    }
     std::string_view strings;
     std::string_view encoding;
     for (const auto& [name, value] : backend_->parameters()) {
@@ -231,7 +234,9 @@ bool ClientSession::is_text_plain() const {
             encoding = value;
         }
     }
-    return sql::can_cut(strings, encoding);
+    const bool is_plain = sql::can_cut(strings, encoding);
+    backend_->traces().note_text_plain(is_plain);
+    return is_plain;
 }
 
 /// lastval() and currval() must not tell what nextval() has told somebody else. What is there is

@@ -49,6 +49,8 @@ public:
     /// @return what to ask of the catalog, where it is this one's turn; else nullptr
     [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(TimePoint now);
 
+    [[nodiscard]] bool is_of(const pool::SchemaEpochPtr& epoch) const { return epoch_ == epoch; }
+
     [[nodiscard]] pool::DatabaseKnowledge& knowledge() { return epoch_->knowledge(); }
 
 private:

@@ -5,7 +5,10 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
+
+#include "sql/session_facts_memo.hpp"
 
 namespace weir::proxy {
 
@@ -17,18 +20,26 @@ public:
 
     /// @return valid until the next call
     [[nodiscard]] RequestJudge& of(const pool::SchemaEpochPtr& epoch) {
+        if (last_ != nullptr && last_->is_of(epoch)) {
+            return *last_;
+        }
+        if (judges_.size() >= kDatabasesMax && !judges_.contains(epoch.get())) {
+            judges_.clear();  // what they share is kept; the rest is learnt anew
+        }
         std::unique_ptr<RequestJudge>& judge = judges_[epoch.get()];
         if (judge == nullptr) {
-            if (judges_.size() > kDatabasesMax) {
-                judges_.clear();  // what they share is kept; the rest is learnt anew
-                return of(epoch);
-            }
             judge = std::make_unique<RequestJudge>(epoch);
         }
-        return *judge;
+        last_ = judge.get();
+        return *last_;
     }
 
+    /// @return what sql::session_facts() does
+    [[nodiscard]] sql::SessionFacts facts(std::string_view text) { return facts_.facts(text); }
+
 private:
+    sql::SessionFactsMemo facts_;
+    RequestJudge* last_ = nullptr;  // who was asked last is mostly asked next
     std::unordered_map<const pool::SchemaEpoch*, std::unique_ptr<RequestJudge>> judges_;
 };
 

@@ -2,7 +2,9 @@
 
 #include "base/random.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <span>
 
 #define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
@@ -43,27 +45,35 @@ void DigestBuilder::append(std::string_view text) {
     text_ += text;
 }
 
+void DigestBuilder::append_word(std::string_view word) {
+    append(word);
+    std::transform(text_.end() - static_cast<std::ptrdiff_t>(word.size()),
+                   text_.end(),
+                   text_.end() - static_cast<std::ptrdiff_t>(word.size()),
+                   lower);
+}
+
+/// @return whether the last ones are a literal and a comma
+bool DigestBuilder::is_in_list() const {
+    const std::size_t size = text_.size();
+    return size >= 3 && text_[size - 1] == ',' && text_[size - 3] == '?' && text_[size - 2] == ' ';
+}
+
 void DigestBuilder::add(const Token& token) {
     switch (token.kind) {
         case TokenKind::End: return;
         case TokenKind::String:
         case TokenKind::Number:
         case TokenKind::Parameter:
-            if (text_.ends_with("? ,")) {
+            if (is_in_list()) {
                 text_.resize(text_.size() - 2);
                 return;
             }
             append("?");
             return;
-        case TokenKind::Word: {
-            append({});
-            for (const char c : token.text) {
-                text_ += lower(c);
-            }
-            return;
-        }
+        case TokenKind::Word: append_word(token.text); return;
         case TokenKind::Quoted:
-            append("\"");
+            append(token.has_escapes ? "u&\"" : "\"");
             text_.append(token.text).append(1, '"');
             return;
         case TokenKind::Symbol: append(token.text); return;

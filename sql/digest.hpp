@@ -27,6 +27,8 @@ public:
 
 private:
     void append(std::string_view text);
+    void append_word(std::string_view word);
+    [[nodiscard]] bool is_in_list() const;
 
     std::string& text_;  // the thread's own: it is not given back between statements
 };

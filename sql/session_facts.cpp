@@ -56,6 +56,8 @@ public:
         }
         facts_.effects.is_reset = !facts_.reset_name.empty();
         facts_.effects.digest = digest_.digest();
+        facts_.is_of_digest = !reads_literals_ && facts_.effects.known.empty() &&
+                              !facts_.effects.is_opaque && !facts_.effects.changes_catalog;
         for (const std::string& body : blocks_) {
             read_block(body);  // now: reading it takes the digest's memory
         }
@@ -154,6 +156,7 @@ private:
             return;
         }
         if (token.is_word("set")) {
+            reads_literals_ = true;
             kind_ = Kind::Set;
             return;  // inert if it turns out to be local
         }
@@ -369,9 +372,11 @@ private:
             if (set_config_) {
                 note_any_setting();  // one within another
             }
+            reads_literals_ = true;
             set_config_ = SetConfig{};
             set_config_->depth = depth_;
         } else if (name == "current_setting") {
+            reads_literals_ = true;
             is_setting_read_ = true;
         } else if (is_lasting_call(name)) {
             facts_.effects.known |= SessionEffect::Lasting;
@@ -463,6 +468,7 @@ private:
     bool before_value_ = false;
     bool is_to_default_ = false;
     bool is_setting_read_ = false;
+    bool reads_literals_ = false;  // to know what it leaves
     std::optional<SetConfig> set_config_;
     std::vector<std::string> blocks_;  // of DO
 };

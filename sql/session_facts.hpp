@@ -20,6 +20,8 @@ struct SessionFacts {
     /// Settings with a dot in their names that it sets or reads, in lower case: PostgreSQL does not
     /// list these.
     std::vector<std::string> custom_settings;
+    /// The same of all texts with this digest: no literal decides any of it.
+    bool is_of_digest = false;
 };
 
 /// @param sql a request's text, one statement or several; taken for valid

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "base/session_effects.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include "sql/session_facts.hpp"
+
+namespace weir::sql {
+
+/// Remembers the facts of texts by their digests: most requests are like one before them, and to
+/// cut a text is cheaper than to read it.
+///
+/// What a literal decides is not remembered (SessionFacts::is_of_digest). When full it forgets all.
+/// @thread its owner's
+class SessionFactsMemo {
+public:
+    static constexpr std::size_t kEntriesMax = 32768;
+
+    /// @param sql as for session_facts(), and what is returned is the same
+    [[nodiscard]] SessionFacts facts(std::string_view sql);
+
+    [[nodiscard]] std::size_t size() const { return effects_.size(); }
+
+private:
+    std::unordered_map<std::uint64_t, RequestEffects> effects_;  // by digest
+};
+
+}  // namespace weir::sql
