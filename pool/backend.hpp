@@ -17,11 +17,11 @@
 #include "pool/dial_request.hpp"
 #include "pool/lease_holder.hpp"
 #include "pool/request_batch.hpp"
-#include "pool/schema_epoch.hpp"
 #include "pool/server_tls.hpp"
 #include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
 #include "pool/session_traces.hpp"
+#include "pool/shared_database.hpp"
 #include "pool/statement.hpp"
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
@@ -107,7 +107,7 @@ public:
         BackendOwner& owner;
         const BackendTraits& traits;
         StatementTable& statements;
-        SchemaEpochPtr schema_epoch;
+        SharedDatabasePtr database;
     };
 
     /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later
@@ -213,7 +213,8 @@ public:
     /// holder's open transaction has changed the schema (when it ends there are two new ones: what
     /// was prepared within it is nobody else's, since it may be rolled back)
     [[nodiscard]] std::uint64_t schema_epoch() const {
-        return env_.schema_epoch->load(std::memory_order_relaxed) + (has_changed_schema_ ? 1 : 0);
+        return env_.database->schema_epoch.load(std::memory_order_relaxed) +
+               (has_changed_schema_ ? 1 : 0);
     }
 
     /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.

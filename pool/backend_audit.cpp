@@ -135,8 +135,7 @@ bool Backend::is_audit_row(BackendMessage type, const protocol::FrameHeader& hea
 
 void Backend::expect_catalog_change() {
     if (env_.traits.carries_state && catalog_change_ == nullptr) {
-        catalog_change_ =
-            std::make_unique<DatabaseKnowledge::Change>(env_.schema_epoch->knowledge());
+        catalog_change_ = std::make_unique<DatabaseKnowledge::Change>(env_.database->knowledge);
     }
 }
 

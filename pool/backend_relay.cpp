@@ -352,7 +352,7 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     }
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
         has_changed_schema_ = false;
-        env_.schema_epoch->fetch_add(2, std::memory_order_relaxed);
+        env_.database->schema_epoch.fetch_add(2, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow) {
         if (settings_owed_ > 0) {
@@ -389,7 +389,7 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
         audit_->on_error();
     }
     if (view->routine == kStalePlanRoutine && epoch_limit_ > schema_epoch()) {
-        env_.schema_epoch->fetch_add(1, std::memory_order_relaxed);
+        env_.database->schema_epoch.fetch_add(1, std::memory_order_relaxed);
     }
     if (verdict == ReplyVerdict::Swallow && settings_owed_ > 0) {
         prepare_error_ = {protocol::Severity::Fatal,

@@ -67,7 +67,7 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
                                        (key_.use == PoolKey::Use::Lookups ? "\0lookups"s : ""s))},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
-      schema_epoch_{env_.schema_epochs.find_or_add(plan_.target())},
+      database_{env_.shared_databases.find_or_add(plan_.target())},
       credentials_{plan_.credentials},
       last_startup_{env_.settings.none()},
       last_client_at_{env_.loop.now()} {}
@@ -81,7 +81,7 @@ Backend::Environment Pool::backend_environment() {
             *this,
             traits_,
             env_.statements,
-            schema_epoch_};
+            database_};
 }
 
 Pool::~Pool() {

@@ -103,7 +103,7 @@ public:
         StatementTable& statements;
         WorkerCounters& counters;
         BudgetRegistry& budgets;
-        SchemaEpochs& schema_epochs;
+        SharedDatabases& shared_databases;
         Peers& peers;
         unsigned worker;
     };
@@ -176,7 +176,7 @@ public:
     [[nodiscard]] const PoolPlan& plan() const { return plan_; }
 
     /// @return of the database that new backends are connected to
-    [[nodiscard]] const SchemaEpochPtr& schema_epoch() const { return schema_epoch_; }
+    [[nodiscard]] const SharedDatabasePtr& shared_database() const { return database_; }
 
     [[nodiscard]] PoolCounters& counters() { return counters_; }
 
@@ -262,7 +262,7 @@ private:
     BudgetPtr budget_;
     BudgetPtr database_budget_;
     BudgetPtr user_budget_;
-    SchemaEpochPtr schema_epoch_;
+    SharedDatabasePtr database_;
     Credentials credentials_;
     SettingsPtr last_startup_;  // that a client wanted: what is opened ahead is opened with it
     PoolCounters counters_;

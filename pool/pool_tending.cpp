@@ -26,7 +26,7 @@ void Pool::apply(PoolPlan plan) {
         failing_since_ = kNever;
     }
     if (plan.target() != plan_.target()) {
-        schema_epoch_ = env_.schema_epochs.find_or_add(plan.target());
+        database_ = env_.shared_databases.find_or_add(plan.target());
     }
     plan_ = std::move(plan);
     traits_ = traits_of(plan_, key_);

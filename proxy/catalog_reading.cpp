@@ -110,9 +110,9 @@ Traits traits_of_all(const std::vector<std::uint64_t>& names, const TraitsByName
 
 }  // namespace
 
-CatalogReading::CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now)
-    : epoch_{std::move(epoch)}, begun_at_{now}, changes_{epoch_->knowledge().changes()} {
-    if (const pool::FunctionKnowledgePtr known = epoch_->knowledge().knowledge();
+CatalogReading::CatalogReading(pool::SharedDatabasePtr database, TimePoint now)
+    : database_{std::move(database)}, begun_at_{now}, changes_{database_->knowledge.changes()} {
+    if (const pool::FunctionKnowledgePtr known = database_->knowledge.knowledge();
         known != nullptr) {
         old_print_ = known->print;
     }
@@ -121,7 +121,7 @@ CatalogReading::CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now)
 
 CatalogReading::~CatalogReading() {
     if (!is_over_) {
-        epoch_->knowledge().fail(begun_at_);
+        database_->knowledge.fail(begun_at_);
     }
 }
 
@@ -263,11 +263,11 @@ void CatalogReading::on_end() {
     is_over_ = true;
     if (has_failed_ || print_.empty()) {
         log::info("catalog_not_read", {});
-        epoch_->knowledge().fail(begun_at_);
+        database_->knowledge.fail(begun_at_);
         return;
     }
     const bool is_same = print_ == old_print_;
-    epoch_->knowledge().renew(is_same ? nullptr : conclude(), changes_, begun_at_);
+    database_->knowledge.renew(is_same ? nullptr : conclude(), changes_, begun_at_);
 }
 
 }  // namespace weir::proxy

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "pool/catalog_question.hpp"
-#include "pool/schema_epoch.hpp"
+#include "pool/shared_database.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -17,8 +17,8 @@ namespace weir::proxy {
 /// @thread that of the backend it is asked over
 class CatalogReading final : public pool::CatalogQuestion {
 public:
-    /// @param epoch of the database, whose knowledge was claimed
-    CatalogReading(pool::SchemaEpochPtr epoch, TimePoint now);
+    /// @param database whose knowledge was claimed
+    CatalogReading(pool::SharedDatabasePtr database, TimePoint now);
     CatalogReading(const CatalogReading&) = delete;
     CatalogReading& operator=(const CatalogReading&) = delete;
     CatalogReading(CatalogReading&&) = delete;
@@ -48,7 +48,7 @@ private:
     [[nodiscard]] pool::FunctionKnowledgePtr conclude();
     void spread();
 
-    pool::SchemaEpochPtr epoch_;
+    pool::SharedDatabasePtr database_;
     TimePoint begun_at_;
     std::uint32_t changes_;
     std::string sql_;

@@ -21,7 +21,7 @@ constexpr SessionEffects kUnseen = SessionEffects::all().without(SessionEffect::
 }  // namespace
 
 RequestJudge& ClientSession::request_judge() const {
-    return worker_.knowledge().of(pool_->schema_epoch());
+    return worker_.knowledge().of(pool_->shared_database());
 }
 
 /// Settings with a dot in their names: what this request sets is asked for once it has run.

@@ -28,9 +28,9 @@ Traits unknown() {
 }  // namespace
 
 void RequestJudge::look_again() {
-    if (const std::uint64_t version = epoch_->knowledge().version(); version != version_) {
+    if (const std::uint64_t version = database_->knowledge.version(); version != version_) {
         version_ = version;
-        known_ = epoch_->knowledge().knowledge();
+        known_ = database_->knowledge.knowledge();
         verdicts_.clear();
         memo_ = {};
     }
@@ -42,9 +42,9 @@ RequestJudge::Verdict RequestJudge::judge(const RequestEffects& effects,
                                           TimePoint now) {
     Verdict verdict;
     // The number first: what is changed after it is read shows by it.
-    verdict.changes = epoch_->knowledge().changes();
+    verdict.changes = database_->knowledge.changes();
     look_again();
-    if (known_ == nullptr || !epoch_->knowledge().is_current(now)) {
+    if (known_ == nullptr || !database_->knowledge.is_current(now)) {
         verdict.traits = unknown();
         verdict.is_provisional = true;
         if (known_ != nullptr) {
@@ -108,10 +108,10 @@ Traits RequestJudge::read(std::string_view text, int depth) const {
 }
 
 std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(TimePoint now) {
-    if (!epoch_->knowledge().claim(now)) {
+    if (!database_->knowledge.claim(now)) {
         return nullptr;
     }
-    return std::make_unique<CatalogReading>(epoch_, now);
+    return std::make_unique<CatalogReading>(database_, now);
 }
 
 }  // namespace weir::proxy

@@ -3,7 +3,7 @@
 #include "base/clock.hpp"
 #include "base/session_effects.hpp"
 #include "pool/catalog_question.hpp"
-#include "pool/schema_epoch.hpp"
+#include "pool/shared_database.hpp"
 #include "proxy/effects_memo.hpp"
 
 #include <cstddef>
@@ -21,7 +21,7 @@ class RequestJudge {
 public:
     static constexpr std::size_t kVerdictsMax = 32768;
 
-    explicit RequestJudge(pool::SchemaEpochPtr epoch) : epoch_{std::move(epoch)} {}
+    explicit RequestJudge(pool::SharedDatabasePtr database) : database_{std::move(database)} {}
 
     struct Verdict {
         pool::Traits traits;
@@ -49,16 +49,18 @@ public:
     /// @return what to ask of the catalog, where it is this one's turn; else nullptr
     [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(TimePoint now);
 
-    [[nodiscard]] bool is_of(const pool::SchemaEpochPtr& epoch) const { return epoch_ == epoch; }
+    [[nodiscard]] bool is_of(const pool::SharedDatabasePtr& database) const {
+        return database_ == database;
+    }
 
-    [[nodiscard]] pool::DatabaseKnowledge& knowledge() { return epoch_->knowledge(); }
+    [[nodiscard]] pool::DatabaseKnowledge& knowledge() { return database_->knowledge; }
 
 private:
     void look_again();
     [[nodiscard]] pool::Traits traits_of(const RequestEffects& effects, std::string_view text);
     [[nodiscard]] pool::Traits read(std::string_view text, int depth) const;
 
-    pool::SchemaEpochPtr epoch_;
+    pool::SharedDatabasePtr database_;
     pool::FunctionKnowledgePtr known_;
     std::uint64_t version_ = 0;
     std::unordered_map<std::uint64_t, pool::Traits> verdicts_;  // by digest

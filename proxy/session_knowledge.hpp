@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pool/schema_epoch.hpp"
+#include "pool/shared_database.hpp"
 #include "proxy/request_judge.hpp"
 
 #include <cstddef>
@@ -19,16 +19,16 @@ public:
     static constexpr std::size_t kDatabasesMax = 1024;
 
     /// @return valid until the next call
-    [[nodiscard]] RequestJudge& of(const pool::SchemaEpochPtr& epoch) {
-        if (last_ != nullptr && last_->is_of(epoch)) {
+    [[nodiscard]] RequestJudge& of(const pool::SharedDatabasePtr& database) {
+        if (last_ != nullptr && last_->is_of(database)) {
             return *last_;
         }
-        if (judges_.size() >= kDatabasesMax && !judges_.contains(epoch.get())) {
+        if (judges_.size() >= kDatabasesMax && !judges_.contains(database.get())) {
             judges_.clear();  // what they share is kept; the rest is learnt anew
         }
-        std::unique_ptr<RequestJudge>& judge = judges_[epoch.get()];
+        std::unique_ptr<RequestJudge>& judge = judges_[database.get()];
         if (judge == nullptr) {
-            judge = std::make_unique<RequestJudge>(epoch);
+            judge = std::make_unique<RequestJudge>(database);
         }
         last_ = judge.get();
         return *last_;
@@ -40,7 +40,7 @@ public:
 private:
     sql::SessionFactsMemo facts_;
     RequestJudge* last_ = nullptr;  // who was asked last is mostly asked next
-    std::unordered_map<const pool::SchemaEpoch*, std::unique_ptr<RequestJudge>> judges_;
+    std::unordered_map<const pool::SharedDatabase*, std::unique_ptr<RequestJudge>> judges_;
 };
 
 }  // namespace weir::proxy

@@ -88,7 +88,7 @@ void Worker::run(std::promise<void>& started) {
                                                                      statements_,
                                                                      counters_,
                                                                      shared_.budgets,
-                                                                     shared_.schema_epochs,
+                                                                     shared_.shared_databases,
                                                                      *this,
                                                                      index_});
     user_lookups_ = std::make_unique<UserLookups>(*this);

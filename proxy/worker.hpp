@@ -10,8 +10,8 @@
 #include "pool/budget.hpp"
 #include "pool/counters.hpp"
 #include "pool/pool_set.hpp"
-#include "pool/schema_epoch.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/shared_database.hpp"
 #include "pool/statement.hpp"
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
@@ -45,7 +45,7 @@ enum class DrainKind : std::uint8_t { None, Signal, Order };
 /// What all workers share: nothing in it takes a lock on the data path.
 struct Shared {
     pool::BudgetRegistry budgets;
-    pool::SchemaEpochs schema_epochs;
+    pool::SharedDatabases shared_databases;
     net::BackgroundThread background;
     net::BackgroundThread
         console_work;  ///< SELECTs of the admin database: logins do not wait for them

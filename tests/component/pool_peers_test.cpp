@@ -56,12 +56,12 @@ struct Side {
     StatementTable statements;
     WorkerCounters counters;
     BudgetRegistry budgets;
-    SchemaEpochs schema_epochs;
+    SharedDatabases shared_databases;
     OtherWorker other;
     test::ScriptedServer server{loop, folder.file("s")};
     PoolPlan plan = test::make_plan(server.endpoint());
     PoolSet pools{
-        {loop, background, settings, statements, counters, budgets, schema_epochs, other, 0}};
+        {loop, background, settings, statements, counters, budgets, shared_databases, other, 0}};
 };
 
 TEST_SUITE("pool_peers") {

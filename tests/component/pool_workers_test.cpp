@@ -126,7 +126,7 @@ public:
     net::EventLoop loop;
     net::BackgroundThread background;
     BudgetRegistry budgets;
-    SchemaEpochs schema_epochs;
+    SharedDatabases shared_databases;
     test::ScriptedServer server;
     PoolPlan plan;
     std::atomic<std::uint64_t> last_id{0};
@@ -145,7 +145,7 @@ void Worker::run(std::promise<void>& up) {
                    statements,
                    counters,
                    process_.budgets,
-                   process_.schema_epochs,
+                   process_.shared_databases,
                    *this,
                    number_}};
     loop_ = &loop;

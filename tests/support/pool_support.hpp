@@ -235,12 +235,12 @@ struct PoolRig {
     pool::StatementTable statements;
     pool::WorkerCounters counters;
     pool::BudgetRegistry budgets;
-    pool::SchemaEpochs schema_epochs;
+    pool::SharedDatabases shared_databases;
     LonePeers peers;
     ScriptedServer server;
     pool::PoolPlan plan;
     pool::PoolSet pools{
-        {loop, background, settings, statements, counters, budgets, schema_epochs, peers, 0}};
+        {loop, background, settings, statements, counters, budgets, shared_databases, peers, 0}};
     pool::Pool* pool = nullptr;
 };
 

@@ -13,7 +13,7 @@
 #include "sql/session_facts.hpp"
 
 using weir::TimePoint;
-using weir::pool::SchemaEpoch;
+using weir::pool::SharedDatabase;
 using weir::pool::Traits;
 using weir::proxy::CatalogReading;
 using weir::proxy::RequestJudge;
@@ -49,8 +49,8 @@ public:
     }
 
     void read(const std::vector<Row>& rows, std::string_view print) {
-        REQUIRE(epoch_->knowledge().claim(kNow));
-        CatalogReading reading{epoch_, kNow};
+        REQUIRE(database_->knowledge.claim(kNow));
+        CatalogReading reading{database_, kNow};
         reading.on_row(data_row({"print", print, "", "", ""}));
         for (const Row& row : rows) {
             reading.on_row(data_row(row));
@@ -62,11 +62,11 @@ public:
         return judge_.judge(weir::sql::session_facts(sql).effects, sql, 0, kNow).traits;
     }
 
-    [[nodiscard]] const std::shared_ptr<SchemaEpoch>& epoch() const { return epoch_; }
+    [[nodiscard]] const std::shared_ptr<SharedDatabase>& database() const { return database_; }
 
 private:
-    std::shared_ptr<SchemaEpoch> epoch_ = std::make_shared<SchemaEpoch>(0);
-    RequestJudge judge_{epoch_};
+    std::shared_ptr<SharedDatabase> database_ = std::make_shared<SharedDatabase>();
+    RequestJudge judge_{database_};
 };
 
 }  // namespace
@@ -118,23 +118,23 @@ TEST_CASE("names and sources may have any bytes and come in pieces") {
 TEST_CASE("what is not known may do anything") {
     Database database{{}};
     CHECK(database.judge("SELECT 1").empty());
-    const weir::pool::DatabaseKnowledge::Change change{database.epoch()->knowledge()};
+    const weir::pool::DatabaseKnowledge::Change change{database.database()->knowledge};
     CHECK(database.judge("SELECT 1").has(Traits::LeavesUnlisted));
 }
 
 TEST_CASE("an answer that is none is no knowledge") {
-    auto epoch = std::make_shared<SchemaEpoch>(0);
-    REQUIRE(epoch->knowledge().claim(kNow));
+    auto database = std::make_shared<SharedDatabase>();
+    REQUIRE(database->knowledge.claim(kNow));
     {
-        CatalogReading reading{epoch, kNow};
+        CatalogReading reading{database, kNow};
         reading.on_row({});
         reading.on_row(data_row({"print", "it's", "", "", ""}));
         reading.on_row(data_row({"function", "", "", "", "no name"}));
         reading.on_end();
     }
-    CHECK_FALSE(epoch->knowledge().is_current(kNow));
+    CHECK_FALSE(database->knowledge.is_current(kNow));
     const TimePoint later = kNow + weir::pool::DatabaseKnowledge::kRetryAfter;
-    REQUIRE(epoch->knowledge().claim(later));
-    { const CatalogReading reading{epoch, later}; }
-    CHECK_FALSE(epoch->knowledge().is_current(later));
+    REQUIRE(database->knowledge.claim(later));
+    { const CatalogReading reading{database, later}; }
+    CHECK_FALSE(database->knowledge.is_current(later));
 }
