@@ -101,7 +101,7 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
         header.type != static_cast<char>(FrontendMessage::Terminate)) {
         return wait_for_answers();  // it could be hit by the cancel of the statement before it
     }
-    if (awaits_reset()) {
+    if (backend_ != nullptr && awaits_reset()) {
         return wait_for_answers();
     }
     protocol::StatementReference reference;
