@@ -139,7 +139,7 @@ TEST_SUITE("admin select") {
         const SelectResult many = run(endless);
         REQUIRE(many.error.has_value());
         CHECK(many.error->sqlstate == sqlstate::kProgramLimitExceeded);
-        const SelectResult given_up = run(endless, {}, Typing::ByValues, true);
+        const SelectResult given_up = run(endless, {}, Typing::ByValues, /*is_given_up=*/true);
         REQUIRE(given_up.error.has_value());
         CHECK(given_up.error->sqlstate == sqlstate::kQueryCanceled);
         const SelectResult large = run("SELECT zeroblob(100000000)");
