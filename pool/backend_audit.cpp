@@ -110,8 +110,8 @@ void Backend::note_tag(std::string_view tag) {
     if (tag == "RESET" || tag == "DISCARD ALL") {
         applied_ = nullptr;  // what was carried may be gone from this backend
     }
-    traces_.has_reset_ =
-        traces_.has_reset_ || tag == "RESET" || (traces_.is_set_a_reset_ && tag == "SET");
+    traces_.has_reset_ = traces_.has_reset_ || tag == "RESET" || tag == "DISCARD ALL" ||
+                         (traces_.is_set_a_reset_ && tag == "SET");
     if (tag == "SET" && traces_.local_sets_ > 0) {
         --traces_.local_sets_;
     } else if (tag == "DO") {

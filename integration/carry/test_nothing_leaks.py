@@ -264,3 +264,14 @@ def test_reset_is_settled_by_its_own_answer(start_weir: StartWeir) -> None:
         client.receive_ready()
         client.receive_ready()
         assert rows(client.receive_ready()) == [[b"5MB"]]
+
+
+@pytest.mark.parametrize("sql", ["DISCARD ALL", "RESET ALL", "RESET work_mem", "SET work_mem TO DEFAULT"])
+def test_what_is_sent_behind_a_reset_by_message_meets_the_startup_values(start_weir: StartWeir, sql: str) -> None:
+    weir = start_weir(ONE)
+    with weir.logged_in(options="-c work_mem=5MB") as client:
+        for _ in range(5):
+            client.query("SET work_mem = '9MB'")
+            client.send(wire.extended(sql) + wire.sync() + wire.query("SHOW work_mem"))
+            client.receive_ready()
+            assert rows(client.receive_ready()) == [[b"5MB"]]
