@@ -26,8 +26,8 @@ SameBothWays = Callable[[Sequence[str]], None]
 
 @pytest.fixture
 def busy_weir(start_weir: StartWeir) -> Iterator[Endpoint]:
-    """Weir in transaction mode with a pool of two that three other clients keep busy."""
-    weir = start_weir({"pool": {"max": 2, "acquire_timeout": "30s"}})
+    """Weir in transaction mode with a pool of two, taken in turns, that three other clients keep busy."""
+    weir = start_weir({"pool": {"min": 2, "max": 2, "round_robin": True, "acquire_timeout": "30s"}})
     company = Company(weir)
     wait_until(lambda: company.transactions > 0 or company.failures, "the company is busy")
     yield weir
