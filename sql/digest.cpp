@@ -62,8 +62,13 @@ bool DigestBuilder::is_in_list() const {
 void DigestBuilder::add(const Token& token) {
     switch (token.kind) {
         case TokenKind::End: return;
-        case TokenKind::String:
         case TokenKind::Number:
+            if (!is_plain_number(token.text)) {
+                append_word(token.text);
+                return;
+            }
+            [[fallthrough]];
+        case TokenKind::String:
         case TokenKind::Parameter:
             if (is_in_list()) {
                 text_.resize(text_.size() - 2);

@@ -70,6 +70,27 @@ std::string name_of(const Token& token) {
     return name;
 }
 
+bool is_plain_number(std::string_view text) {
+    const bool has_base = text.size() > 2 && text.front() == '0' &&
+                          std::string_view{"xob"}.find(lower(text[1])) != std::string_view::npos;
+    if (has_base) {
+        return std::all_of(text.begin() + 2, text.end(), [](char c) {
+            return class_of(c) == Class::Digit || c == '_' || (lower(c) >= 'a' && lower(c) <= 'f');
+        });
+    }
+    bool has_exponent = false;
+    for (const char c : text) {
+        const bool is_exponent = lower(c) == 'e';
+        if (is_exponent ? has_exponent
+                        : class_of(c) != Class::Digit &&
+                              std::string_view{"._+-"}.find(c) == std::string_view::npos) {
+            return false;
+        }
+        has_exponent = has_exponent || is_exponent;
+    }
+    return true;
+}
+
 void Lexer::skip_block_comment() {
     int depth = 0;
     while (at_ < sql_.size()) {
@@ -106,6 +127,7 @@ void Lexer::skip_blank() {
 
 Token Lexer::next() {
     skip_blank();
+    start_ = std::min(at_, sql_.size());
     if (at_ >= sql_.size()) {
         return {};
     }

@@ -45,8 +45,12 @@ public:
 
     [[nodiscard]] Token next();
 
-    /// @return how far it has come
+    /// @return how far it has come: behind the last token
     [[nodiscard]] std::size_t position() const { return at_; }
+
+    /// @return where the last token began, its prefix and quotes included; what lies between two
+    /// tokens is white space and comments
+    [[nodiscard]] std::size_t start() const { return start_; }
 
 private:
     void skip_blank();
@@ -60,6 +64,7 @@ private:
 
     std::string_view sql_;
     std::size_t at_ = 0;
+    std::size_t start_ = 0;
 };
 
 /// @param standard_conforming_strings as PostgreSQL reports it
@@ -71,6 +76,10 @@ private:
 
 /// @return the name a token stands for: a word folded to lower case, a quoted one as it is
 [[nodiscard]] std::string name_of(const Token& token);
+
+/// @return whether a Number is one and nothing else. PostgreSQL before 15 took "1from" for two
+/// tokens, later versions refuse it.
+[[nodiscard]] bool is_plain_number(std::string_view text);
 
 [[nodiscard]] constexpr char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

@@ -1,0 +1,83 @@
+#include "sql/function_knowledge.hpp"
+
+#include <algorithm>
+
+#include "sql/function_lists.hpp"
+
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
+#include <xxhash.h>
+
+namespace weir::sql {
+
+namespace {
+
+constexpr std::string_view kBuiltIn = "pg_catalog";
+
+std::uint64_t hash(std::string_view text, std::uint64_t before) {
+    return XXH3_64bits_withSeed(text.data(), text.size(), before);
+}
+
+}  // namespace
+
+FunctionKnowledge::FunctionKnowledge(std::span<const FunctionRow> rows) {
+    if (rows.size() > kRowsMax) {
+        return;  // with some left out, a name could seem safer than it is
+    }
+    for (const FunctionRow& row : rows) {
+        std::vector<Place>& places = functions_[std::string{row.name}];
+        const auto known = std::find_if(places.begin(), places.end(), [&](const Place& place) {
+            return place.schema == row.schema;
+        });
+        if (known == places.end()) {
+            places.push_back({std::string{row.schema}, row.is_volatile});
+        } else {
+            known->is_volatile = known->is_volatile || row.is_volatile;
+        }
+    }
+    for (auto& [name, places] : functions_) {
+        std::sort(places.begin(), places.end(), [](const Place& one, const Place& other) {
+            return one.schema < other.schema;
+        });
+        version_ = hash(name, version_);
+        for (const Place& place : places) {
+            version_ = hash(place.schema, version_) + (place.is_volatile ? 1 : 0);
+        }
+    }
+    version_ = functions_.empty() ? 0 : std::max<std::uint64_t>(version_, 1);
+}
+
+const std::vector<FunctionKnowledge::Place>* FunctionKnowledge::find(std::string_view name) const {
+    const auto found = functions_.find(name);
+    return found == functions_.end() ? nullptr : &found->second;
+}
+
+bool FunctionKnowledge::is_safe_read(std::string_view schema, std::string_view name) const {
+    const std::vector<Place>* places = find(name);
+    if (places == nullptr) {
+        return false;
+    }
+    bool is_known = false;
+    for (const Place& place : *places) {
+        if (!schema.empty() && place.schema != schema) {
+            continue;
+        }
+        if (place.is_volatile && !(place.schema == kBuiltIn && is_harmless_volatile(name))) {
+            return false;
+        }
+        is_known = true;
+    }
+    return is_known;
+}
+
+bool FunctionKnowledge::is_built_in(std::string_view schema, std::string_view name) const {
+    const std::vector<Place>* places = find(name);
+    if (places == nullptr) {
+        return false;
+    }
+    const auto is_own = [](const Place& place) { return place.schema != kBuiltIn; };
+    const bool has_built_in = !std::all_of(places->begin(), places->end(), is_own);
+    const bool has_own = std::any_of(places->begin(), places->end(), is_own);
+    return has_built_in && (schema == kBuiltIn || (schema.empty() && !has_own));
+}
+
+}  // namespace weir::sql

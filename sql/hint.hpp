@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace weir::sql {
+
+/// Where a statement's own comment says that it is to go.
+enum class RouteHint : std::uint8_t {
+    None,
+    Auto,  ///< as if nothing were said
+    Replica,
+    Primary,
+};
+
+struct Hint {
+    RouteHint route = RouteHint::None;
+    bool has_unknown = false;  ///< a key or a value that means nothing to us stands there as well
+
+    [[nodiscard]] bool operator==(const Hint&) const = default;
+};
+
+/// Reads the comments that begin with "weir:", wherever PostgreSQL sees a comment:
+/// `/* weir: route=replica */`, `-- weir: route=primary`. Keys are parted by blanks.
+///
+/// Where several contradict each other the primary wins, then the replica. Costs one search for
+/// "weir:" when there is none; digests leave comments out, so this runs for every statement.
+/// @param sql any bytes; cut as PostgreSQL does with standard_conforming_strings on (see can_cut)
+[[nodiscard]] Hint read_hint(std::string_view sql);
+
+}  // namespace weir::sql

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::sql {
+
+/// What running a request's text does, as far as its words say.
+enum class Access : std::uint8_t {
+    Neutral,  ///< nothing to decide: no statement, SHOW, SAVEPOINT
+    Read,     ///< by its grammar it changes nothing; what its functions do is to be asked
+    Write,    ///< it may change something, or hangs on the session or the primary
+    Begin,    ///< it begins a transaction and does nothing else
+    End,      ///< it ends one and does nothing else
+    Unsure,   ///< not understood, too large, or transaction control between other statements
+};
+
+[[nodiscard]] std::string_view name_of(Access access);
+
+/// What BEGIN says of its transaction.
+struct TransactionModes {
+    enum class Writes : std::uint8_t { Unsaid, ReadOnly, ReadWrite };
+
+    Writes writes = Writes::Unsaid;
+    bool is_serializable = false;  ///< PostgreSQL refuses these on a standby
+
+    [[nodiscard]] bool operator==(const TransactionModes&) const = default;
+};
+
+/// A name as it is written: without a schema where none is.
+struct QualifiedName {
+    std::string schema;
+    std::string name;
+
+    [[nodiscard]] auto operator<=>(const QualifiedName&) const = default;
+};
+
+/// What PostgreSQL's own grammar makes of a request's text, one statement or several.
+///
+/// Views, operators, casts, policies and domains call functions as well; that does not show. A
+/// replica refuses what writes in them.
+struct StatementFacts {
+    static constexpr std::size_t kStatementsMax = 64;
+    static constexpr std::size_t kNamesMax = 128;  ///< functions; tables
+    static constexpr std::size_t kDepthMax = 512;  ///< of nodes in nodes
+
+    Access access = Access::Unsure;
+    TransactionModes modes;   ///< where access is Begin
+    bool is_chained = false;  ///< where access is End: the next transaction has begun
+    /// It asks what each server answers in its own way, so the answer of a replica is another one:
+    /// pg_stat_activity, pg_locks, pg_temp, SHOW, the last_value of a sequence.
+    bool asks_about_server = false;
+    /// Called, wherever in the text; sorted, each once. Special forms (COALESCE, EXTRACT,
+    /// CURRENT_USER) and operators are none. Known of reads, DML, EXPLAIN and COPY.
+    std::vector<QualifiedName> functions;
+    /// Named in FROM, TABLE, COPY or as a target; no names of a WITH; sorted, each once.
+    std::vector<QualifiedName> tables;
+};
+
+/// Parses a request's text. Slow (10 µs and more): meant to be called once for each digest.
+///
+/// Hangs on nothing that the digest leaves out.
+/// @param sql any bytes; cut as PostgreSQL does with standard_conforming_strings on (see can_cut)
+/// @thread any
+[[nodiscard]] StatementFacts statement_facts(std::string_view sql);
+
+}  // namespace weir::sql

@@ -1,0 +1,88 @@
+#include "sql/facts_memo.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+using weir::sql::Access;
+using weir::sql::FactsMemo;
+using weir::sql::FunctionKnowledge;
+using weir::sql::FunctionRow;
+using weir::sql::ReadRoute;
+
+namespace {
+
+constexpr std::string_view kRead = "SELECT f(1)";
+
+FunctionKnowledge knowing(bool is_volatile) {
+    const std::array<FunctionRow, 1> rows = {{{"public", "f", is_volatile}}};
+    return FunctionKnowledge{rows};
+}
+
+ReadRoute route(FactsMemo& memo, std::uint64_t digest, const FunctionKnowledge& knowledge) {
+    return memo.look_up(digest, kRead, knowledge).verdict.route;
+}
+
+}  // namespace
+
+TEST_CASE("facts are found out once, verdicts follow the knowledge") {
+    FactsMemo memo;
+    const FunctionKnowledge stable = knowing(false);
+    const FunctionKnowledge changed = knowing(true);
+    CHECK(route(memo, 1, {}) == ReadRoute::Primary);
+    const FactsMemo::Known first = memo.look_up(1, kRead, stable);
+    CHECK(first.verdict.route == ReadRoute::Replica);
+    CHECK(first.verdict.calls_own_functions);
+    CHECK(memo.look_up(1, "not looked at again", stable).facts == first.facts);
+    CHECK(route(memo, 1, changed) == ReadRoute::Primary);
+    CHECK(route(memo, 1, stable) == ReadRoute::Replica);
+    CHECK(memo.size() == 1);
+}
+
+TEST_CASE("what a replica has refused goes to the primary") {
+    FactsMemo memo;
+    const FunctionKnowledge stable = knowing(false);
+    CHECK(route(memo, 1, stable) == ReadRoute::Replica);
+    memo.remember_as_write(1);
+    CHECK(route(memo, 1, stable) == ReadRoute::Primary);
+    CHECK(route(memo, 1, stable) == ReadRoute::Primary);
+    CHECK(memo.look_up(1, kRead, stable).facts->access == Access::Read);
+    CHECK(route(memo, 2, stable) == ReadRoute::Replica);
+    // Other functions may no longer write.
+    CHECK(route(memo, 1, {}) == ReadRoute::Primary);
+    CHECK(route(memo, 1, stable) == ReadRoute::Replica);
+}
+
+TEST_CASE("a refusal of what is not known yet is remembered too") {
+    FactsMemo memo;
+    memo.remember_as_write(7);
+    const FunctionKnowledge stable = knowing(false);
+    CHECK(route(memo, 7, stable) == ReadRoute::Primary);
+    CHECK(route(memo, 7, stable) == ReadRoute::Primary);
+}
+
+TEST_CASE("it is bounded, and what is in use stays") {
+    constexpr std::size_t kPlaces = 8;
+    FactsMemo memo{kPlaces};
+    const FunctionKnowledge stable = knowing(false);
+    static_cast<void>(memo.look_up(1, kRead, stable));
+    memo.remember_as_write(1);
+    for (std::uint64_t digest = 2; digest < 1000; ++digest) {
+        static_cast<void>(memo.look_up(digest, kRead, stable));
+        CHECK(route(memo, 1, stable) == ReadRoute::Primary);  // else it would be judged anew
+        CHECK(memo.size() <= kPlaces);
+    }
+    CHECK(memo.size() == kPlaces);
+}
+
+TEST_CASE("all in use: one goes all the same") {
+    FactsMemo memo{2};
+    const FunctionKnowledge stable = knowing(false);
+    for (int round = 0; round < 3; ++round) {
+        for (std::uint64_t digest = 0; digest < 5; ++digest) {
+            static_cast<void>(memo.look_up(digest, kRead, stable));
+            static_cast<void>(memo.look_up(digest, kRead, stable));
+        }
+    }
+    CHECK(memo.size() == 2);
+}
