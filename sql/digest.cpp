@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
 #include <xxhash.h>
@@ -59,23 +60,28 @@ bool DigestBuilder::is_in_list() const {
     return size >= 3 && text_[size - 1] == ',' && text_[size - 3] == '?' && text_[size - 2] == ' ';
 }
 
-void DigestBuilder::add(const Token& token) {
-    switch (token.kind) {
-        case TokenKind::End: return;
-        case TokenKind::Number:
-            if (!is_plain_number(token.text)) {
-                append_word(token.text);
-                return;
-            }
-            [[fallthrough]];
-        case TokenKind::String:
-        case TokenKind::Parameter:
-            if (is_in_list()) {
-                text_.resize(text_.size() - 2);
-                return;
-            }
+void DigestBuilder::add_literal() {
+    // One after another without a comma are a string in pieces, or no SQL.
+    if (!std::exchange(is_after_literal_, true)) {
+        if (is_in_list()) {
+            text_.resize(text_.size() - 2);
+        } else {
             append("?");
-            return;
+        }
+    }
+}
+
+void DigestBuilder::add(const Token& token) {
+    if (is_literal(token)) {
+        add_literal();
+        return;
+    }
+    is_after_literal_ = false;
+    switch (token.kind) {
+        case TokenKind::End:
+        case TokenKind::String:
+        case TokenKind::Parameter: return;
+        case TokenKind::Number:  // one that is more than that
         case TokenKind::Word: append_word(token.text); return;
         case TokenKind::Quoted:
             append(token.has_escapes ? "u&\"" : "\"");

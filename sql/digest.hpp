@@ -12,7 +12,8 @@ namespace weir::sql {
 /// case of words.
 ///
 /// Fed token by token, so that one pass over the text serves all who want to know something of it.
-/// Literals and parameters become "?", a list of them ("?, ?, ?") becomes one.
+/// Literals and parameters become "?", a list of them ("?, ?, ?") becomes one, and so does a string
+/// in pieces.
 class DigestBuilder {
 public:
     DigestBuilder();
@@ -28,9 +29,11 @@ public:
 private:
     void append(std::string_view text);
     void append_word(std::string_view word);
+    void add_literal();
     [[nodiscard]] bool is_in_list() const;
 
     std::string& text_;  // the thread's own: it is not given back between statements
+    bool is_after_literal_ = false;
 };
 
 }  // namespace weir::sql

@@ -6,28 +6,42 @@ namespace weir::sql {
 
 namespace {
 
-/// Most statements that go to the primary need no facts of their own.
-std::shared_ptr<const StatementFacts> shared(StatementFacts facts) {
-    return std::make_shared<const StatementFacts>(std::move(facts));
+std::size_t bytes_of(const std::vector<QualifiedName>& names) {
+    std::size_t bytes = 0;
+    for (const QualifiedName& name : names) {
+        bytes += sizeof(QualifiedName) + name.schema.capacity() + name.name.capacity();
+    }
+    return bytes;
 }
 
 }  // namespace
 
-FactsMemo::FactsMemo(std::size_t entries_max)
-    : entries_max_{std::max<std::size_t>(entries_max, 1)} {}
+FactsMemo::FactsMemo(std::size_t entries_max, std::size_t bytes_max)
+    : entries_max_{std::max<std::size_t>(entries_max, 1)}, bytes_max_{bytes_max} {}
 
-/// The second chance: what was used since the hand came by stays for another round.
 std::size_t FactsMemo::free_place() {
+    if (!free_.empty()) {
+        const std::size_t place = free_.back();
+        free_.pop_back();
+        return place;
+    }
     if (entries_.size() < entries_max_) {
         entries_.emplace_back();
         return entries_.size() - 1;
     }
-    while (entries_[hand_].is_used) {
+    return evict();
+}
+
+/// The second chance: what was used since the hand came by stays for another round.
+/// @return the place that has become free; at least one is taken
+std::size_t FactsMemo::evict() {
+    while (!entries_[hand_].is_taken || entries_[hand_].is_used) {
         entries_[hand_].is_used = false;
         hand_ = (hand_ + 1) % entries_.size();
     }
     const std::size_t place = hand_;
     hand_ = (hand_ + 1) % entries_.size();
+    bytes_ -= entries_[place].bytes;
     places_.erase(entries_[place].digest);
     entries_[place] = Entry{};
     return place;
@@ -43,7 +57,15 @@ FactsMemo::Entry& FactsMemo::entry(std::uint64_t digest) {
     const std::size_t place = free_place();
     places_.emplace(digest, place);
     entries_[place].digest = digest;
+    entries_[place].is_taken = true;
     return entries_[place];
+}
+
+void FactsMemo::find_out(Entry& mine, std::string_view sql) {
+    mine.known.facts = std::make_shared<const StatementFacts>(statement_facts(sql));
+    const StatementFacts& facts = *mine.known.facts;
+    mine.bytes = sizeof(StatementFacts) + bytes_of(facts.functions) + bytes_of(facts.tables);
+    bytes_ += mine.bytes;
 }
 
 FactsMemo::Known FactsMemo::look_up(std::uint64_t digest,
@@ -52,10 +74,9 @@ FactsMemo::Known FactsMemo::look_up(std::uint64_t digest,
     Entry& mine = entry(digest);
     const bool is_new = mine.known.facts == nullptr;
     if (is_new) {
-        mine.known.facts = shared(statement_facts(sql));
-    }
-    if (mine.version != knowledge.version()) {
-        mine.is_refused = mine.is_refused && is_new;
+        find_out(mine, sql);
+    } else if (mine.version != knowledge.version()) {
+        mine.is_refused = false;
     }
     if (is_new || mine.version != knowledge.version()) {
         mine.version = knowledge.version();
@@ -64,7 +85,11 @@ FactsMemo::Known FactsMemo::look_up(std::uint64_t digest,
             mine.known.verdict.route = ReadRoute::Primary;
         }
     }
-    return mine.known;
+    Known found = mine.known;
+    while (bytes_ > bytes_max_ && !places_.empty()) {
+        free_.push_back(evict());
+    }
+    return found;
 }
 
 void FactsMemo::remember_as_write(std::uint64_t digest) {

@@ -13,12 +13,13 @@ namespace weir::sql {
 
 /// Remembers by digest what was found out of a statement, and what came of it.
 ///
-/// One per worker and database: the same words mean other functions in another database. When full
-/// it forgets what has not been asked for lately.
+/// One per worker and database: the same words mean other functions in another database. When full,
+/// of entries or of the names in them, it forgets what has not been asked for lately.
 /// @thread its worker's
 class FactsMemo {
 public:
     static constexpr std::size_t kEntriesMax = 32768;
+    static constexpr std::size_t kBytesMax = std::size_t{32} * 1024 * 1024;
 
     /// What is known of a statement.
     struct Known {
@@ -26,7 +27,7 @@ public:
         ReadVerdict verdict;
     };
 
-    explicit FactsMemo(std::size_t entries_max = kEntriesMax);
+    explicit FactsMemo(std::size_t entries_max = kEntriesMax, std::size_t bytes_max = kBytesMax);
 
     /// Parses on first sight; judges again when the knowledge has another version.
     /// @param digest RequestEffects::digest of this text
@@ -39,23 +40,33 @@ public:
     /// is remembered and the functions stay what they are.
     void remember_as_write(std::uint64_t digest);
 
-    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] std::size_t size() const { return places_.size(); }
+
+    /// @return about how much memory the facts take
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
 private:
     struct Entry {
         std::uint64_t digest = 0;
         Known known;                // without facts: they are not known yet
+        std::size_t bytes = 0;      // of the facts
         std::uint64_t version = 0;  // of the knowledge that the verdict is by
-        bool is_refused = false;    // by a replica, under that version
-        bool is_used = false;       // since the hand came by
+        bool is_taken = false;
+        bool is_refused = false;  // by a replica, under that version
+        bool is_used = false;     // since the hand came by
     };
 
     Entry& entry(std::uint64_t digest);
+    void find_out(Entry& mine, std::string_view sql);
     [[nodiscard]] std::size_t free_place();
+    std::size_t evict();
 
     std::size_t entries_max_;
+    std::size_t bytes_max_;
+    std::size_t bytes_ = 0;
     std::vector<Entry> entries_;
     std::unordered_map<std::uint64_t, std::size_t> places_;  // by digest, in entries_
+    std::vector<std::size_t> free_;                          // places in entries_
     std::size_t hand_ = 0;
 };
 

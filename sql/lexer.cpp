@@ -91,6 +91,11 @@ bool is_plain_number(std::string_view text) {
     return true;
 }
 
+bool is_literal(const Token& token) {
+    return token.kind == TokenKind::String || token.kind == TokenKind::Parameter ||
+           (token.kind == TokenKind::Number && is_plain_number(token.text));
+}
+
 void Lexer::skip_block_comment() {
     int depth = 0;
     while (at_ < sql_.size()) {

@@ -81,6 +81,9 @@ private:
 /// tokens, later versions refuse it.
 [[nodiscard]] bool is_plain_number(std::string_view text);
 
+/// @return whether it is a String, a Parameter or a plain Number
+[[nodiscard]] bool is_literal(const Token& token);
+
 [[nodiscard]] constexpr char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }

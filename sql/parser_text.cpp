@@ -6,12 +6,18 @@ namespace weir::sql {
 
 namespace {
 
-/// Not empty, so that a field that holds it is there; a hexadecimal digit, so that PostgreSQL takes
-/// it for no UESCAPE: which name such a one spells a literal would say.
-constexpr std::string_view kString = "'a'";
-
 /// A list keeps two of its literals: in (1, 2) OVERLAPS (3, 4) the grammar wants them.
 constexpr int kListLiterals = 2;
+
+/// A string is not empty, so that a field that holds it is there. It is a hexadecimal digit, so
+/// that PostgreSQL takes it for no UESCAPE: which name such a one spells a literal would say.
+std::string_view stand_in(const Token& literal) {
+    switch (literal.kind) {
+        case TokenKind::String: return "'a'";
+        case TokenKind::Parameter: return "$1";
+        default: return "1";
+    }
+}
 
 class Rewriter {
 public:
@@ -33,26 +39,22 @@ public:
 
 private:
     void add(const Token& token, bool is_apart) {
+        if (is_literal(token)) {
+            if (!is_literal(before_)) {  // else it is a string in pieces, or no SQL
+                add_literal(stand_in(token));
+            }
+            return;
+        }
         switch (token.kind) {
-            case TokenKind::String:
-                if (before_.kind != TokenKind::String) {  // else it is one, written in pieces
-                    add_literal(kString);
-                }
-                return;
-            case TokenKind::Number:
-                if (is_plain_number(token.text)) {
-                    add_literal("1");
-                } else {
-                    append(token.text);
-                }
-                return;
-            case TokenKind::Parameter: add_literal("$1"); return;
             case TokenKind::Quoted:
                 append(token.has_escapes ? "U&\"" : "\"");
                 text_.append(token.text).append(1, '"');
                 return;
+            case TokenKind::Number:  // one that is more than that
             case TokenKind::Word: append(token.text); return;
             case TokenKind::Symbol: add_symbol(token, is_apart); return;
+            case TokenKind::String:
+            case TokenKind::Parameter:
             case TokenKind::End: return;
         }
     }
@@ -65,7 +67,7 @@ private:
         }
         text_ += token.text;
         ++tokens_;
-        is_list_ = token.is_symbol(',') && is_after_literal();
+        is_list_ = token.is_symbol(',') && is_literal(before_);
     }
 
     void add_literal(std::string_view literal) {
@@ -84,11 +86,6 @@ private:
         text_.append(1, ' ').append(word);
         ++tokens_;
         is_list_ = false;
-    }
-
-    [[nodiscard]] bool is_after_literal() const {
-        return before_.kind == TokenKind::String || before_.kind == TokenKind::Number ||
-               before_.kind == TokenKind::Parameter;
     }
 
     Lexer lexer_;

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <string>
 
 using weir::sql::Access;
 using weir::sql::FactsMemo;
@@ -85,4 +87,25 @@ TEST_CASE("all in use: one goes all the same") {
         }
     }
     CHECK(memo.size() == 2);
+}
+
+TEST_CASE("names are bounded as well") {
+    constexpr std::size_t kBytes = 4096;
+    FactsMemo memo{FactsMemo::kEntriesMax, kBytes};
+    const FunctionKnowledge stable = knowing(false);
+    std::size_t most = 0;
+    for (std::uint64_t digest = 0; digest < 500; ++digest) {
+        const std::string long_name(60, static_cast<char>('a' + digest % 26));
+        const auto known =
+            memo.look_up(digest, "SELECT 1 FROM " + long_name + ", " + long_name + "1", stable);
+        CHECK(known.facts->access == Access::Read);
+        CHECK(memo.bytes() <= kBytes);
+        most = std::max(most, memo.size());
+    }
+    CHECK(most > 2);
+    CHECK(memo.size() <= most);
+    FactsMemo none{8, 0};
+    CHECK(route(none, 1, stable) == ReadRoute::Replica);
+    CHECK(none.size() == 0);
+    CHECK(none.bytes() == 0);
 }

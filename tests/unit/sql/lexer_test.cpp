@@ -72,3 +72,27 @@ TEST_CASE("names are folded unless they are quoted") {
     CHECK(weir::sql::name_of({TokenKind::Word, "FooBar"}) == "foobar");
     CHECK(weir::sql::name_of({TokenKind::Quoted, "Foo\"\"Bar"}) == "Foo\"Bar");
 }
+
+TEST_CASE("tokens say where they begin, prefix included") {
+    constexpr std::string_view kText = "a /* x */ U&\"b\" E'c' $t$d$t$ -- y";
+    Lexer lexer{kText};
+    std::vector<std::size_t> starts;
+    Token token = lexer.next();
+    for (; token.kind != TokenKind::End; token = lexer.next()) {
+        starts.push_back(lexer.start());
+        CHECK(token.has_escapes == (token.text == "b"));
+    }
+    CHECK(starts == std::vector<std::size_t>{0, 10, 16, 21});
+    CHECK(lexer.start() == kText.size());
+}
+
+TEST_CASE("plain numbers") {
+    using weir::sql::is_plain_number;
+    for (const std::string_view text :
+         {"1", "1.5", ".5", "1e5", "1E-5", "1_000", "0x1F", "0b01", "0o17", "0xdead_beef"}) {
+        CHECK_MESSAGE(is_plain_number(text), text);
+    }
+    for (const std::string_view text : {"1from", "1x", "1ee", "1e5e5", "0xg", "1$", "1\xc3\xa9"}) {
+        CHECK_MESSAGE(!is_plain_number(text), text);
+    }
+}
