@@ -16,10 +16,8 @@ namespace {
 
 constexpr std::string_view kRead = "SELECT f(1)";
 
-FunctionKnowledge knowing(bool is_volatile) {
-    const std::array<FunctionRow, 1> rows = {{{"public", "f", is_volatile}}};
-    return FunctionKnowledge{rows};
-}
+constexpr std::array<FunctionRow, 1> kStable = {{{"public", "f", false}}};
+constexpr std::array<FunctionRow, 1> kVolatile = {{{"public", "f", true}}};
 
 ReadRoute route(FactsMemo& memo, std::uint64_t digest, const FunctionKnowledge& knowledge) {
     return memo.look_up(digest, kRead, knowledge).verdict.route;
@@ -29,8 +27,8 @@ ReadRoute route(FactsMemo& memo, std::uint64_t digest, const FunctionKnowledge& 
 
 TEST_CASE("facts are found out once, verdicts follow the knowledge") {
     FactsMemo memo;
-    const FunctionKnowledge stable = knowing(false);
-    const FunctionKnowledge changed = knowing(true);
+    const FunctionKnowledge stable{kStable};
+    const FunctionKnowledge changed{kVolatile};
     CHECK(route(memo, 1, {}) == ReadRoute::Primary);
     const FactsMemo::Known first = memo.look_up(1, kRead, stable);
     CHECK(first.verdict.route == ReadRoute::Replica);
@@ -43,7 +41,7 @@ TEST_CASE("facts are found out once, verdicts follow the knowledge") {
 
 TEST_CASE("what a replica has refused goes to the primary") {
     FactsMemo memo;
-    const FunctionKnowledge stable = knowing(false);
+    const FunctionKnowledge stable{kStable};
     CHECK(route(memo, 1, stable) == ReadRoute::Replica);
     memo.remember_as_write(1);
     CHECK(route(memo, 1, stable) == ReadRoute::Primary);
@@ -58,7 +56,7 @@ TEST_CASE("what a replica has refused goes to the primary") {
 TEST_CASE("a refusal of what is not known yet is remembered too") {
     FactsMemo memo;
     memo.remember_as_write(7);
-    const FunctionKnowledge stable = knowing(false);
+    const FunctionKnowledge stable{kStable};
     CHECK(route(memo, 7, stable) == ReadRoute::Primary);
     CHECK(route(memo, 7, stable) == ReadRoute::Primary);
 }
@@ -66,7 +64,7 @@ TEST_CASE("a refusal of what is not known yet is remembered too") {
 TEST_CASE("it is bounded, and what is in use stays") {
     constexpr std::size_t kPlaces = 8;
     FactsMemo memo{kPlaces};
-    const FunctionKnowledge stable = knowing(false);
+    const FunctionKnowledge stable{kStable};
     static_cast<void>(memo.look_up(1, kRead, stable));
     memo.remember_as_write(1);
     for (std::uint64_t digest = 2; digest < 1000; ++digest) {
@@ -79,7 +77,7 @@ TEST_CASE("it is bounded, and what is in use stays") {
 
 TEST_CASE("all in use: one goes all the same") {
     FactsMemo memo{2};
-    const FunctionKnowledge stable = knowing(false);
+    const FunctionKnowledge stable{kStable};
     for (int round = 0; round < 3; ++round) {
         for (std::uint64_t digest = 0; digest < 5; ++digest) {
             static_cast<void>(memo.look_up(digest, kRead, stable));
@@ -92,12 +90,13 @@ TEST_CASE("all in use: one goes all the same") {
 TEST_CASE("names are bounded as well") {
     constexpr std::size_t kBytes = 4096;
     FactsMemo memo{FactsMemo::kEntriesMax, kBytes};
-    const FunctionKnowledge stable = knowing(false);
+    const FunctionKnowledge stable{kStable};
     std::size_t most = 0;
     for (std::uint64_t digest = 0; digest < 500; ++digest) {
         const std::string long_name(60, static_cast<char>('a' + digest % 26));
-        const auto known =
-            memo.look_up(digest, "SELECT 1 FROM " + long_name + ", " + long_name + "1", stable);
+        std::string sql = "SELECT 1 FROM ";
+        sql.append(long_name).append(", ").append(long_name).append("1");
+        const auto known = memo.look_up(digest, sql, stable);
         CHECK(known.facts->access == Access::Read);
         CHECK(memo.bytes() <= kBytes);
         most = std::max(most, memo.size());

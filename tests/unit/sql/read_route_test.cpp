@@ -95,6 +95,7 @@ TEST_CASE("more functions than fit make none safe") {
         names.push_back("f" + std::to_string(i));
     }
     std::vector<FunctionRow> rows;
+    rows.reserve(names.size());
     for (const std::string& name : names) {
         rows.push_back({"public", name, false});
     }

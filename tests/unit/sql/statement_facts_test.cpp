@@ -110,14 +110,16 @@ TEST_CASE("nothing hangs on a literal: texts of one digest have the same facts")
         {"SELECT * FROM t LIMIT 0", "SELECT * FROM t LIMIT 1e9"},
         {"SELECT interval '1 day', '2'", "SELECT interval 'nonsense'"},
     }};
-    for (const auto& [one, other] : kPairs) {
+    for (const auto& pair : kPairs) {
+        const std::string_view one = pair[0];
+        const std::string_view other = pair[1];
         INFO(one, " / ", other);
         CHECK(digest(one) == digest(other));
         CHECK(are_same(statement_facts(one), statement_facts(other)));
     }
     // As long as can be: neither bytes nor elements of a list count.
     const std::string plain = "SELECT 1 FROM t WHERE a IN (1) AND b = 'x'";
-    const std::string large = "SELECT 1 FROM t WHERE a IN (1" + repeated(", 22", 100'000) +
+    const std::string large = "SELECT 1 FROM t WHERE a IN (1" + repeated(", 22", 50'000) +
                               ") AND b = '" + repeated("x", 1'000'000) + "'";
     CHECK(digest(plain) == digest(large));
     CHECK(are_same(statement_facts(plain), statement_facts(large)));
@@ -156,8 +158,8 @@ TEST_CASE("hostile texts are not understood, and harm nobody") {
                                          ", a",
                                          ".a"}) {
         INFO(piece);
-        CHECK(access("SELECT a " + repeated(piece, 1'000'000)) == Access::Unsure);
-        for (const int times : {500, 1000, 2000, 4000, 8000}) {
+        CHECK(access("SELECT a " + repeated(piece, 50'000)) == Access::Unsure);
+        for (const int times : {500, 2000, 8000}) {
             const Access found = access("SELECT a " + repeated(piece, times));
             CHECK((found == Access::Read || found == Access::Unsure));
         }
@@ -165,7 +167,7 @@ TEST_CASE("hostile texts are not understood, and harm nobody") {
     for (const std::string_view piece :
          {"f(", "(SELECT ", "NOT ", "- ", "CASE WHEN a THEN ", "ARRAY[", "ROW(", "EXPLAIN "}) {
         INFO(piece);
-        for (const int times : {300, 1000, 4000, 100'000}) {
+        for (const int times : {300, 4000, 50'000}) {
             static_cast<void>(access("SELECT " + repeated(piece, times)));
             static_cast<void>(
                 access("SELECT " + repeated(piece, times) + "1" + repeated(")", times)));
@@ -204,6 +206,7 @@ TEST_CASE("every beginning of every statement of the table is read without harm"
 TEST_CASE("threads parse beside each other") {
     std::vector<std::thread> threads;
     std::array<int, 4> reads{};
+    threads.reserve(reads.size());
     for (int& mine : reads) {
         threads.emplace_back([&mine] {
             for (int i = 0; i < 200; ++i) {
