@@ -36,6 +36,20 @@ std::optional<std::string_view> behind(std::string_view key, const std::string& 
     return key.substr(path.size() + 1);
 }
 
+/// Looks for a key in a section of overrides.
+Spot find_below(std::string_view key, std::string_view path, Section section, void* overrides) {
+    const auto rest = behind(key, std::string{path});
+    return rest ? Spot{find_setting(section, *rest), overrides, true} : Spot{};
+}
+
+/// @return the first of them that was found
+template <class... Spots>
+Spot first_found(const Spots&... spots) {
+    Spot found;
+    ((found = found.setting == nullptr ? spots : found), ...);
+    return found;
+}
+
 template <class Sections>
 Spot find_in_named(Sections& sections, const SectionInfo& info, std::string_view key) {
     for (auto& named : sections) {
@@ -44,42 +58,57 @@ Spot find_in_named(Sections& sections, const SectionInfo& info, std::string_view
         if (!rest) {
             continue;
         }
-        if constexpr (requires { section.pool; }) {
-            if (const auto pool_key = behind(*rest, "pool")) {
-                return {find_setting(Section::Pool, *pool_key), &section.pool, true};
-            }
+        const Spot own{find_setting(info.section, *rest), &section};
+        if constexpr (requires { section.read_pool; }) {
+            PolicyOverrides& policy = section.policy;
+            return first_found(own,
+                               find_below(*rest, "pool", Section::Pool, &section.pool),
+                               find_below(*rest, kReadPoolPath, Section::Pool, &section.read_pool),
+                               find_below(*rest, "policy", Section::Policy, &policy),
+                               find_below(*rest, "policy.retry", Section::Retry, &policy.retry));
         }
-        if constexpr (requires { section.policy; }) {
-            if (const auto policy_key = behind(*rest, "policy")) {
-                return {find_setting(Section::Policy, *policy_key), &section.policy, true};
-            }
-        }
-        return {find_setting(info.section, *rest), &section};
+        return own;
     }
     return {};
 }
 
-Spot find(Config& config, std::string_view key) {
-    for (const SectionInfo& info : sections()) {
-        Spot spot;
-        if (info.section == Section::Cluster) {
-            spot = find_in_named(config.clusters, info, key);
-        } else if (info.section == Section::Database) {
-            spot = find_in_named(config.databases, info, key);
-        } else if (info.section == Section::User) {
-            spot = find_in_named(config.users, info, key);
-        } else {
-            const auto rest =
-                info.name.empty() ? std::optional{key} : behind(key, std::string{info.name});
-            if (rest) {
-                spot = {find_setting(info.section, *rest), section_object(config, info.section)};
-            }
+Spot find_in_rules(std::vector<RuleSettings>& rules, std::string_view key) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        const std::string path = rule_path(i);
+        if (const auto rest = behind(key, path + ".match")) {
+            return {find_setting(Section::RuleMatch, *rest), &rules[i].match};
         }
-        if (spot.setting != nullptr) {
-            return spot;
+        if (const auto rest = behind(key, path + ".set")) {
+            return {find_setting(Section::RuleSet, *rest), &rules[i].set};
         }
     }
     return {};
+}
+
+Spot find_in_single(Config& config, const SectionInfo& info, std::string_view key) {
+    if (info.form != Form::Single) {
+        return {};
+    }
+    const auto rest = info.name.empty() ? std::optional{key} : behind(key, std::string{info.name});
+    return rest ? Spot{find_setting(info.section, *rest), section_object(config, info.section)}
+                : Spot{};
+}
+
+Spot find(Config& config, std::string_view key) {
+    Spot spot = first_found(find_below(key, kReadPoolPath, Section::Pool, &config.read_pool),
+                            find_in_rules(config.rules, key));
+    for (const SectionInfo& info : sections()) {
+        if (spot.setting != nullptr) {
+            break;
+        }
+        switch (info.section) {
+            case Section::Cluster: spot = find_in_named(config.clusters, info, key); break;
+            case Section::Database: spot = find_in_named(config.databases, info, key); break;
+            case Section::User: spot = find_in_named(config.users, info, key); break;
+            default: spot = find_in_single(config, info, key); break;
+        }
+    }
+    return spot;
 }
 
 Change refused(SqlState sqlstate, std::string problem) {

@@ -52,11 +52,12 @@ bool is_same_place(const Address& listening, const Address& server) {
 void check_clusters(Draft& draft) {
     for (const auto& [name, cluster] : draft.config.clusters) {
         const std::string key = join_key(join_key("cluster", name), "servers");
-        if (cluster.servers.empty() && draft.broken.count(key) == 0) {
+        if (cluster.members.empty() && draft.broken.count(key) == 0) {
             draft.complain(key,
-                           "names no server; accepted: exactly one, such as [\"127.0.0.1:5432\"]");
+                           "names no server; accepted: at least one, such as [\"127.0.0.1:5432\"]");
         }
-        for (const Address& server : cluster.servers) {
+        for (const MemberSettings& member : cluster.members) {
+            const Address& server = member.address;
             const auto& own = draft.config.listen.addresses;
             if (std::any_of(own.begin(), own.end(), [&](const Address& address) {
                     return is_same_place(address, server);
@@ -197,6 +198,8 @@ void check_meaning(Draft& draft) {
     check_admin(draft);
     check_http(draft);
     check_pools(draft);
+    check_reads(draft);
+    check_rules(draft);
     check_auth(draft);
 }
 

@@ -66,7 +66,8 @@ void check_users(Draft& draft) {
     }
 }
 
-void check_query_user(Draft& draft, const std::string& key, const std::string& name) {
+/// @param key names a user who logs in to PostgreSQL with a secret of ours
+void check_own_login(Draft& draft, const std::string& key, const std::string& name) {
     const UserSettings* user = draft.config.find_user(name);
     if (user != nullptr && is_verifier(*user)) {
         draft.complain(key,
@@ -107,11 +108,19 @@ void check_one_query(Draft& draft, const std::string& path, const UserQuery& ask
         draft.complain(prefix + "query", "has no $1, which stands for the user's name");
     }
     note_expiry(draft, prefix + "query", asked.query);
-    check_query_user(draft, prefix + "query_user", asked.user);
+    check_own_login(draft, prefix + "query_user", asked.user);
     if (!asked.database.empty() && draft.config.find_database(asked.database) == nullptr) {
         draft.complain(prefix + "query_database",
                        toml_string(asked.database) +
                            " is no database; accepted: the NAME of a [database.NAME]");
+    }
+}
+
+void check_probe_users(Draft& draft) {
+    for (const auto& [name, cluster] : draft.config.clusters) {
+        if (!cluster.probe_user.empty()) {
+            check_own_login(draft, join_key("cluster", name) + ".probe_user", cluster.probe_user);
+        }
     }
 }
 
@@ -177,6 +186,7 @@ void check_hba(Draft& draft) {
 void check_auth(Draft& draft) {
     check_users(draft);
     check_queries(draft);
+    check_probe_users(draft);
     check_hba(draft);
 }
 

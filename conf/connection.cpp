@@ -4,9 +4,10 @@
 #include "conf/value.hpp"
 
 #include <array>
+#include <utility>
 
 /// The one database that DATABASE_URL or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD
-/// describe.
+/// describe, and its replica of DB_READ_HOST and DB_READ_PORT.
 namespace weir::conf {
 
 namespace {
@@ -25,6 +26,15 @@ constexpr std::array kParts{Part{"DB_HOST", &DatabaseUrl::host},
                             Part{"DB_NAME", &DatabaseUrl::dbname},
                             Part{"DB_USER", &DatabaseUrl::user},
                             Part{"DB_PASSWORD", &DatabaseUrl::password}};
+
+/// Each "" where nothing was said.
+struct HostAndPort {
+    std::string host;
+    std::string port;
+};
+
+constexpr std::string_view kReadHost = "DB_READ_HOST";
+constexpr std::string_view kReadPort = "DB_READ_PORT";
 
 /// @return the variable's value unless the file itself asks for it with ${…}: then the file has
 /// already placed it
@@ -103,9 +113,9 @@ void fill_from_parts(Draft& draft, DatabaseUrl& url, const std::string& source) 
 }
 
 /// @return the address to connect to, or nothing after complaining
-std::optional<Address> address_of(Draft& draft, const DatabaseUrl& url, const std::string& source) {
-    const std::string port = url.port.empty() ? std::to_string(kPostgresPort) : url.port;
-    const std::string host = url.host.empty() ? std::string{kDefaultHost} : url.host;
+std::optional<Address> address_of(Draft& draft, HostAndPort at, const std::string& source) {
+    const std::string port = at.port.empty() ? std::to_string(kPostgresPort) : std::move(at.port);
+    const std::string host = at.host.empty() ? std::string{kDefaultHost} : std::move(at.host);
     std::string text = host + ":" + port;
     if (host.front() == '/') {
         text = "unix:" + text;
@@ -120,19 +130,51 @@ std::optional<Address> address_of(Draft& draft, const DatabaseUrl& url, const st
     return address.value;
 }
 
+void note_lone_part(Draft& draft, std::string_view variable) {
+    if (unplaced(draft, variable) != nullptr) {
+        draft.notes.push_back(std::string{variable} +
+                              " has no effect without DATABASE_URL, DB_HOST or DB_NAME");
+    }
+}
+
 void note_lone_parts(Draft& draft) {
     for (const Part& part : kParts) {
-        if (unplaced(draft, part.variable) != nullptr) {
-            draft.notes.push_back(std::string{part.variable} +
-                                  " has no effect without DATABASE_URL, DB_HOST or DB_NAME");
-        }
+        note_lone_part(draft, part.variable);
     }
+    note_lone_part(draft, kReadHost);
+    note_lone_part(draft, kReadPort);
+}
+
+/// Adds the server that DB_READ_HOST and DB_READ_PORT name to the database of the environment.
+void add_replica(Draft& draft, const DatabaseUrl& url) {
+    const std::string* host = unplaced(draft, kReadHost);
+    const std::string* port = unplaced(draft, kReadPort);
+    if (host == nullptr && port == nullptr) {
+        return;
+    }
+    const std::string source{host != nullptr ? kReadHost : kReadPort};
+    auto address = address_of(
+        draft, {host != nullptr ? *host : url.host, port != nullptr ? *port : url.port}, source);
+    if (!address) {
+        return;
+    }
+    auto& members = draft.config.clusters.at(std::string{kCluster}).members;
+    // Where there is one server, programs are often given it twice.
+    if (members.front().address == *address) {
+        draft.notes.push_back(source +
+                              " names the server that is there already: there is no replica");
+        return;
+    }
+    members.push_back({*std::move(address), 1, MemberRole::Replica});
+    DatabaseSettings& database = draft.config.databases.at(url.dbname);
+    database.read_write_split = true;
+    draft.places[join_key("database", url.dbname) + ".read_write_split"] = Place{{}, source};
 }
 
 void add_cluster(Draft& draft, const DatabaseUrl& url, const std::string& source, Address address) {
     ClusterSettings cluster =
         draft.with_defaults<ClusterSettings>(Section::Cluster, std::string{kCluster});
-    cluster.servers.push_back(std::move(address));
+    cluster.members.push_back({std::move(address)});
     if (url.connect_timeout) {
         cluster.connect_timeout = *url.connect_timeout;
     }
@@ -223,7 +265,7 @@ void apply_connection(Draft& draft) {
             url.dbname = url.user;
         }
         draft.connection_variable = source;
-        auto address = address_of(draft, url, source);
+        auto address = address_of(draft, {url.host, url.port}, source);
         if (url.dbname.empty()) {
             draft.complain_about_variable(
                 source, "names no database; accepted: one in the URL, or DB_NAME");
@@ -231,6 +273,7 @@ void apply_connection(Draft& draft) {
             add_cluster(draft, url, source, *std::move(address));
             add_database(draft, url, source);
             add_user(draft, url);
+            add_replica(draft, url);
         }
         for (const std::string& name : url.ignored) {
             draft.notes.push_back("the parameter " + name + " of DATABASE_URL has no effect");

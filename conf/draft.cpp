@@ -81,7 +81,7 @@ void Draft::complain_about_variable(const std::string& variable, const std::stri
 }
 
 void Draft::put_text(const Setting& setting,
-                     void* object,
+                     const std::string& path,
                      const std::string& variable,
                      std::string_view text) {
     auto value = parse_value(setting, text);
@@ -98,10 +98,9 @@ void Draft::put_text(const Setting& setting,
             return;
         }
     }
+    void* object = path == kReadPoolPath ? &config.read_pool : object_of(setting.section);
     store_field(setting).put(object, *value.value);
-    if (!variable.empty()) {
-        places[join_key(section_info(setting.section).name, setting.key)] = Place{{}, variable};
-    }
+    places[join_key(path, setting.key)] = Place{{}, variable};
 }
 
 std::string Draft::resolve_secret(std::string& value) {
@@ -131,10 +130,12 @@ std::string Draft::beside_file(const std::string& path) const {
 }
 
 void* Draft::object_of(Section section) {
-    if (section == Section::Pool) {
-        return &pool;
+    switch (section) {
+        case Section::Pool: return &pool;
+        case Section::Policy: return &policy;
+        case Section::Retry: return &policy.retry;
+        default: return section_object(config, section);
     }
-    return section == Section::Policy ? &policy : section_object(config, section);
 }
 
 void Draft::put_defaults(Section section, void* object) const {

@@ -25,10 +25,10 @@ public:
     void complain_at(Position at, const std::string& key, const std::string& message);
     void complain_about_variable(const std::string& variable, const std::string& message);
 
-    /// Puts a default, or an override as an environment variable says it.
-    /// @param key for the message and the place
+    /// Puts what an environment variable says.
+    /// @param path of the section: "pool.read"
     void put_text(const Setting& setting,
-                  void* object,
+                  const std::string& path,
                   const std::string& variable,
                   std::string_view text);
 
@@ -85,6 +85,10 @@ void check_auth(Draft& draft);
 /// Makes the files of the TLS sections paths the process can open, and checks what the keys there
 /// mean together (tls_files.cpp).
 void settle_tls(Draft& draft);
+/// What pools for reads and read_write_split mean together with everything else (check_reads.cpp).
+void check_reads(Draft& draft);
+/// What a rule says is there to be matched and set (check_rules.cpp).
+void check_rules(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together
 /// (check.cpp).
 void check_meaning(Draft& draft);

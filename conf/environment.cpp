@@ -22,10 +22,13 @@ struct Alias {
     std::string_view variable;
     Section section;
     std::string_view key;
+    std::string_view path = {};  ///< "" = the section's own
 };
 
 constexpr std::array kAliases{Alias{"DB_POOL_MIN", Section::Pool, "min"},
                               Alias{"DB_POOL_MAX", Section::Pool, "max"},
+                              Alias{"DB_READ_POOL_MIN", Section::Pool, "min", kReadPoolPath},
+                              Alias{"DB_READ_POOL_MAX", Section::Pool, "max", kReadPoolPath},
                               Alias{"DB_IDLE_TIMEOUT", Section::Pool, "idle_timeout"},
                               Alias{"LOG_LEVEL", Section::Log, "level"}};
 
@@ -35,8 +38,7 @@ struct Later {
     std::string_view feature;
 };
 
-constexpr std::array kLater{Later{"DB_READ_", "reading from replicas"},
-                            Later{"REDIS_", "a cache in Redis"},
+constexpr std::array kLater{Later{"REDIS_", "a cache in Redis"},
                             Later{"CACHE_KEY_PREFIX", "a cache in Redis"},
                             Later{"SLOW_QUERY_THRESHOLD", "noting slow statements"}};
 
@@ -56,16 +58,15 @@ std::string lower(std::string_view text) {
     return result;
 }
 
-std::string variable_of(const Setting& setting) {
-    const std::string_view section = section_info(setting.section).name;
+std::string variable_of(const Setting& setting, std::string_view path) {
     std::string variable =
-        std::string{kPrefix} + (section.empty() ? "" : upper(section) + "_") + upper(setting.key);
+        std::string{kPrefix} + (path.empty() ? "" : upper(path) + "_") + upper(setting.key);
     std::replace(variable.begin(), variable.end(), '.', '_');  // [tls.client]
     return variable;
 }
 
-void put(Draft& draft, const Setting& setting, const std::string& variable, std::string_view text) {
-    draft.put_text(setting, draft.object_of(setting.section), variable, text);
+std::string path_of(const Setting& setting) {
+    return std::string{section_info(setting.section).name};
 }
 
 /// Node's word for the profile. Other programs give it other values, so those are no mistake of
@@ -82,7 +83,7 @@ void apply_node_env(Draft& draft) {
             "staging, production");
         return;
     }
-    put(draft, *find_setting(Section::Top, "profile"), "NODE_ENV", *value);
+    draft.put_text(*find_setting(Section::Top, "profile"), {}, "NODE_ENV", *value);
 }
 
 void apply_aliases(Draft& draft) {
@@ -96,7 +97,10 @@ void apply_aliases(Draft& draft) {
         if (setting.kind == Kind::Duration && parse_digits(text)) {
             text += "ms";
         }
-        put(draft, setting, std::string{alias.variable}, text);
+        draft.put_text(setting,
+                       alias.path.empty() ? path_of(setting) : std::string{alias.path},
+                       std::string{alias.variable},
+                       text);
     }
 }
 
@@ -110,15 +114,23 @@ void note_unknown(Draft& draft,
         (meant.empty() ? std::string{} : "; did you mean " + std::string{meant} + "?"));
 }
 
+/// @return the name of the variable, after applying it where it is set
+std::string apply_setting(Draft& draft, const Setting& setting, const std::string& path) {
+    std::string variable = variable_of(setting, path);
+    if (const std::string* value = draft.environment.find(variable)) {
+        draft.put_text(setting, path, variable, *value);
+    }
+    return variable;
+}
+
 void apply_settings(Draft& draft) {
     std::vector<std::string> known;
     for (const Setting& setting : settings()) {
-        if (section_info(setting.section).is_named) {
-            continue;
+        if (section_info(setting.section).form == Form::Single) {
+            known.push_back(apply_setting(draft, setting, path_of(setting)));
         }
-        const std::string variable = known.emplace_back(variable_of(setting));
-        if (const std::string* value = draft.environment.find(variable)) {
-            put(draft, setting, variable, *value);
+        if (setting.section == Section::Pool) {
+            known.push_back(apply_setting(draft, setting, std::string{kReadPoolPath}));
         }
     }
     for (const auto& [variable, value] : draft.environment.variables) {

@@ -1,3 +1,4 @@
+#include "conf/records.hpp"
 #include "conf/units.hpp"
 #include "conf/value.hpp"
 
@@ -25,7 +26,7 @@ std::string joined(const List& list, Text text) {
     return result;
 }
 
-std::string format_number(const Setting& setting, std::uint64_t number) {
+std::string format_count(const Setting& setting, std::uint64_t number) {
     switch (setting.kind) {
         case Kind::Choice: return std::string{setting.choices[number]};
         case Kind::FileMode: return fmt::format("{:04o}", number);
@@ -42,9 +43,7 @@ std::string format_value(const Setting& setting, const Value& value) {
 
         std::string operator()(bool flag) const { return flag ? "true" : "false"; }
 
-        std::string operator()(std::uint64_t number) const {
-            return format_number(setting, number);
-        }
+        std::string operator()(std::uint64_t number) const { return format_count(setting, number); }
 
         std::string operator()(milliseconds duration) const { return format_duration(duration); }
 
@@ -57,6 +56,22 @@ std::string format_value(const Setting& setting, const Value& value) {
         std::string operator()(const std::vector<Address>& addresses) const {
             return joined(addresses, address_text);
         }
+
+        std::string operator()(const std::vector<MemberSettings>& members) const {
+            return joined(members, format_member);
+        }
+
+        std::string operator()(double number) const { return format_number(number); }
+
+        std::string operator()(const Thresholds<double>& pair) const {
+            return format_number(pair.degraded) + ", " + format_number(pair.critical);
+        }
+
+        std::string operator()(const Thresholds<milliseconds>& pair) const {
+            return format_duration(pair.degraded) + ", " + format_duration(pair.critical);
+        }
+
+        std::string operator()(const Backoff& backoff) const { return format_backoff(backoff); }
 
         std::string operator()(const std::map<std::string, std::string>& table) const {
             return joined(table, [](const auto& item) { return item.first + "=" + item.second; });
@@ -84,9 +99,23 @@ std::string toml_value(const Setting& setting, const Value& value) {
                       [](const Address& address) { return toml_string(address.text()); }) +
                "]";
     }
+    if (const auto* members = std::get_if<std::vector<MemberSettings>>(&value)) {
+        return "[" + joined(*members, toml_member) + "]";
+    }
+    if (const auto* backoff = std::get_if<Backoff>(&value)) {
+        return toml_backoff(*backoff);
+    }
+    if (const auto* pair = std::get_if<Thresholds<milliseconds>>(&value)) {
+        return "[" + toml_string(format_duration(pair->degraded)) + ", " +
+               toml_string(format_duration(pair->critical)) + "]";
+    }
     const std::string text = format_value(setting, value);
+    if (setting.kind == Kind::SharePair) {
+        return "[" + text + "]";
+    }
     const bool is_bare = setting.kind == Kind::Boolean || setting.kind == Kind::Integer ||
-                         setting.kind == Kind::Threads;
+                         setting.kind == Kind::Threads || setting.kind == Kind::Number ||
+                         setting.kind == Kind::Share;
     return is_bare ? text : toml_string(text);
 }
 

@@ -9,8 +9,11 @@ namespace {
 Branch branch_of(Section section, std::string path, const void* object) {
     Branch branch{section, std::move(path), {}};
     for (const Setting& setting : settings()) {
-        if (setting.section == section) {
-            branch.leaves.push_back({branch.path, &setting, *setting.field.read(object)});
+        if (setting.section != section) {
+            continue;
+        }
+        if (auto value = setting.field.read(object)) {
+            branch.leaves.push_back({branch.path, &setting, *std::move(value)});
         }
     }
     return branch;
@@ -36,7 +39,31 @@ void add_overrides(std::vector<Branch>& all,
     }
 }
 
+template <class Settings>
+void add_overrides_of(std::vector<Branch>& all, const std::string& path, const Settings& settings) {
+    add_overrides(all, path + ".pool", Section::Pool, &settings.pool);
+    add_overrides(all, path + ".pool.read", Section::Pool, &settings.read_pool);
+    add_overrides(all, path + ".policy", Section::Policy, &settings.policy);
+    add_overrides(all, path + ".policy.retry", Section::Retry, &settings.policy.retry);
+}
+
+void add_rules(std::vector<Branch>& all, const std::vector<RuleSettings>& rules) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        const std::string path = rule_path(i);
+        all.push_back(branch_of(Section::RuleMatch, path + ".match", &rules[i].match));
+        all.push_back(branch_of(Section::RuleSet, path + ".set", &rules[i].set));
+    }
+}
+
 }  // namespace
+
+std::string Branch::header() const {
+    switch (section) {
+        case Section::RuleMatch: return "[[rule]]\n[rule.match]\n";
+        case Section::RuleSet: return "[rule.set]\n";
+        default: return path.empty() ? std::string{} : "[" + path + "]\n";
+    }
+}
 
 std::string Leaf::shown() const {
     const std::string text = format_value(*setting, value);
@@ -46,9 +73,15 @@ std::string Leaf::shown() const {
 std::vector<Branch> branches(const Config& config) {
     std::vector<Branch> all;
     for (const SectionInfo& info : sections()) {
-        if (!info.is_named) {
+        if (info.form == Form::Single) {
             all.push_back(branch_of(
                 info.section, std::string{info.name}, section_object(config, info.section)));
+        }
+        if (info.section == Section::Pool) {
+            add_overrides(all, std::string{kReadPoolPath}, info.section, &config.read_pool);
+        }
+        if (info.section == Section::Rule) {
+            add_rules(all, config.rules);
         }
         if (info.section == Section::Cluster) {
             for (const auto& [name, cluster] : config.clusters) {
@@ -61,8 +94,7 @@ std::vector<Branch> branches(const Config& config) {
             for (const auto& [name, database] : config.databases) {
                 const std::string path = join_key(info.name, name);
                 all.push_back(branch_of(info.section, path, &database));
-                add_overrides(all, path + ".pool", Section::Pool, &database.pool);
-                add_overrides(all, path + ".policy", Section::Policy, &database.policy);
+                add_overrides_of(all, path, database);
             }
         }
         if (info.section == Section::User) {
@@ -70,8 +102,7 @@ std::vector<Branch> branches(const Config& config) {
                 const std::string path = join_key(info.name, name);
                 all.push_back(branch_of(info.section, path, &user));
                 all.back().is_generated = user.is_from_users_file;
-                add_overrides(all, path + ".pool", Section::Pool, &user.pool);
-                add_overrides(all, path + ".policy", Section::Policy, &user.policy);
+                add_overrides_of(all, path, user);
             }
         }
     }

@@ -25,6 +25,9 @@ struct Branch {
     std::string path;
     std::vector<Leaf> leaves;
     bool is_generated = false;  ///< a user that only a line of users_file made
+
+    /// @return the lines that open it in TOML; "" at the top
+    [[nodiscard]] std::string header() const;
 };
 
 inline constexpr std::string_view kMask = "********";

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxUsersFileBytes = 64UL * 1024 * 1024;
 
 void put_all_defaults(Draft& draft) {
     for (const SectionInfo& info : sections()) {
-        if (!info.is_named) {
+        if (info.form == Form::Single) {
             draft.put_defaults(info.section, section_object(draft.config, info.section));
         }
     }

@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::conf {
 
@@ -32,6 +33,41 @@ std::string_view name_of(PoolMode mode) {
     return "";
 }
 
+std::string_view name_of(MemberRole role) {
+    switch (role) {
+        case MemberRole::Auto: return "auto";
+        case MemberRole::Primary: return "primary";
+        case MemberRole::Replica: return "replica";
+    }
+    return "";
+}
+
+std::string_view name_of(Balance balance) {
+    switch (balance) {
+        case Balance::LeastConnections: return "least-connections";
+        case Balance::RoundRobin: return "round-robin";
+        case Balance::Random: return "random";
+        case Balance::Latency: return "latency";
+    }
+    return "";
+}
+
+std::string_view name_of(RuleRoute route) {
+    switch (route) {
+        case RuleRoute::Auto: return "auto";
+        case RuleRoute::Primary: return "primary";
+        case RuleRoute::Replica: return "replica";
+    }
+    return "";
+}
+
+bool is_sqlstate(std::string_view entry) {
+    constexpr std::size_t kLength = 5;
+    return entry.size() == kLength && std::all_of(entry.begin(), entry.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+           });
+}
+
 PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     lay_over(base.mode, overrides.mode);
     lay_over(base.min, overrides.min);
@@ -56,8 +92,17 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     return base;
 }
 
+RetrySettings merge(RetrySettings base, const RetryOverrides& overrides) {
+    lay_over(base.connect, overrides.connect);
+    lay_over(base.statement, overrides.statement);
+    lay_over(base.transaction, overrides.transaction);
+    lay_over(base.also_retry, overrides.also_retry);
+    return base;
+}
+
 PolicySettings merge(PolicySettings base, const PolicyOverrides& overrides) {
     lay_over(base.statement_timeout, overrides.statement_timeout);
+    base.retry = merge(std::move(base.retry), overrides.retry);
     return base;
 }
 
@@ -125,13 +170,24 @@ PoolSettings Config::pool_for(std::string_view database, std::string_view user) 
     return settings;
 }
 
+PoolSettings Config::read_pool_for(std::string_view database, std::string_view user) const {
+    PoolSettings settings = merge(pool_for(database, user), read_pool);
+    if (const DatabaseSettings* found = find_database(database)) {
+        settings = merge(std::move(settings), found->read_pool);
+    }
+    if (const UserSettings* found = find_user(user)) {
+        settings = merge(std::move(settings), found->read_pool);
+    }
+    return settings;
+}
+
 PolicySettings Config::policy_for(std::string_view database, std::string_view user) const {
     PolicySettings settings = policy;
     if (const DatabaseSettings* found = find_database(database)) {
-        settings = merge(settings, found->policy);
+        settings = merge(std::move(settings), found->policy);
     }
     if (const UserSettings* found = find_user(user)) {
-        settings = merge(settings, found->policy);
+        settings = merge(std::move(settings), found->policy);
     }
     return settings;
 }

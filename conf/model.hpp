@@ -1,8 +1,10 @@
 #pragma once
 
-#include "base/endpoint.hpp"
 #include "base/log.hpp"
+#include "conf/cluster_settings.hpp"
 #include "conf/hba.hpp"
+#include "conf/health_settings.hpp"
+#include "conf/policy_settings.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -18,8 +20,6 @@
 /// limit". Thread: any (read only).
 namespace weir::conf {
 
-using std::chrono::milliseconds;
-
 enum class Profile : std::uint8_t { Development, Test, Staging, Production, HighLoad };
 enum class PoolMode : std::uint8_t { Session, Transaction, Statement };
 
@@ -30,10 +30,6 @@ enum class PoolMode : std::uint8_t { Session, Transaction, Statement };
 enum class SessionState : std::uint8_t { Carry, Forget };
 
 enum class AuthMethod : std::uint8_t { Trust, Password, Md5, ScramSha256, Cert, Hba };
-
-/// Where Weir listens, or where PostgreSQL does. For Unix `path` is the socket's file, not its
-/// folder.
-using Address = Endpoint;
 
 /// Who says where a client comes from.
 enum class ProxyProtocol : std::uint8_t { Off, V2 };
@@ -114,10 +110,16 @@ struct TlsOverrides {
 
 struct ClusterSettings {
     std::string name;
-    std::vector<Address> servers;
+    std::vector<MemberSettings> members;  ///< at least one, at most one of them with role Primary
+    milliseconds probe_interval{};
+    milliseconds probe_timeout{};
+    std::string probe_user;  ///< "" = the user of the pool
     milliseconds connect_timeout{};
-    unsigned connect_concurrency = 0;
+    unsigned connect_concurrency = 0;  ///< per member
     milliseconds login_retry{};
+    Balance balance = Balance::LeastConnections;
+    milliseconds max_replica_lag{};  ///< zero = no limit
+    milliseconds failover_hold{};    ///< zero = writes fail at once
     TlsOverrides tls;
 
     bool operator==(const ClusterSettings&) const = default;
@@ -173,22 +175,6 @@ struct PoolOverrides {
 /// that is above it.
 [[nodiscard]] PoolSettings merge(PoolSettings base, const PoolOverrides& overrides);
 
-/// What a statement may do.
-struct PolicySettings {
-    milliseconds statement_timeout{};
-
-    bool operator==(const PolicySettings&) const = default;
-};
-
-/// As PoolOverrides, of [policy].
-struct PolicyOverrides {
-    std::optional<milliseconds> statement_timeout;
-
-    bool operator==(const PolicyOverrides&) const = default;
-};
-
-[[nodiscard]] PolicySettings merge(PolicySettings base, const PolicyOverrides& overrides);
-
 struct DatabaseSettings {
     std::string name;  ///< "*" = every name that has no section of its own
     std::string cluster;
@@ -197,12 +183,15 @@ struct DatabaseSettings {
     std::string password;  ///< for `user`
     std::map<std::string, std::string> set;
     std::string connect_query;
+    bool read_write_split = false;
+    bool read_your_writes = false;
     std::string auth_query;  ///< these three: "" = as [auth] says
     std::string auth_query_user;
     std::string auth_query_database;
     unsigned max_clients = 0;      ///< 0 = no limit
     unsigned max_connections = 0;  ///< 0 = as limits.max_database_connections
     PoolOverrides pool;
+    PoolOverrides read_pool;
     PolicyOverrides policy;
 
     bool operator==(const DatabaseSettings&) const = default;
@@ -217,6 +206,7 @@ struct UserSettings {
     unsigned max_connections = 0;        ///< 0 = as limits.max_user_connections
     milliseconds client_idle_timeout{};  ///< zero = as listen.client_idle_timeout
     PoolOverrides pool;
+    PoolOverrides read_pool;
     PolicyOverrides policy;
 
     bool operator==(const UserSettings&) const = default;
@@ -266,8 +256,12 @@ struct Config {
     std::vector<HbaRule> hba;      ///< of auth.hba_file
     std::vector<IdentRule> ident;  ///< of auth.ident_file
     PoolSettings pool;
+    PoolOverrides read_pool;  ///< [pool.read], without a mode
     LimitSettings limits;
     PolicySettings policy;
+    BreakerSettings breaker;          ///< of every cluster's members
+    std::vector<RuleSettings> rules;  ///< in order
+    HealthSettings health;
     log::Options log;
     HttpSettings http;
     AdminSettings admin;
@@ -285,6 +279,10 @@ struct Config {
     [[nodiscard]] TlsSettings tls_for(const ClusterSettings& cluster) const;
     /// @return what holds for that pair: user over database over [pool] over the profile
     [[nodiscard]] PoolSettings pool_for(std::string_view database, std::string_view user) const;
+    /// @return the same for the connections to replicas: [pool.read], then those of the database
+    /// and of the user, over pool_for()
+    [[nodiscard]] PoolSettings read_pool_for(std::string_view database,
+                                             std::string_view user) const;
     /// @return what that client may do: user over database over [policy]
     /// @param user who the client is, not who logs in to PostgreSQL for it
     [[nodiscard]] PolicySettings policy_for(std::string_view database, std::string_view user) const;

@@ -25,6 +25,7 @@ struct Node {
     bool is_interpolated = false;  ///< String: `text` came from the environment, at least in part
     bool is_broken = false;        ///< its problem is already reported
     std::int64_t integer = 0;      ///< Integer
+    double real = 0;               ///< Float; may be infinite or no number
     bool boolean = false;          ///< Boolean
     std::vector<Node> items;       ///< Array
     std::vector<Entry> entries;    ///< Table, in the order of the file

@@ -1,4 +1,5 @@
 #include "conf/address.hpp"
+#include "conf/records.hpp"
 #include "conf/value.hpp"
 
 #include <sched.h>
@@ -62,6 +63,10 @@ Parsed<Value> parse_sized(const Setting& setting, std::string_view text) {
     return lift(std::move(size));
 }
 
+milliseconds least_of(const Setting& setting) {
+    return milliseconds{static_cast<std::int64_t>(setting.low)};
+}
+
 Parsed<Value> parse_tcp_address(const Setting& setting, std::string_view text) {
     if (text.empty()) {
         return Parsed<Value>::good(Value{std::vector<Address>{}});
@@ -77,24 +82,24 @@ std::uint16_t unix_port_of(const Setting& setting) {
     return setting.kind == Kind::Servers ? kPostgresPort : kWeirPort;
 }
 
-std::vector<std::string> split_list(std::string_view text) {
-    std::vector<std::string> parts;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(','), text.size());
-        std::string_view part = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
-        part = part.substr(0, part.find_last_not_of(' ') + 1);
-        if (!part.empty()) {
-            parts.emplace_back(part);
-        }
-    }
-    return parts;
+Parsed<Value> parse_limited_duration(const Setting& setting, std::string_view text) {
+    auto duration = parse_duration(text);
+    const bool is_short = duration.value && *duration.value < least_of(setting);
+    return is_short ? not_accepted(setting) : lift(std::move(duration));
+}
+
+Parsed<Value> parse_real(const Setting& setting, std::string_view text) {
+    const auto number = parse_number(text);
+    const bool is_share = setting.kind == Kind::Share;
+    const double low = is_share ? 0 : static_cast<double>(setting.low);
+    const double high = is_share ? 1 : static_cast<double>(setting.high);
+    const bool fits = number && *number >= low && *number <= high && !(is_share && *number == 0);
+    return fits ? Parsed<Value>::good(Value{*number}) : not_accepted(setting);
 }
 
 Parsed<Value> parse_addresses(const Setting& setting, std::string_view text) {
     std::vector<Address> addresses;
-    for (const std::string& part : split_list(text)) {
+    for (const std::string& part : split_at_commas(text)) {
         auto address = parse_listed_address(setting, part);
         if (!address.value) {
             return Parsed<Value>::bad(std::move(address.problem));
@@ -126,14 +131,20 @@ Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
                        ? Parsed<Value>::good(Value{std::uint64_t{usable_cores(setting.high)}})
                        : parse_integer(setting, text);
         case Kind::FileMode: return parse_file_mode(setting, text);
-        case Kind::Duration: return lift(parse_duration(text));
+        case Kind::Duration: return parse_limited_duration(setting, text);
         case Kind::Size: return parse_sized(setting, text);
         case Kind::Text: return Parsed<Value>::good(Value{std::string{text}});
         case Kind::Choice: return parse_choice(setting, text);
         case Kind::TcpAddress: return parse_tcp_address(setting, text);
-        case Kind::ListenAddresses:
-        case Kind::Servers: return parse_addresses(setting, text);
-        case Kind::Names: return Parsed<Value>::good(Value{split_list(text)});
+        case Kind::ListenAddresses: return parse_addresses(setting, text);
+        case Kind::Servers: return parse_members(setting, text);
+        case Kind::Number:
+        case Kind::Share: return parse_real(setting, text);
+        case Kind::SharePair:
+        case Kind::DurationPair: return parse_pair(setting, text);
+        case Kind::Backoff: return parse_backoff(setting, text);
+        case Kind::Patterns: return parse_patterns(text);
+        case Kind::Names: return Parsed<Value>::good(Value{split_at_commas(text)});
         case Kind::Table: return Parsed<Value>::good(Value{std::map<std::string, std::string>{}});
     }
     return not_accepted(setting);
@@ -147,6 +158,10 @@ std::string accepted(const Setting& setting) {
         case Kind::Threads: return "\"auto\" or a whole number from " + range;
         case Kind::FileMode: return "permissions in octal from \"0000\" to \"0777\"";
         case Kind::Duration:
+            if (setting.low > 0) {
+                return "a duration such as \"1s\" (ms, s, m, h, d), at least " +
+                       format_duration(least_of(setting));
+            }
             return "a duration such as \"250ms\" (ms, s, m, h, d); 0 switches it off";
         case Kind::Size:
             return "a size such as \"64KiB\" from " + format_size(setting.low) + " to " +
@@ -164,10 +179,17 @@ std::string accepted(const Setting& setting) {
         case Kind::ListenAddresses:
             return R"(a list of "host:port", "[::1]:port", "unix:/folder", "unix:@abstract")";
         case Kind::Servers:
-            return R"(a list of one "host:port", "[::1]:port", "unix:/folder" or { address = "…" })";
+            return R"(a list of "host:port", "[::1]:port", "unix:/folder" or { address = "…", weight = 1, role = "auto" })";
         case Kind::TcpAddress: return R"("host:port", or "" for off)";
         case Kind::Names: return "a list of names";
         case Kind::Table: return "a table of strings";
+        case Kind::Number: return "a number from " + range;
+        case Kind::Share: return "a number above 0, at most 1";
+        case Kind::SharePair: return "two numbers from 0 to 1 that ascend, such as [0.8, 0.95]";
+        case Kind::DurationPair: return R"(two durations that ascend, such as ["100ms", "1s"])";
+        case Kind::Backoff:
+            return R"(a table such as { attempts = 3, base = "500ms", multiplier = 2.0, max = "5s", jitter = true })";
+        case Kind::Patterns: return "a list of SQLSTATEs such as \"55P03\" and parts of messages";
     }
     return {};
 }

@@ -1,3 +1,4 @@
+#include "conf/records.hpp"
 #include "conf/value.hpp"
 
 namespace weir::conf {
@@ -16,7 +17,10 @@ std::string shown(const Setting& setting, const Node& node) {
             return toml_string(std::string_view{node.written}.substr(0, kMaxShownBytes));
         case Node::Kind::Integer: return std::to_string(node.integer);
         case Node::Kind::Boolean: return node.boolean ? "true" : "false";
-        case Node::Kind::Float: return "a number with a fraction";
+        case Node::Kind::Float:
+            return setting.kind == Kind::Number || setting.kind == Kind::Share
+                       ? format_number(node.real)
+                       : "a number with a fraction";
         case Node::Kind::Date: return "a date or time";
         case Node::Kind::Array: return "a list";
         case Node::Kind::Table: return "a table";
@@ -31,17 +35,24 @@ public:
         : setting_{setting}, problems_{problems} {}
 
     std::optional<Value> read(const Node& node) {
+        if (node.is_broken) {
+            return std::nullopt;
+        }
         const std::size_t before = problems_.size();
         std::optional<Value> value = dispatch(node);
-        return problems_.size() == before && !node.is_broken ? std::move(value) : std::nullopt;
+        return problems_.size() == before ? std::move(value) : std::nullopt;
     }
 
 private:
     std::optional<Value> dispatch(const Node& node) {
         switch (setting_.kind) {
-            case Kind::ListenAddresses:
-            case Kind::Servers: return addresses(node);
-            case Kind::Names: return names(node);
+            case Kind::ListenAddresses: return addresses(node);
+            case Kind::Servers: return members(node);
+            case Kind::Names:
+            case Kind::Patterns: return names(node);
+            case Kind::SharePair:
+            case Kind::DurationPair: return pair(node);
+            case Kind::Backoff: return backoff(node);
             case Kind::Table: return table(node);
             case Kind::Boolean:
             case Kind::Integer:
@@ -51,7 +62,9 @@ private:
             case Kind::Size:
             case Kind::Text:
             case Kind::Choice:
-            case Kind::TcpAddress: break;
+            case Kind::TcpAddress:
+            case Kind::Number:
+            case Kind::Share: break;
         }
         return scalar(node);
     }
@@ -67,7 +80,9 @@ private:
     /// TOML's own numbers and booleans for what is one; a string for it only when the environment
     /// filled it in.
     std::optional<Value> scalar(const Node& node) {
-        const bool is_number = setting_.kind == Kind::Integer || setting_.kind == Kind::Threads;
+        const bool is_real = setting_.kind == Kind::Number || setting_.kind == Kind::Share;
+        const bool is_number =
+            is_real || setting_.kind == Kind::Integer || setting_.kind == Kind::Threads;
         const bool has_unit = setting_.kind == Kind::Duration || setting_.kind == Kind::Size;
         std::string text;
         if (node.kind == Node::Kind::Boolean && setting_.kind == Kind::Boolean) {
@@ -75,9 +90,11 @@ private:
         }
         if (node.kind == Node::Kind::Integer && (is_number || has_unit)) {
             text = std::to_string(node.integer);
+        } else if (node.kind == Node::Kind::Float && is_real) {
+            text = format_number(node.real);
         } else if (node.kind == Node::Kind::String) {
             const bool wants_string =
-                setting_.kind != Kind::Boolean && setting_.kind != Kind::Integer;
+                setting_.kind != Kind::Boolean && setting_.kind != Kind::Integer && !is_real;
             const bool is_count = setting_.kind == Kind::Threads && node.text != "auto";
             if (!node.is_interpolated && (!wants_string || is_count)) {
                 refuse(node);
@@ -107,47 +124,123 @@ private:
         }
         std::vector<Address> list;
         for (const Node& item : node.items) {
-            const Node* text = setting_.kind == Kind::Servers && item.kind == Node::Kind::Table
-                                   ? address_in(item)
-                                   : &item;
-            if (text == nullptr || text->is_broken) {
-                continue;
+            if (auto read = address(item)) {
+                list.push_back(*std::move(read));
             }
-            if (text->kind != Node::Kind::String) {
-                refuse(*text);
-                continue;
-            }
-            auto address = parse_listed_address(setting_, text->text);
-            if (address.value) {
-                list.push_back(*std::move(address.value));
-            } else {
-                complain(*text, address.problem);
-            }
-        }
-        if (setting_.kind == Kind::Servers && node.items.size() > 1) {
-            problems_.push_back({node.items[1].at,
-                                 {},
-                                 "a second server is not in this version; accepted: exactly one "
-                                 "server per cluster"});
         }
         return Value{std::move(list)};
     }
 
-    /// @return the address of { address = "…" }, or null after complaining
-    const Node* address_in(const Node& server) {
-        const Node* address = nullptr;
-        for (const Entry& entry : server.entries) {
-            if (entry.key == "address") {
-                address = &entry.value;
-            } else {
-                problems_.push_back(
-                    {entry.key_at, entry.key, "unknown key; accepted here: address"});
+    /// @return empty after complaining, or where that has been done
+    std::optional<Address> address(const Node& node) {
+        if (node.is_broken) {
+            return std::nullopt;
+        }
+        if (node.kind != Node::Kind::String) {
+            refuse(node);
+            return std::nullopt;
+        }
+        auto parsed = parse_listed_address(setting_, node.text);
+        if (!parsed.value) {
+            complain(node, parsed.problem);
+        }
+        return parsed.value;
+    }
+
+    std::optional<Value> members(const Node& node) {
+        if (node.kind != Node::Kind::Array) {
+            refuse(node);
+            return std::nullopt;
+        }
+        std::vector<MemberSettings> list;
+        std::vector<Position> places;
+        for (const Node& item : node.items) {
+            MemberSettings member;
+            auto read = item.kind == Node::Kind::Table ? address_in(item, member) : address(item);
+            if (read) {
+                member.address = *std::move(read);
+                list.push_back(std::move(member));
+                places.push_back(item.at);
             }
         }
-        if (address == nullptr) {
-            complain(server, R"(has no address; accepted: { address = "host:port" })");
+        if (const auto wrong = find_problem(list)) {
+            problems_.push_back({places[wrong->index], {}, wrong->message});
         }
-        return address;
+        return Value{std::move(list)};
+    }
+
+    /// Reads { address = "…", weight = 2 }. @param member gets everything but the address
+    std::optional<Address> address_in(const Node& server, MemberSettings& member) {
+        const Node* found = nullptr;
+        for (const Entry& entry : server.entries) {
+            if (entry.key == "address") {
+                found = &entry.value;
+            } else {
+                read_part(entry, &member, "address, ");
+            }
+        }
+        if (found == nullptr) {
+            complain(server, R"(has no address; accepted: { address = "host:port" })");
+            return std::nullopt;
+        }
+        return address(*found);
+    }
+
+    /// Reads one key of a table that is one value.
+    /// @param accepted_keys those the caller reads itself, for the message
+    void read_part(const Entry& entry, void* object, std::string accepted_keys) {
+        for (const Setting& key : record_keys(setting_.kind)) {
+            if (key.key == entry.key) {
+                std::vector<ValueProblem> own;
+                if (const auto value = read_value(key, entry.value, own)) {
+                    key.field.put(object, *value);
+                }
+                for (const ValueProblem& problem : own) {
+                    problems_.push_back({problem.at, entry.key, problem.message});
+                }
+                return;
+            }
+        }
+        for (const Setting& key : record_keys(setting_.kind)) {
+            accepted_keys.append(key.key).append(", ");
+        }
+        accepted_keys.resize(accepted_keys.size() - 2);
+        problems_.push_back(
+            {entry.key_at, entry.key, "unknown key; accepted here: " + accepted_keys});
+    }
+
+    std::optional<Value> backoff(const Node& node) {
+        if (node.kind != Node::Kind::Table) {
+            refuse(node);
+            return std::nullopt;
+        }
+        const auto defaults = parse_value(setting_, setting_.default_text);
+        auto value = std::get<Backoff>(*defaults.value);
+        for (const Entry& entry : node.entries) {
+            read_part(entry, &value, {});
+        }
+        if (const std::string problem = problem_of(value); !problem.empty()) {
+            complain(node, problem);
+        }
+        return Value{value};
+    }
+
+    std::optional<Value> pair(const Node& node) {
+        if (node.kind != Node::Kind::Array || node.items.size() != 2) {
+            refuse(node);
+            return std::nullopt;
+        }
+        const Setting& half = half_of(setting_.kind);
+        const auto degraded = read_value(half, node.items[0], problems_);
+        const auto critical = read_value(half, node.items[1], problems_);
+        if (!degraded || !critical) {
+            return std::nullopt;
+        }
+        auto value = make_pair_value(*degraded, *critical);
+        if (!value.value) {
+            complain(node, value.problem);
+        }
+        return value.value;
     }
 
     std::optional<Value> names(const Node& node) {
@@ -162,9 +255,18 @@ private:
             }
             if (item.kind != Node::Kind::String || item.text.empty()) {
                 refuse(item);
-            } else {
-                list.push_back(item.text);
+                continue;
             }
+            if (setting_.kind == Kind::Patterns) {
+                if (const std::string problem = problem_of_pattern(item.text); !problem.empty()) {
+                    complain(item, problem);
+                }
+            }
+            list.push_back(item.text);
+        }
+        if (setting_.kind == Kind::Patterns && list.size() > kMaxPatterns) {
+            complain(node,
+                     "has too many entries; accepted: at most " + std::to_string(kMaxPatterns));
         }
         return Value{std::move(list)};
     }

@@ -27,10 +27,6 @@ std::string comment(std::string_view text) {
     return result + line + "\n";
 }
 
-std::string header(std::string_view path) {
-    return path.empty() ? std::string{} : fmt::format("[{}]\n", path);
-}
-
 /// @return what the schema says the key is worth when nobody writes it, as TOML
 std::string default_toml(const Setting& setting, Profile profile) {
     const std::string_view text = default_text(setting, profile);
@@ -45,13 +41,20 @@ std::string default_shown(const Setting& setting, Profile profile) {
                                          : format_value(setting, *parse_value(setting, text).value);
 }
 
+/// @return whether the shipped file has it in comments: a rule there would be one in force
+bool is_example(Section section) {
+    return section_info(section).form == Form::Listed;
+}
+
 /// The example names of the shipped file.
-std::string example_path(const SectionInfo& info) {
+std::string example_header(const SectionInfo& info) {
     switch (info.section) {
-        case Section::Cluster: return "cluster.main";
-        case Section::Database: return "database.shop";
-        case Section::User: return "user.app";
-        default: return std::string{info.name};
+        case Section::Top: return {};
+        case Section::Cluster: return "[cluster.main]\n";
+        case Section::Database: return "[database.shop]\n";
+        case Section::User: return "[user.app]\n";
+        case Section::Rule: return "# [[rule]]\n";
+        default: return fmt::format("{}[{}]\n", is_example(info.section) ? "# " : "", info.name);
     }
 }
 
@@ -59,12 +62,12 @@ std::string default_line(const Setting& setting) {
     const std::string value = setting.sample.empty() ? default_toml(setting, Profile::Production)
                                                      : std::string{setting.sample};
     // Written out, they would hold against any profile.
-    const bool is_comment = is_preset_by_profile(setting);
+    const bool is_preset = is_preset_by_profile(setting);
     return fmt::format("{}{} = {}{}\n",
-                       is_comment ? "# " : "",
+                       is_preset || is_example(setting.section) ? "# " : "",
                        setting.key,
                        value,
-                       is_comment ? "  # from the profile; this is production's" : "");
+                       is_preset ? "  # from the profile; this is production's" : "");
 }
 
 }  // namespace
@@ -99,7 +102,7 @@ std::string defaults_toml() {
     for (const SectionInfo& info : sections()) {
         text += "\n";
         if (info.section != Section::Top) {
-            text += comment(info.doc) + header(example_path(info));
+            text += comment(info.doc) + example_header(info);
         }
         for (const Setting& setting : settings()) {
             if (setting.section == info.section) {
@@ -118,7 +121,7 @@ std::string config_toml(const Config& config) {
         if (branch.is_generated) {
             continue;
         }
-        text += (text.empty() ? "" : "\n") + header(branch.path);
+        text += (text.empty() ? "" : "\n") + branch.header();
         for (const Leaf& leaf : branch.leaves) {
             const bool is_secret = leaf.setting->secrecy == Secrecy::Secret;
             text += fmt::format(

@@ -33,6 +33,7 @@ They override the file. A variable that is set but empty counts as not set.
 | Variable | What it sets |
 |---|---|
 | `WEIR_<SECTION>_<KEY>` | that key of a section without a name: `WEIR_LISTEN_THREADS=2`, `WEIR_POOL_MAX=8`, `WEIR_TLS_CLIENT_MODE=require`, `WEIR_WATCH=true`; lists have commas |
+| `WEIR_POOL_READ_<KEY>` | that key of `[pool.read]` |
 | `WEIR_PROFILE`, else `NODE_ENV` | `profile` (a `NODE_ENV` that is no profile is noted and has no effect) |
 | `LOG_LEVEL` | `log.level` |
 | `DB_POOL_MIN`, `DB_POOL_MAX` | `pool.min`, `pool.max` |
@@ -40,6 +41,8 @@ They override the file. A variable that is set but empty counts as not set.
 | `DB_CONNECT_TIMEOUT` | `connect_timeout` of every cluster; a bare number is milliseconds |
 | `DATABASE_URL` | the one database, as `postgres://user:password@host:port/database` |
 | `DB_HOST`, `DB_PORT`, `DB_NAME`, `DB_USER`, `DB_PASSWORD` | the same in parts; they fill in what `DATABASE_URL` leaves out |
+| `DB_READ_HOST`, `DB_READ_PORT` | a replica of that database's server: reads go there when that is safe |
+| `DB_READ_POOL_MIN`, `DB_READ_POOL_MAX` | `min` and `max` of `[pool.read]` |
 | `DB_SSL` | `tls.mode` of that database's cluster, without one `tls.server.mode`: `true` is `require`, `false` is `disable`, or an sslmode |
 
 Where both a name of the list and `WEIR_<SECTION>_<KEY>` are set, the latter holds.
@@ -55,15 +58,23 @@ is `localhost` and the port 5432 unless given; a host that is a folder means the
 With a file, that database is added to those of the file, or overrides the one of the same name. A variable that the file itself
 asks for with `${NAME}` has found its place there and does not override anything else.
 
-`DB_READ_*`, `REDIS_*`, `CACHE_KEY_PREFIX` and `SLOW_QUERY_THRESHOLD` belong to features that are not in this version: they are
-noted at the start and have no effect.
+`DB_READ_HOST`, or `DB_READ_PORT` where only the port differs, adds a second server to the cluster `environment`, with the role
+`replica`, and sets `read_write_split = true` for that database: who names a server for reads wants them there. The port is that
+of the first server unless given. Where both are the same server, there is no replica and no split, which is noted. The variables
+have no effect without one that says which database it is.
+
+`REDIS_*`, `CACHE_KEY_PREFIX` and `SLOW_QUERY_THRESHOLD` belong to features that are not in this version: they are noted at the
+start and have no effect.
 )";
 
 std::string title(const SectionInfo& info) {
     if (info.section == Section::Top) {
         return "## At the top\n\n";
     }
-    return fmt::format("## `[{}{}]`\n\n", info.name, info.is_named ? ".NAME" : "");
+    if (info.section == Section::Rule) {
+        return fmt::format("## `[[{}]]`\n\n", info.name);
+    }
+    return fmt::format("## `[{}{}]`\n\n", info.name, info.form == Form::Named ? ".NAME" : "");
 }
 
 std::string default_of(const Setting& setting) {

@@ -75,19 +75,29 @@ const void* section_object(const Config& config, Section section) {
         case Section::Pool: return &config.pool;
         case Section::Limits: return &config.limits;
         case Section::Policy: return &config.policy;
+        case Section::Retry: return &config.policy.retry;
+        case Section::Breaker: return &config.breaker;
         case Section::Log: return &config.log;
         case Section::Http: return &config.http;
         case Section::Admin: return &config.admin;
+        case Section::Health: return &config.health;
         case Section::Cluster:
         case Section::Database:
-        case Section::User: break;
+        case Section::User:
+        case Section::Rule:
+        case Section::RuleMatch:
+        case Section::RuleSet: break;
     }
-    WEIR_CHECK(!section_info(section).is_named);
+    WEIR_CHECK(section_info(section).form == Form::Single);
     return nullptr;
 }
 
 void* section_object(Config& config, Section section) {
     return const_cast<void*>(section_object(std::as_const(config), section));
+}
+
+std::string rule_path(std::size_t index) {
+    return "rule." + std::to_string(index + 1);
 }
 
 std::string join_key(std::string_view path, std::string_view key) {

@@ -24,17 +24,28 @@ enum class Section : std::uint8_t {
     Pool,
     Limits,
     Policy,
+    Retry,
+    Breaker,
+    Rule,  ///< has no keys of its own: the two after it stand in it
+    RuleMatch,
+    RuleSet,
     Log,
     Http,
     Admin,
+    Health,
+};
+
+/// How often a section may stand.
+enum class Form : std::uint8_t {
+    Single,
+    Named,   ///< [name.NAME], any number of times
+    Listed,  ///< [[name]], any number of times, in order
 };
 
 struct SectionInfo {
     Section section;
     std::string_view name;  ///< "" for Top
-    bool is_named;          ///< [name.NAME], any number of times
-    bool has_overrides;     ///< [name.NAME.pool] and [name.NAME.policy] may override [pool] and
-                            ///< [policy]
+    Form form;
     std::string_view doc;
 };
 
@@ -52,6 +63,12 @@ enum class Kind : std::uint8_t {
     TcpAddress,  ///< "" = off
     Names,
     Table,
+    Number,        ///< may have a fraction
+    Share,         ///< a Number above 0, at most 1
+    SharePair,     ///< [degraded, critical]
+    DurationPair,  ///< the same in time
+    Backoff,       ///< a table of record_keys()
+    Patterns,      ///< SQLSTATEs and texts
 };
 
 /// What a field holds, apart from its C++ type. Choices are indexes, a TcpAddress is a list of none
@@ -62,7 +79,12 @@ using Value = std::variant<bool,
                            std::string,
                            std::vector<std::string>,
                            std::map<std::string, std::string>,
-                           std::vector<Address>>;
+                           std::vector<Address>,
+                           std::vector<MemberSettings>,
+                           double,
+                           Thresholds<double>,
+                           Thresholds<milliseconds>,
+                           Backoff>;
 
 /// How a value gets into its struct and out again. Empty for a field of PoolOverrides or
 /// TlsOverrides that nobody wrote.
@@ -80,14 +102,14 @@ struct Setting {
     std::string_view key = {};
     Kind kind = Kind::Text;
     std::string_view default_text = {};  ///< as in the environment: no quotes, lists with commas
-    std::uint64_t low = 0;               ///< Integer, Size
+    std::uint64_t low = 0;  ///< Integer, Size, Number; of a Duration the least milliseconds
     std::uint64_t high = 0;
     std::span<const std::string_view> choices = {};  ///< Choice, in the order of the enumerators
     Effect effect = Effect::Restart;
     Secrecy secrecy = Secrecy::Public;
     std::string_view doc = {};
     Field field = {};              ///< in the section's own struct
-    Field override_field = {};     ///< Pool, Policy, TlsServer: in the struct of overrides
+    Field override_field = {};     ///< Pool, Policy, Retry, TlsServer: in the struct of overrides
     std::string_view sample = {};  ///< TOML for the shipped file where the default would not do
 };
 
@@ -97,21 +119,37 @@ struct Setting {
 /// @return null when that section has no such key
 [[nodiscard]] const Setting* find_setting(Section section, std::string_view key);
 
+/// @return the keys of a table that is one value: of Kind::Backoff in the struct Backoff, of
+/// Kind::Servers (besides address) in MemberSettings; none for other kinds
+[[nodiscard]] std::span<const Setting> record_keys(Kind kind);
+
 /// @return Setting::default_text, or what the profile says for the keys it presets
 [[nodiscard]] std::string_view default_text(const Setting& setting, Profile profile);
 [[nodiscard]] bool is_preset_by_profile(const Setting& setting);
 [[nodiscard]] std::span<const std::string_view> profile_names();
 
+/// @return whether [database.NAME…] and [user.NAME…] may lay the section's keys over it
+[[nodiscard]] constexpr bool is_laid_over(Section section) {
+    return section == Section::Pool || section == Section::Policy || section == Section::Retry;
+}
+
+/// The section for pools of connections to replicas: the keys of [pool], each of which may be left
+/// out.
+inline constexpr std::string_view kReadPoolPath = "pool.read";
+
 /// @return the field that what is written without a NAME goes to: that of the overrides where
 /// these are laid over the profile's, or over the defaults, in the end
 [[nodiscard]] inline const Field& store_field(const Setting& setting) {
-    const bool is_merged = setting.section == Section::Pool || setting.section == Section::Policy;
-    return is_merged ? setting.override_field : setting.field;
+    return is_laid_over(setting.section) ? setting.override_field : setting.field;
 }
 
-/// @return where `setting` lives in a configuration; only for sections that are not named
+/// @return where `setting` lives in a configuration; only for sections of Form::Single
 [[nodiscard]] void* section_object(Config& config, Section section);
 [[nodiscard]] const void* section_object(const Config& config, Section section);
+
+/// @param index from 0
+/// @return "rule.1" for the first [[rule]]: what its keys begin with where people see them
+[[nodiscard]] std::string rule_path(std::size_t index);
 
 /// @return the key with its section: "listen.threads", or quoted where TOML needs it: database."*"
 [[nodiscard]] std::string join_key(std::string_view path, std::string_view key);

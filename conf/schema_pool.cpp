@@ -1,4 +1,4 @@
-// The part of the table of settings about pools, limits and policies.
+// The part of the table of settings about pools and limits.
 
 #include "conf/field.hpp"
 #include "conf/schema_parts.hpp"
@@ -209,21 +209,6 @@ constexpr std::array kSettings{
             .effect = Effect::Reload,
             .doc = "Unsent bytes per client before its server connection is paused.",
             .field = field<&LimitSettings::client_buffer>()},
-
-    Setting{
-        .section = Section::Policy,
-        .key = "statement_timeout",
-        .kind = Kind::Duration,
-        .default_text = "0s",
-        .effect = Effect::Reload,
-        .doc =
-            "A statement that runs longer on the server is cancelled there; its client gets "
-            "57014 and stays connected. Each statement of a pipeline has its own time; one query "
-            "string with several statements counts as one. A server that does not answer the "
-            "cancel loses the "
-            "connection.",
-        .field = field<&PolicySettings::statement_timeout>(),
-        .override_field = field<&PolicyOverrides::statement_timeout>()},
 };
 
 }  // namespace

@@ -14,11 +14,9 @@ using detail::field;
 // Bounds that keep numbers within their types and within what one process can serve.
 constexpr std::uint64_t kMaxThreads = 64;
 constexpr std::uint64_t kMaxClients = 1'000'000;
-constexpr std::uint64_t kMaxConnections = 100'000;
 /// What the kernel takes.
 constexpr std::uint64_t kMaxProbes = 127;
 constexpr std::uint64_t kMaxBacklog = 65'535;
-constexpr std::uint64_t kMaxConnecting = 1'000;
 
 constexpr std::array<std::string_view, 5> kProfiles{
     "development", "test", "staging", "production", "high-load"};
@@ -27,66 +25,95 @@ constexpr std::array<std::string_view, 6> kAuthMethods{
     "trust", "password", "md5", "scram-sha-256", "cert", "hba"};
 
 constexpr std::array kSections{
-    SectionInfo{Section::Top, "", false, false, "Keys that stand before the first section."},
-    SectionInfo{Section::Listen, "listen", false, false, "Where applications connect."},
+    SectionInfo{Section::Top, "", Form::Single, "Keys that stand before the first section."},
+    SectionInfo{Section::Listen, "listen", Form::Single, "Where applications connect."},
     SectionInfo{Section::TlsClient,
                 "tls.client",
-                false,
-                false,
+                Form::Single,
                 "TLS between applications and Weir (docs/tls.md)."},
     SectionInfo{Section::TlsServer,
                 "tls.server",
-                false,
-                false,
+                Form::Single,
                 "TLS between Weir and PostgreSQL; never over a unix socket. [cluster.NAME.tls] "
                 "takes the same keys for one cluster."},
-    SectionInfo{Section::Auth, "auth", false, false, "How applications prove who they are."},
+    SectionInfo{Section::Auth, "auth", Form::Single, "How applications prove who they are."},
     SectionInfo{
         Section::Cluster,
         "cluster",
-        true,
-        false,
+        Form::Named,
         "Where PostgreSQL is: one section per PostgreSQL system, under a name of your choice. "
         "[cluster.NAME.tls] takes the keys of [tls.server]."},
     SectionInfo{Section::Database,
                 "database",
-                true,
-                true,
+                Form::Named,
                 "One section per database name that applications ask for. [database.\"*\"] serves "
                 "every name that has "
                 "no section of its own. [database.NAME.pool] takes the keys of [pool], "
-                "[database.NAME.policy] those of [policy]."},
+                "[database.NAME.pool.read] those of [pool.read], [database.NAME.policy] those of "
+                "[policy] and [database.NAME.policy.retry] those of [policy.retry]."},
     SectionInfo{Section::User,
                 "user",
-                true,
-                true,
+                Form::Named,
                 "One section per user. [user.NAME.pool] takes the keys of [pool], "
-                "[user.NAME.policy] those of [policy]."},
-    SectionInfo{Section::Pool,
-                "pool",
-                false,
-                false,
-                "How many connections to PostgreSQL a (database, user) pair gets, and for how "
-                "long. The most specific "
-                "place wins: [user.NAME.pool], then [database.NAME.pool], then [pool], then the "
-                "profile. A max without "
-                "a min beside it lowers an inherited min that is above it."},
-    SectionInfo{Section::Limits, "limits", false, false, "What nobody may exceed."},
+                "[user.NAME.pool.read] those of [pool.read], [user.NAME.policy] those of [policy] "
+                "and [user.NAME.policy.retry] those of [policy.retry]."},
+    SectionInfo{
+        Section::Pool,
+        "pool",
+        Form::Single,
+        "How many connections to PostgreSQL a (database, user) pair gets, and for how "
+        "long. The most specific "
+        "place wins: [user.NAME.pool], then [database.NAME.pool], then [pool], then the "
+        "profile. A max without "
+        "a min beside it lowers an inherited min that is above it. [pool.read] takes any of the "
+        "keys but mode for the connections to replicas, such as min = 20 and max = 100: "
+        "what all of the places above say holds for replicas too, and over it are laid "
+        "[pool.read], [database.NAME.pool.read] and [user.NAME.pool.read]."},
+    SectionInfo{Section::Limits, "limits", Form::Single, "What nobody may exceed."},
     SectionInfo{Section::Policy,
                 "policy",
-                false,
-                false,
+                Form::Single,
                 "What a statement may do. The most specific place wins: [user.NAME.policy], then "
                 "[database.NAME.policy], then [policy]; the user is the one who logged in to "
                 "Weir."},
-    SectionInfo{Section::Log, "log", false, false, "What is written about the work, and where."},
+    SectionInfo{Section::Retry,
+                "policy.retry",
+                Form::Single,
+                "What is tried again instead of failing, how often and after which pauses: base, "
+                "then each time multiplier times as long, at most max (0: without a limit), with "
+                "jitter a random share of that. attempts counts all tries, the first one too: 1 "
+                "tries nothing again. What a table leaves out has its default. May be set for one "
+                "database or user as [policy] may."},
+    SectionInfo{Section::Breaker,
+                "policy.breaker",
+                Form::Single,
+                "Each member of a cluster has a circuit breaker: when too many calls to it fail, "
+                "it gets none for open_for, then a few to see whether it is well again."},
+    SectionInfo{Section::Rule,
+                "rule",
+                Form::Listed,
+                "What holds for some statements only, as often as needed: [[rule]], then match = "
+                "{ … } and set = { … } (or [rule.match] and [rule.set] below it). Rules are read "
+                "in order, and each that matches adds what it sets, or overrules what an earlier "
+                "one set."},
+    SectionInfo{Section::RuleMatch,
+                "rule.match",
+                Form::Listed,
+                "What a rule is about: all that is not empty must match, and a rule with nothing "
+                "here is about every statement."},
+    SectionInfo{Section::RuleSet, "rule.set", Form::Listed, "What then holds: at least one key."},
+    SectionInfo{Section::Log, "log", Form::Single, "What is written about the work, and where."},
     SectionInfo{
-        Section::Http, "http", false, false, "The port for /metrics, /healthz and /readyz."},
+        Section::Http, "http", Form::Single, "The port for /metrics, /healthz and /readyz."},
     SectionInfo{Section::Admin,
                 "admin",
-                false,
-                false,
+                Form::Single,
                 "The database that answers SHOW commands instead of PostgreSQL."},
+    SectionInfo{Section::Health,
+                "health",
+                Form::Single,
+                "From where on things are degraded and from where on critical, as [degraded, "
+                "critical]; 0 in either place: never."},
 };
 
 constexpr std::array kSettings{
@@ -289,143 +316,6 @@ constexpr std::array kSettings{
             .doc = "auth.query must be answered after this long, the wait for a server connection "
                    "included; else the login fails.",
             .field = field<&AuthSettings::query_timeout>()},
-
-    Setting{.section = Section::Cluster,
-            .key = "servers",
-            .kind = Kind::Servers,
-            .effect = Effect::Reload,
-            .doc = "Its PostgreSQL server: \"host:port\", \"unix:/folder\" (port 5432; another: "
-                   "\"unix:/folder:5433\") or a table "
-                   "{ address = \"…\" }. Exactly one in this version.",
-            .field = field<&ClusterSettings::servers>(),
-            .sample = R"(["127.0.0.1:5432"])"},
-    Setting{.section = Section::Cluster,
-            .key = "connect_timeout",
-            .kind = Kind::Duration,
-            .default_text = "5s",
-            .effect = Effect::Reload,
-            .doc = "A connection must be open and logged in after this long.",
-            .field = field<&ClusterSettings::connect_timeout>()},
-    Setting{.section = Section::Cluster,
-            .key = "connect_concurrency",
-            .kind = Kind::Integer,
-            .default_text = "8",
-            .low = 1,
-            .high = kMaxConnecting,
-            .effect = Effect::Reload,
-            .doc = "Connections being opened at once, per server.",
-            .field = field<&ClusterSettings::connect_concurrency>()},
-    Setting{.section = Section::Cluster,
-            .key = "login_retry",
-            .kind = Kind::Duration,
-            .default_text = "1s",
-            .effect = Effect::Reload,
-            .doc = "The longest pause between two attempts at a server that cannot be logged in "
-                   "to; the first comes after 100 ms, each further one after twice as long.",
-            .field = field<&ClusterSettings::login_retry>()},
-
-    Setting{.section = Section::Database,
-            .key = "cluster",
-            .effect = Effect::Reload,
-            .doc = "The NAME of a [cluster.NAME]. May be left out when there is only one.",
-            .field = field<&DatabaseSettings::cluster>(),
-            .sample = R"("main")"},
-    Setting{.section = Section::Database,
-            .key = "dbname",
-            .effect = Effect::Reload,
-            .doc = "Its name in PostgreSQL; empty: the same name.",
-            .field = field<&DatabaseSettings::dbname>()},
-    Setting{.section = Section::Database,
-            .key = "user",
-            .effect = Effect::Reload,
-            .doc = "Log in to PostgreSQL as this user; empty: as the client's user.",
-            .field = field<&DatabaseSettings::user>()},
-    Setting{.section = Section::Database,
-            .key = "password",
-            .effect = Effect::Reload,
-            .secrecy = Secrecy::Secret,
-            .doc = "The password of that user.",
-            .field = field<&DatabaseSettings::password>()},
-    Setting{
-        .section = Section::Database,
-        .key = "set",
-        .kind = Kind::Table,
-        .effect = Effect::Reload,
-        .doc = "Settings each server connection starts with, such as { search_path = \"app\" }.",
-        .field = field<&DatabaseSettings::set>()},
-    Setting{.section = Section::Database,
-            .key = "connect_query",
-            .effect = Effect::Reload,
-            .doc = "SQL that each new server connection runs first, and again once its settings "
-                   "have been reset.",
-            .field = field<&DatabaseSettings::connect_query>()},
-    Setting{.section = Section::Database,
-            .key = "auth_query",
-            .effect = Effect::Reload,
-            .doc = "auth.query for this database; empty: that of [auth].",
-            .field = field<&DatabaseSettings::auth_query>()},
-    Setting{.section = Section::Database,
-            .key = "auth_query_user",
-            .effect = Effect::Reload,
-            .doc = "auth.query_user for this database; empty: that of [auth].",
-            .field = field<&DatabaseSettings::auth_query_user>()},
-    Setting{.section = Section::Database,
-            .key = "auth_query_database",
-            .effect = Effect::Reload,
-            .doc = "auth.query_database for this database; empty: that of [auth].",
-            .field = field<&DatabaseSettings::auth_query_database>()},
-    Setting{.section = Section::Database,
-            .key = "max_clients",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxClients,
-            .effect = Effect::Reload,
-            .doc = "Clients of this database connected at once; 0 = no limit of its own. Under "
-                   "[database.\"*\"] it counts for each name by itself.",
-            .field = field<&DatabaseSettings::max_clients>()},
-    Setting{.section = Section::Database,
-            .key = "max_connections",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Server connections of this database, all users together; 0: as "
-                   "limits.max_database_connections.",
-            .field = field<&DatabaseSettings::max_connections>()},
-
-    Setting{.section = Section::User,
-            .key = "password",
-            .effect = Effect::Reload,
-            .secrecy = Secrecy::Secret,
-            .doc = "What the client must prove to know: plain, md5… or SCRAM-SHA-256$…. Without "
-                   "one (here or in auth.users_file) the user "
-                   "can log in only with auth.method = \"trust\".",
-            .field = field<&UserSettings::secret>(),
-            .sample = R"("${APP_PASSWORD:-}")"},
-    Setting{.section = Section::User,
-            .key = "max_clients",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxClients,
-            .effect = Effect::Reload,
-            .doc = "Clients of this user connected at once; 0 = no limit of its own.",
-            .field = field<&UserSettings::max_clients>()},
-    Setting{.section = Section::User,
-            .key = "max_connections",
-            .kind = Kind::Integer,
-            .default_text = "0",
-            .high = kMaxConnections,
-            .effect = Effect::Reload,
-            .doc = "Server connections that log in as this user, all databases together; 0: as "
-                   "limits.max_user_connections.",
-            .field = field<&UserSettings::max_connections>()},
-    Setting{.section = Section::User,
-            .key = "client_idle_timeout",
-            .kind = Kind::Duration,
-            .default_text = "0s",
-            .effect = Effect::Reload,
-            .doc = "As listen.client_idle_timeout, for this user; 0: as there.",
-            .field = field<&UserSettings::client_idle_timeout>()},
 };
 
 }  // namespace
@@ -433,8 +323,11 @@ constexpr std::array kSettings{
 std::span<const Setting> settings() {
     static const std::vector<Setting> kAll = [] {
         std::vector<Setting> parts{kSettings.begin(), kSettings.end()};
-        for (const auto part :
-             {detail::pool_settings(), detail::process_settings(), detail::tls_settings()}) {
+        for (const auto part : {detail::data_settings(),
+                                detail::pool_settings(),
+                                detail::policy_settings(),
+                                detail::process_settings(),
+                                detail::tls_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());
         }
         return parts;

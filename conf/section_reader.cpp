@@ -10,7 +10,10 @@ namespace weir::conf {
 namespace {
 
 constexpr std::string_view kPoolKey = "pool";
+constexpr std::string_view kReadKey = "read";
 constexpr std::string_view kPolicyKey = "policy";
+constexpr std::string_view kRetryKey = "retry";
+constexpr std::string_view kBreakerKey = "breaker";
 /// [tls.client] and [tls.server] stand below it.
 constexpr std::string_view kTlsKey = "tls";
 
@@ -30,6 +33,40 @@ void SectionReader::read_root(const Node& root) {
     }
 }
 
+std::vector<SectionReader::Below> SectionReader::below_pool(PoolOverrides& read_pool) {
+    return {{kReadKey, Section::Pool, &read_pool}};
+}
+
+std::vector<SectionReader::Below> SectionReader::below_policy(PolicyOverrides& policy) {
+    return {{kRetryKey, Section::Retry, &policy.retry}};
+}
+
+template <class Settings>
+std::vector<SectionReader::Below> SectionReader::below_named(Settings& settings) {
+    return {{kPoolKey,
+             Section::Pool,
+             &settings.pool,
+             Fields::Overrides,
+             below_pool(settings.read_pool)},
+            {kPolicyKey,
+             Section::Policy,
+             &settings.policy,
+             Fields::Overrides,
+             below_policy(settings.policy)}};
+}
+
+std::vector<SectionReader::Below> SectionReader::below_single(Section section) {
+    if (section == Section::Pool) {
+        return below_pool(draft_.config.read_pool);
+    }
+    if (section == Section::Policy) {
+        auto below = below_policy(draft_.policy);
+        below.push_back({kBreakerKey, Section::Breaker, &draft_.config.breaker, Fields::Own});
+        return below;
+    }
+    return {};
+}
+
 void SectionReader::read_entry(const Entry& entry) {
     const Target top{Section::Top, &draft_.config, {}};
     const SectionInfo* info = section_named(entry.key);
@@ -39,16 +76,54 @@ void SectionReader::read_entry(const Entry& entry) {
         read_group(entry);
     } else if (info == nullptr || entry.key.find('.') != std::string::npos) {
         report_unknown(top, entry);
-    } else if (info->is_named) {
+    } else if (info->form == Form::Named) {
         read_named(*info, entry);
+    } else if (info->form == Form::Listed) {
+        read_rules(entry);
     } else {
         draft_.places[entry.key] = {entry.key_at, {}};
-        const bool is_merged = info->section == Section::Pool || info->section == Section::Policy;
         read_section({info->section,
                       draft_.object_of(info->section),
                       entry.key,
-                      is_merged ? Fields::Overrides : Fields::Own},
+                      is_laid_over(info->section) ? Fields::Overrides : Fields::Own,
+                      below_single(info->section)},
                      entry.value);
+    }
+}
+
+/// Reads every [[rule]].
+void SectionReader::read_rules(const Entry& entry) {
+    draft_.places[entry.key] = {entry.key_at, {}};
+    const auto& items = entry.value.items;
+    const bool is_list = entry.value.kind == Node::Kind::Array &&
+                         std::all_of(items.begin(), items.end(), [](const Node& item) {
+                             return item.kind == Node::Kind::Table;
+                         });
+    if (!is_list) {
+        draft_.complain_at(entry.key_at,
+                           entry.key,
+                           "is no list of tables; accepted: [[rule]] with match and set below it, "
+                           "once for each rule");
+        return;
+    }
+    if (items.size() > kMaxRules) {
+        draft_.complain_at(items[kMaxRules].at,
+                           entry.key,
+                           "too many rules; accepted: at most " + std::to_string(kMaxRules));
+        return;
+    }
+    auto& rules = draft_.config.rules;
+    rules.resize(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const std::string path = rule_path(i);
+        draft_.places[path] = {items[i].at, {}};
+        read_section({Section::Rule,
+                      nullptr,
+                      path,
+                      Fields::Own,
+                      {{"match", Section::RuleMatch, &rules[i].match, Fields::Own},
+                       {"set", Section::RuleSet, &rules[i].set, Fields::Own}}},
+                     items[i]);
     }
 }
 
@@ -110,36 +185,29 @@ void SectionReader::read_one_named(const SectionInfo& info,
                       &cluster,
                       path,
                       Fields::Own,
-                      {Below{kTlsKey, Section::TlsServer, &cluster.tls}}},
+                      {{kTlsKey, Section::TlsServer, &cluster.tls}}},
                      entry.value);
     } else if (info.section == Section::Database) {
         auto& database = config.databases[entry.key] =
             draft_.with_defaults<DatabaseSettings>(info.section, entry.key);
-        read_section({info.section,
-                      &database,
-                      path,
-                      Fields::Own,
-                      {Below{kPoolKey, Section::Pool, &database.pool},
-                       Below{kPolicyKey, Section::Policy, &database.policy}}},
+        read_section({info.section, &database, path, Fields::Own, below_named(database)},
                      entry.value);
     } else {
         auto& user = config.users[entry.key] =
             draft_.with_defaults<UserSettings>(info.section, entry.key);
-        read_section({info.section,
-                      &user,
-                      path,
-                      Fields::Own,
-                      {Below{kPoolKey, Section::Pool, &user.pool},
-                       Below{kPolicyKey, Section::Policy, &user.policy}}},
-                     entry.value);
+        read_section({info.section, &user, path, Fields::Own, below_named(user)}, entry.value);
     }
 }
 
 void SectionReader::read_section(const Target& target, const Node& node) {
     if (node.kind != Node::Kind::Table) {
-        draft_.complain_at(node.at,
-                           target.path,
-                           "is no section; accepted: [" + target.path + "] with keys below it");
+        const bool is_in_list = section_info(target.section).form == Form::Listed;
+        const std::string name = target.path.substr(target.path.rfind('.') + 1);
+        draft_.complain_at(
+            node.at,
+            target.path,
+            "is no section; accepted: " +
+                (is_in_list ? name + " = { … }" : "[" + target.path + "] with keys below it"));
         return;
     }
     for (const Entry& entry : node.entries) {
@@ -148,7 +216,8 @@ void SectionReader::read_section(const Target& target, const Node& node) {
         } else if (const Below* below = target.find_below(entry.key); below != nullptr) {
             const std::string path = join_key(target.path, entry.key);
             draft_.places[path] = {entry.key_at, {}};
-            read_section({below->section, below->object, path, Fields::Overrides}, entry.value);
+            read_section({below->section, below->object, path, below->fields, below->below},
+                         entry.value);
         } else {
             report_unknown(target, entry);
         }
@@ -195,9 +264,7 @@ void SectionReader::report_unknown(const Target& target, const Entry& entry) {
         }
     }
     for (const Below& below : target.below) {
-        if (below.object != nullptr) {
-            known.push_back(below.key);
-        }
+        known.push_back(below.key);
     }
     std::string message = "unknown key";
     if (const std::string_view meant = nearest(entry.key, known); !meant.empty()) {

@@ -4,10 +4,10 @@
 #include "conf/node.hpp"
 #include "conf/schema.hpp"
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::conf {
 
@@ -24,9 +24,11 @@ private:
 
     /// A section that may stand below another one: [….pool], [….policy], [….tls].
     struct Below {
-        std::string_view key = {};  ///< "" = there is none
-        Section section = Section::Top;
-        void* object = nullptr;  ///< its overrides
+        std::string_view key;
+        Section section;
+        void* object;  ///< as Target's
+        Fields fields = Fields::Overrides;
+        std::vector<Below> below = {};
     };
 
     /// A section while it is read.
@@ -35,12 +37,12 @@ private:
         void* object;            ///< its struct, or its overrides
         const std::string path;  ///< "database.shop"
         Fields fields = Fields::Own;
-        std::array<Below, 2> below = {};
+        std::vector<Below> below = {};
 
         /// @return null when no section of that name may stand below this one
         [[nodiscard]] const Below* find_below(std::string_view key) const {
             for (const Below& candidate : below) {
-                if (candidate.object != nullptr && candidate.key == key) {
+                if (candidate.key == key) {
                     return &candidate;
                 }
             }
@@ -48,6 +50,13 @@ private:
         }
     };
 
+    [[nodiscard]] static std::vector<Below> below_pool(PoolOverrides& read_pool);
+    [[nodiscard]] static std::vector<Below> below_policy(PolicyOverrides& policy);
+    /// What may stand below [database.NAME] and [user.NAME].
+    template <class Settings>
+    [[nodiscard]] static std::vector<Below> below_named(Settings& settings);
+    [[nodiscard]] std::vector<Below> below_single(Section section);
+    void read_rules(const Entry& entry);
     void read_entry(const Entry& entry);
     void read_group(const Entry& entry);
     void read_named(const SectionInfo& info, const Entry& entry);

@@ -40,8 +40,11 @@ public:
         } else if (const auto* boolean = source.as_boolean()) {
             node.kind = Node::Kind::Boolean;
             node.boolean = boolean->get();
+        } else if (const auto* real = source.as_floating_point()) {
+            node.kind = Node::Kind::Float;
+            node.real = real->get();
         } else {
-            node.kind = source.is_floating_point() ? Node::Kind::Float : Node::Kind::Date;
+            node.kind = Node::Kind::Date;
         }
         return node;
     }

@@ -1,7 +1,11 @@
 #include "conf/units.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <span>
 
 namespace weir::conf {
@@ -105,6 +109,35 @@ Parsed<std::uint64_t> parse_size(std::string_view text) {
 
 std::string format_size(std::uint64_t bytes) {
     return bytes == 0 ? "0" : format_with_unit(bytes, std::span{kSizeUnits}.first(kBinaryUnits));
+}
+
+std::optional<double> parse_number(std::string_view text) {
+    double number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    const bool is_whole_text = !text.empty() && error == std::errc{} && stop == end;
+    return is_whole_text && std::isfinite(number) ? std::optional{number} : std::nullopt;
+}
+
+std::string format_number(double number) {
+    std::string text = fmt::format("{}", number);
+    const bool has_mark = text.find_first_not_of("-0123456789") != std::string::npos;
+    return has_mark ? text : text + ".0";
+}
+
+std::vector<std::string> split_at_commas(std::string_view text) {
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        std::string_view part = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
+        part = part.substr(0, part.find_last_not_of(' ') + 1);
+        if (!part.empty()) {
+            parts.emplace_back(part);
+        }
+    }
+    return parts;
 }
 
 }  // namespace weir::conf

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::conf {
 
@@ -38,5 +39,14 @@ inline constexpr std::chrono::milliseconds kMaxDuration = std::chrono::hours{24 
 /// Reads decimal digits and nothing else.
 /// @return empty for anything else and for what does not fit 64 bits
 [[nodiscard]] std::optional<std::uint64_t> parse_digits(std::string_view text);
+
+/// Reads a decimal number with or without a fraction.
+/// @return empty for anything else, for infinity and for what is no number
+[[nodiscard]] std::optional<double> parse_number(std::string_view text);
+/// @return the shortest exact form, with a fraction: "2.0", "0.95"
+[[nodiscard]] std::string format_number(double number);
+
+/// @return the parts between commas without the spaces around them; empty ones are left out
+[[nodiscard]] std::vector<std::string> split_at_commas(std::string_view text);
 
 }  // namespace weir::conf

@@ -29,7 +29,7 @@ void Reachability::update(const conf::Config& config, const status::Snapshot& sn
         if (connected.contains(name)) {
             check.problem.clear();
         } else if (check.connector == nullptr && loop_.now() >= check.next_at) {
-            begin(name, check, cluster.servers.front());
+            begin(name, check, cluster.members.front().address);
         }
     }
 }

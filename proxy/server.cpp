@@ -255,7 +255,7 @@ void Server::finish_gathering(Gathering& gathering) {
 status::Database Server::describe(const std::string& name,
                                   const conf::DatabaseSettings& database,
                                   const std::vector<status::Pool>& pools) const {
-    const Endpoint& server = config_->cluster_of(database).servers.front();
+    const Endpoint& server = config_->cluster_of(database).members.front().address;
     const conf::PoolSettings settings = config_->pool_for(name, database.user);
     status::Database row;
     row.name = name;

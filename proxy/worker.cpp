@@ -238,7 +238,7 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
         user != nullptr && user->max_connections > 0) {
         plan.limits.max_user_connections = user->max_connections;
     }
-    plan.endpoint = cluster.servers.front();
+    plan.endpoint = cluster.members.front().address;
     plan.dbname = database.dbname.empty() ? key.database : database.dbname;
     plan.startup_settings = database.set;
     plan.credentials = configured_credentials(*config_, database, key.user);

@@ -27,7 +27,7 @@ TEST_CASE("environment: DATABASE_URL alone is a configuration") {
     REQUIRE(database != nullptr);
     CHECK(database->user == "app");
     CHECK(database->password == "p@ss");
-    CHECK(config.cluster_of(*database).servers.at(0).text() == "db.internal:5433");
+    CHECK(config.cluster_of(*database).members.at(0).address.text() == "db.internal:5433");
     CHECK(config.cluster_of(*database).connect_timeout == 2s);
     CHECK(config.find_user("app")->secret == "p@ss");
     CHECK(config.find_user("app")->has_secret);
@@ -49,7 +49,8 @@ TEST_CASE("environment: DB_ variables describe the database too") {
                                                 {"DB_IDLE_TIMEOUT", "20s"}});
     REQUIRE(only_text(result).empty());
     const Config& config = *result.config;
-    CHECK(config.cluster_of(config.databases.at("shop")).servers.at(0).text() == "[::1]:5433");
+    CHECK(config.cluster_of(config.databases.at("shop")).members.at(0).address.text() ==
+          "[::1]:5433");
     CHECK(config.cluster_of(config.databases.at("shop")).connect_timeout == 1500ms);
     CHECK(config.pool.min == 2);
     CHECK(config.pool.max == 4);
@@ -57,7 +58,8 @@ TEST_CASE("environment: DB_ variables describe the database too") {
     const LoadResult socket = from_environment(
         {{"DB_HOST", "/run/pg"}, {"DB_NAME", "d"}, {"DB_USER", "u"}, {"DB_PASSWORD", "x"}});
     REQUIRE(socket.config);
-    CHECK(socket.config->clusters.at("environment").servers.at(0).path == "/run/pg/.s.PGSQL.5432");
+    CHECK(socket.config->clusters.at("environment").members.at(0).address.path ==
+          "/run/pg/.s.PGSQL.5432");
 }
 
 TEST_CASE("environment: the parts a URL leaves out come from DB_ variables, and the URL wins") {
@@ -67,7 +69,7 @@ TEST_CASE("environment: the parts a URL leaves out come from DB_ variables, and 
                                                 {"DB_NAME", "shop"}});
     REQUIRE(only_text(result).empty());
     CHECK(result.config->find_user("app")->secret == "x");
-    CHECK(result.config->clusters.at("environment").servers.at(0).text() == "h:5432");
+    CHECK(result.config->clusters.at("environment").members.at(0).address.text() == "h:5432");
     CHECK(notes_text(result) == "DB_HOST has no effect: DATABASE_URL says otherwise");
 }
 
@@ -189,11 +191,9 @@ TEST_CASE("environment: variables without effect are noted") {
           "WEIR_CACHE_MAX_SIZE_OF_ALL is no setting and has no effect");
     CHECK(notes_text(load_with_base("",
                                     {{"REDIS_URL", "redis://x"},
-                                     {"DB_READ_HOST", "h"},
                                      {"CACHE_KEY_PREFIX", "p"},
                                      {"SLOW_QUERY_THRESHOLD", "5"}})) ==
           "CACHE_KEY_PREFIX has no effect: a cache in Redis is not in this version || "
-          "DB_READ_HOST has no effect: reading from replicas is not in this version || "
           "REDIS_URL has no effect: a cache in Redis is not in this version || "
           "SLOW_QUERY_THRESHOLD has no effect: noting slow statements is not in this version");
     CHECK(load_with_base("[auth]\nusers_file = \"${WEIR_OWN_NAME:-}\"\n", {{"WEIR_OTHER", ""}})
@@ -207,8 +207,9 @@ TEST_CASE("environment: a database of the file is overridden by the one of the s
     // The base's [database.shop] names no cluster, which is fine: the environment's is used.
     REQUIRE(only_text(result).empty());
     const Config& config = *result.config;
-    CHECK(config.cluster_of(config.databases.at("shop")).servers.at(0).text() == "h:5432");
-    CHECK(config.cluster_of(config.databases.at("other")).servers.at(0).text() == "10.0.0.1:5432");
+    CHECK(config.cluster_of(config.databases.at("shop")).members.at(0).address.text() == "h:5432");
+    CHECK(config.cluster_of(config.databases.at("other")).members.at(0).address.text() ==
+          "10.0.0.1:5432");
     CHECK(config.databases.at("shop").pool.max == 2U);
     CHECK(config.find_user("app")->secret == "new");
     CHECK(notes_text(result) ==

@@ -26,8 +26,8 @@ TEST_CASE("load: a small file gets every default of the contract") {
     CHECK(config.listen.unix_socket_mode == 0770U);
     CHECK(config.listen.tcp_keepalive == 300s);
     CHECK(config.auth.method == AuthMethod::ScramSha256);
-    CHECK(config.clusters.at("main").servers ==
-          std::vector{Address{Address::Kind::Tcp, "10.0.0.1", 5432, ""}});
+    CHECK(config.clusters.at("main").members ==
+          std::vector{MemberSettings{Address{Address::Kind::Tcp, "10.0.0.1", 5432, ""}}});
     CHECK(config.clusters.at("main").connect_timeout == 5s);
     CHECK(config.clusters.at("main").connect_concurrency == 8);
     CHECK(config.databases.at("shop").cluster == "main");
@@ -136,7 +136,8 @@ viewers = ["a", "b"]
     CHECK(config.listen.threads == 3);
     CHECK(config.listen.unix_socket_mode == 0700U);
     CHECK(config.auth.method == AuthMethod::Md5);
-    CHECK(config.clusters.at("main").servers.at(0).path == "/var/run/postgresql/.s.PGSQL.5432");
+    CHECK(config.clusters.at("main").members.at(0).address.path ==
+          "/var/run/postgresql/.s.PGSQL.5432");
     CHECK(config.clusters.at("main").connect_timeout == 1500ms);
     const DatabaseSettings& database = config.databases.at("*");
     CHECK(database.dbname == "real");
@@ -187,11 +188,13 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
     CHECK(only_text(load_with_base("[lisen]\nthreads = 2\n")) ==
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
           "watch, pid_file, listen, tls.client, tls.server, auth, cluster, "
-          "database, user, pool, limits, policy, log, http, admin");
+          "database, user, pool, limits, policy, policy.retry, policy.breaker, rule, rule.match, "
+          "rule.set, log, http, admin, health");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
-          "set, connect_query, auth_query, auth_query_user, auth_query_database, max_clients, "
+          "set, connect_query, read_write_split, read_your_writes, auth_query, auth_query_user, "
+          "auth_query_database, max_clients, "
           "max_connections, "
           "pool, policy");
     CHECK(only_text(load_with_base("[user.app.pool]\nmaxx = 2\n"))
@@ -203,9 +206,9 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[policy]\nslow_query = \"1s\"\n",
                              "[cache]\nenabled = false\n",
                              "[ledger]\npath = \"\"\n",
-                             "[[rule]]\nmatch = {}\n",
                              "[listen]\nreuse_port = true\n",
-                             "[pool.read]\nmax = 3\n",
+                             "[health]\ncache_hit_rate = [0.8, 0.7]\n",
+                             "[[rule]]\nset = { route = \"replica\", deny = \"\" }\n",
                              "[user.app]\npriority = 1\n"}) {
         CAPTURE(text);
         // [user.app] is in the base already; a file of its own for it.
@@ -324,28 +327,6 @@ TEST_CASE("load: sections that are none are reported") {
               .find("weir.toml:1:1: user: is no section; accepted: [user.NAME]") == 0);
 }
 
-TEST_CASE("load: a cluster takes exactly one server in this version") {
-    const std::string rest = "[database.d]\n[user.u]\npassword = \"x\"\n";
-    CHECK(only_text(load_whole("[cluster.a]\nservers = [\"h:1\", \"i:2\"]\n" + rest)) ==
-          "weir.toml:2:19: cluster.a.servers: a second server is not in this version; accepted: "
-          "exactly one server per cluster");
-    CHECK(only_text(load_whole("[cluster.a]\nservers = []\n" + rest)) ==
-          "weir.toml:2:11: cluster.a.servers: names no server; accepted: exactly one, such as "
-          "[\"127.0.0.1:5432\"]");
-    CHECK(only_text(load_whole("[cluster.a]\n" + rest)) ==
-          "weir.toml:1:10: cluster.a.servers: names no server; accepted: exactly one, such as "
-          "[\"127.0.0.1:5432\"]");
-    CHECK(only_text(
-              load_whole("[cluster.a]\nservers = [{ address = \"h:1\", weight = 2 }]\n" + rest)) ==
-          "weir.toml:2:31: cluster.a.servers.weight: unknown key; accepted here: address");
-    CHECK(only_text(load_whole("[cluster.a]\nservers = [{}]\n" + rest)) ==
-          "weir.toml:2:12: cluster.a.servers: a table has no address; accepted: { address = "
-          "\"host:port\" }");
-    CHECK(only_text(load_whole("[cluster.a]\nservers = [\"*:1\"]\n" + rest)) ==
-          "weir.toml:2:12: cluster.a.servers: \"*:1\" is no address one can connect to; accepted: "
-          "a host name or an address");
-}
-
 TEST_CASE("load: all mistakes come at once, from top to bottom") {
     const LoadResult result =
         load_with_base("[pool]\nmode = \"x\"\nmin = -1\n[listen]\nfoo = 1\n[auth]\nmethod = 1\n");
@@ -374,7 +355,7 @@ min = "${MIN:-2}"
                                          variables);
     REQUIRE(only_text(result).empty());
     CHECK(result.config->watch);
-    CHECK(result.config->clusters.at("main").servers[0].text() == "db:5433");
+    CHECK(result.config->clusters.at("main").members[0].address.text() == "db:5433");
     CHECK(result.config->databases.at("d").set.at("search_path") == "db");
     CHECK(result.config->users.at("u").secret == "from env");
     CHECK(result.config->pool.max == 12);

@@ -20,8 +20,7 @@ TEST_CASE("schema: every key is there once, documented, and stored somewhere") {
         CHECK(setting.doc.back() == '.');
         CHECK((setting.field.put != nullptr));
         CHECK((setting.override_field.put != nullptr) ==
-              (setting.section == Section::Pool || setting.section == Section::Policy ||
-               setting.section == Section::TlsServer));
+              (is_laid_over(setting.section) || setting.section == Section::TlsServer));
         CHECK((setting.kind == Kind::Choice) == !setting.choices.empty());
         CHECK(find_setting(setting.section, setting.key) == &setting);
         CHECK_FALSE(accepted(setting).empty());

@@ -1,0 +1,293 @@
+#include "conf/records.hpp"
+
+#include "conf/field.hpp"
+#include "conf/value.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::conf {
+
+namespace {
+
+using detail::field;
+
+constexpr std::uint64_t kMaxAttempts = 100;
+constexpr std::uint64_t kMaxMultiplier = 100;
+/// Longer than any message's part worth looking for.
+constexpr std::size_t kMaxPatternBytes = 256;
+constexpr std::array<std::string_view, 3> kRoles{"auto", "primary", "replica"};
+
+constexpr std::array kMemberKeys{Setting{.key = "weight",
+                                         .kind = Kind::Integer,
+                                         .default_text = "1",
+                                         .low = 1,
+                                         .high = kMaxMemberWeight,
+                                         .field = field<&MemberSettings::weight>()},
+                                 Setting{.key = "role",
+                                         .kind = Kind::Choice,
+                                         .default_text = "auto",
+                                         .choices = kRoles,
+                                         .field = field<&MemberSettings::role>()}};
+
+constexpr std::array kBackoffKeys{
+    Setting{.key = "attempts",
+            .kind = Kind::Integer,
+            .low = 1,
+            .high = kMaxAttempts,
+            .field = field<&Backoff::attempts>()},
+    Setting{.key = "base", .kind = Kind::Duration, .field = field<&Backoff::base>()},
+    Setting{.key = "multiplier",
+            .kind = Kind::Number,
+            .low = 1,
+            .high = kMaxMultiplier,
+            .field = field<&Backoff::multiplier>()},
+    Setting{.key = "max", .kind = Kind::Duration, .field = field<&Backoff::max>()},
+    Setting{.key = "jitter", .kind = Kind::Boolean, .field = field<&Backoff::jitter>()}};
+
+constexpr Setting kShareHalf{.kind = Kind::Number, .low = 0, .high = 1};
+constexpr Setting kDurationHalf{.kind = Kind::Duration};
+
+const Setting* find_key(std::span<const Setting> keys, std::string_view name) {
+    const auto found = std::find_if(
+        keys.begin(), keys.end(), [name](const Setting& key) { return key.key == name; });
+    return found == keys.end() ? nullptr : &*found;
+}
+
+/// Puts "weight=2" into its struct.
+/// @return what is wrong, or ""
+std::string put_part(std::span<const Setting> keys, std::string_view part, void* object) {
+    const std::size_t equals = part.find('=');
+    const Setting* key = find_key(keys, part.substr(0, equals));
+    if (equals == std::string_view::npos || key == nullptr) {
+        std::string names;
+        for (const Setting& known : keys) {
+            names.append(names.empty() ? "" : ", ").append(known.key).append("=…");
+        }
+        return "has a part that is none of its own; accepted: " + names;
+    }
+    const auto value = parse_value(*key, part.substr(equals + 1));
+    if (!value.value) {
+        return "has a wrong " + std::string{key->key} + ", which " + value.problem;
+    }
+    key->field.put(object, *value.value);
+    return {};
+}
+
+/// @return the last word of `text`, taken off it, when it is a key and its value
+std::optional<std::string_view> take_last_part(std::string_view& text) {
+    const std::size_t space = text.rfind(' ');
+    if (space == std::string_view::npos || text.find('=', space) == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view part = text.substr(space + 1);
+    text = text.substr(0, text.find_last_not_of(' ', space) + 1);
+    return part;
+}
+
+Parsed<MemberSettings> parse_member(const Setting& setting, std::string_view text) {
+    MemberSettings member;
+    while (const auto part = take_last_part(text)) {
+        if (std::string problem = put_part(kMemberKeys, *part, &member); !problem.empty()) {
+            return Parsed<MemberSettings>::bad(std::move(problem));
+        }
+    }
+    auto address = parse_listed_address(setting, text);
+    if (!address.value) {
+        return Parsed<MemberSettings>::bad(std::move(address.problem));
+    }
+    member.address = *std::move(address.value);
+    return Parsed<MemberSettings>::good(std::move(member));
+}
+
+template <class T>
+bool is_ascending(const Thresholds<T>& pair) {
+    return pair.degraded <= pair.critical || pair.critical == T{};
+}
+
+template <class T>
+Parsed<Value> make_thresholds(T degraded, T critical) {
+    const Thresholds<T> pair{degraded, critical};
+    return is_ascending(pair) ? Parsed<Value>::good(Value{pair})
+                              : Parsed<Value>::bad(
+                                    "does not ascend; accepted: [degraded, critical] with the "
+                                    "first not above the second, 0 for never");
+}
+
+}  // namespace
+
+std::span<const Setting> record_keys(Kind kind) {
+    if (kind == Kind::Servers) {
+        return kMemberKeys;
+    }
+    return kind == Kind::Backoff ? std::span<const Setting>{kBackoffKeys}
+                                 : std::span<const Setting>{};
+}
+
+const Setting& half_of(Kind pair) {
+    return pair == Kind::SharePair ? kShareHalf : kDurationHalf;
+}
+
+Parsed<Value> make_pair_value(const Value& degraded, const Value& critical) {
+    if (const auto* from = std::get_if<double>(&degraded)) {
+        return make_thresholds(*from, std::get<double>(critical));
+    }
+    return make_thresholds(std::get<milliseconds>(degraded), std::get<milliseconds>(critical));
+}
+
+Parsed<Value> parse_members(const Setting& setting, std::string_view text) {
+    std::vector<MemberSettings> members;
+    for (const std::string& part : split_at_commas(text)) {
+        auto member = parse_member(setting, part);
+        if (!member.value) {
+            return Parsed<Value>::bad(std::move(member.problem));
+        }
+        members.push_back(*std::move(member.value));
+    }
+    if (auto wrong = find_problem(members)) {
+        return Parsed<Value>::bad(std::move(wrong->message));
+    }
+    return Parsed<Value>::good(Value{std::move(members)});
+}
+
+Parsed<Value> parse_backoff(const Setting& setting, std::string_view text) {
+    Backoff backoff;
+    // The default itself says everything.
+    if (text != setting.default_text) {
+        const auto defaults = parse_backoff(setting, setting.default_text);
+        backoff = std::get<Backoff>(*defaults.value);
+    }
+    for (const std::string& part : split_at_commas(text)) {
+        if (std::string problem = put_part(kBackoffKeys, part, &backoff); !problem.empty()) {
+            return Parsed<Value>::bad(std::move(problem));
+        }
+    }
+    std::string problem = problem_of(backoff);
+    return problem.empty() ? Parsed<Value>::good(Value{backoff})
+                           : Parsed<Value>::bad(std::move(problem));
+}
+
+Parsed<Value> parse_pair(const Setting& setting, std::string_view text) {
+    const std::vector<std::string> parts = split_at_commas(text);
+    if (parts.size() != 2) {
+        return Parsed<Value>::bad("is not accepted; accepted: " + accepted(setting));
+    }
+    const auto degraded = parse_value(half_of(setting.kind), parts[0]);
+    const auto critical = parse_value(half_of(setting.kind), parts[1]);
+    if (!degraded.value || !critical.value) {
+        return Parsed<Value>::bad(degraded.value ? critical.problem : degraded.problem);
+    }
+    return make_pair_value(*degraded.value, *critical.value);
+}
+
+Parsed<Value> parse_patterns(std::string_view text) {
+    std::vector<std::string> entries = split_at_commas(text);
+    if (entries.size() > kMaxPatterns) {
+        return Parsed<Value>::bad("has too many entries; accepted: at most " +
+                                  std::to_string(kMaxPatterns));
+    }
+    for (const std::string& entry : entries) {
+        if (std::string problem = problem_of_pattern(entry); !problem.empty()) {
+            return Parsed<Value>::bad(std::move(problem));
+        }
+    }
+    return Parsed<Value>::good(Value{std::move(entries)});
+}
+
+std::optional<ItemProblem> find_problem(const std::vector<MemberSettings>& members) {
+    bool has_primary = false;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const MemberSettings& member = members[i];
+        if (i == kMaxMembers) {
+            return ItemProblem{
+                i, "one server too many; accepted: at most " + std::to_string(kMaxMembers)};
+        }
+        const bool is_twice = std::any_of(
+            members.begin(),
+            members.begin() + static_cast<std::ptrdiff_t>(i),
+            [&](const MemberSettings& before) { return before.address == member.address; });
+        if (is_twice) {
+            return ItemProblem{
+                i,
+                toml_string(member.address.text()) + " is there twice; accepted: each server once"};
+        }
+        if (member.role == MemberRole::Primary && has_primary) {
+            return ItemProblem{i,
+                               "a second server with the role \"primary\"; accepted: one at most"};
+        }
+        has_primary = has_primary || member.role == MemberRole::Primary;
+    }
+    return std::nullopt;
+}
+
+std::string problem_of(const Backoff& backoff) {
+    const bool has_max = backoff.max.count() != 0;
+    return has_max && backoff.max < backoff.base
+               ? "has a max below its base; accepted: at least the base, or 0 for no limit"
+               : "";
+}
+
+std::string problem_of_pattern(std::string_view entry) {
+    constexpr std::string_view kForms =
+        R"(accepted: an SQLSTATE such as "55P03", or a part of the message, with * for any characters)";
+    if (entry.find_first_not_of('*') == std::string_view::npos) {
+        return "would fit every error; " + std::string{kForms};
+    }
+    if (entry.size() > kMaxPatternBytes) {
+        return "is too long; " + std::string{kForms} + ", in at most " +
+               std::to_string(kMaxPatternBytes) + " bytes";
+    }
+    std::string capitals{entry};
+    std::transform(capitals.begin(), capitals.end(), capitals.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    // Whoever writes 55p03 looks for no message with that in it.
+    const bool has_digit = entry.find_first_of("0123456789") != std::string_view::npos;
+    if (has_digit && capitals != entry && is_sqlstate(capitals)) {
+        return "is no SQLSTATE; accepted: " + toml_string(capitals);
+    }
+    return {};
+}
+
+std::string format_member(const MemberSettings& member) {
+    std::string text = member.address.text();
+    for (const Setting& key : kMemberKeys) {
+        const Value value = *key.field.read(&member);
+        if (std::string part = format_value(key, value); part != key.default_text) {
+            text.append(" ").append(key.key).append("=").append(part);
+        }
+    }
+    return text;
+}
+
+std::string toml_member(const MemberSettings& member) {
+    std::string rest;
+    for (const Setting& key : kMemberKeys) {
+        const Value value = *key.field.read(&member);
+        if (format_value(key, value) != key.default_text) {
+            rest.append(", ").append(key.key).append(" = ").append(toml_value(key, value));
+        }
+    }
+    const std::string address = toml_string(member.address.text());
+    return rest.empty() ? address : "{ address = " + address + rest + " }";
+}
+
+std::string format_backoff(const Backoff& backoff) {
+    std::string text;
+    for (const Setting& key : kBackoffKeys) {
+        text.append(text.empty() ? "" : ", ").append(key.key).append("=");
+        text += format_value(key, *key.field.read(&backoff));
+    }
+    return text;
+}
+
+std::string toml_backoff(const Backoff& backoff) {
+    std::string text;
+    for (const Setting& key : kBackoffKeys) {
+        text.append(text.empty() ? "{ " : ", ").append(key.key).append(" = ");
+        text += toml_value(key, *key.field.read(&backoff));
+    }
+    return text + " }";
+}
+
+}  // namespace weir::conf
