@@ -84,31 +84,59 @@ void put_pair(ImportDraft& draft,
     draft.put({where, pair.below.empty() ? section : pair.below, pair.key}, text, at, pair.name);
 }
 
-/// One cluster for each server.
+/// A host that stands twice gets twice as much from PgBouncer; a member of a cluster stands once.
+std::vector<std::string> without_repeats(std::vector<std::string> names) {
+    std::vector<std::string> once;
+    for (std::string& name : names) {
+        if (std::find(once.begin(), once.end(), name) == once.end()) {
+            once.push_back(std::move(name));
+        }
+    }
+    return once;
+}
+
+/// Where a database is: the hosts of its connection string, in order.
+struct Hosts {
+    std::vector<std::string> names;
+    std::string port;
+    bool is_spread = true;  ///< load_balance_hosts = round-robin, which is the default
+
+    auto operator<=>(const Hosts&) const = default;
+};
+
+/// One cluster for each list of servers.
 class Clusters {
 public:
     explicit Clusters(ImportDraft& draft) : draft_{draft} {}
 
     /// @return the cluster's name
-    std::string name_of(const std::string& host, const std::string& port, const IniPlace& at) {
-        const auto [place, is_new] = names_.try_emplace({host, port});
+    std::string name_of(const Hosts& hosts, const IniPlace& at) {
+        const auto [place, is_new] = names_.try_emplace(hosts);
         if (is_new) {
             place->second = names_.size() == 1 ? "main" : "server-" + std::to_string(names_.size());
-            write(place->second, host, port, at);
+            write(place->second, hosts, at);
         }
         return place->second;
     }
 
 private:
-    void write(const std::string& name,
-               const std::string& host,
-               const std::string& port,
-               const IniPlace& at) {
+    static std::string address_of(const std::string& host, const std::string& port) {
+        if (host.front() == '/') {
+            return "unix:" + host + (port == "5432" ? "" : ":" + port);
+        }
+        return tcp_address(host, port);
+    }
+
+    void write(const std::string& name, const Hosts& hosts, const IniPlace& at) {
         const std::string path = join_key("cluster", name);
-        const bool is_folder = host.front() == '/';
-        const std::string address = is_folder ? "unix:" + host + (port == "5432" ? "" : ":" + port)
-                                              : tcp_address(host, port);
-        draft_.put({path, "cluster", "servers"}, address, at, "host");
+        std::string addresses;
+        for (const std::string& host : hosts.names) {
+            addresses += (addresses.empty() ? "" : ", ") + address_of(host, hosts.port);
+        }
+        draft_.put({path, "cluster", "servers"}, addresses, at, "host");
+        if (hosts.is_spread) {
+            draft_.put({path, "cluster", "balance"}, "round-robin", at, "load_balance_hosts");
+        }
         const IniEntry* timeout = draft_.find("server_connect_timeout");
         draft_.put({path, "cluster", "connect_timeout"},
                    timeout != nullptr ? draft_.seconds(*timeout) : "15s",
@@ -121,8 +149,34 @@ private:
     }
 
     ImportDraft& draft_;
-    std::map<std::pair<std::string, std::string>, std::string> names_;
+    std::map<Hosts, std::string> names_;
 };
+
+/// PgBouncer sends clients to each host in turn, whatever it is; Weir asks the hosts what they are.
+void carry_hosts(ImportDraft& draft,
+                 const std::string& path,
+                 const Hosts& hosts,
+                 const IniEntry& entry) {
+    if (hosts.names.size() < 2) {
+        return;
+    }
+    const std::string mode = draft.toml.value(path + ".pool", "mode");
+    const bool is_session = mode.empty()
+                                ? lower(draft.value_of("pool_mode", "session")) == "session"
+                                : mode == toml_string("session");
+    const bool is_split = hosts.is_spread && !is_session;
+    if (is_split) {
+        draft.put({path, "database", "read_write_split"}, "true", entry.at, "load_balance_hosts");
+    }
+    draft.find_fault(
+        entry.at,
+        entry.key,
+        is_split
+            ? "has several hosts: PgBouncer uses each in turn for everything, Weir sends reads "
+              "to the replicas among them and the rest to the primary"
+            : "has several hosts: PgBouncer uses them for everything, Weir sends all to the "
+              "primary among them, and to the next one after a failover");
+}
 
 /// One database: its connection string, pair by pair.
 class Database {
@@ -131,7 +185,7 @@ public:
         : draft_{draft},
           entry_{entry},
           path_{join_key("database", entry.key)},
-          host_{draft.value_of("unix_socket_dir", "/tmp")} {}
+          hosts_{{draft.value_of("unix_socket_dir", "/tmp")}, "5432"} {}
 
     void carry(const IniPairs& pairs, Clusters& clusters) {
         draft_.toml.open(path_);
@@ -147,10 +201,12 @@ public:
             draft_.toml.comment(
                 path_, "The password stands here as it stood there: keep this file private.");
         }
+        hosts_.is_spread = hosts_.is_spread && hosts_.names.size() > 1;
         draft_.put({path_, "database", "cluster"},
-                   clusters.name_of(host_, port_, entry_.at),
+                   clusters.name_of(hosts_, entry_.at),
                    entry_.at,
                    "host");
+        carry_hosts(draft_, path_, hosts_, entry_);
         carry_limit_for_all();
     }
 
@@ -159,11 +215,11 @@ private:
         if (name == "host") {
             carry_host(value);
         } else if (name == "port") {
-            port_ = value;
+            hosts_.port = value;
         } else if (is_start_setting(name)) {
             set_ += (set_.empty() ? "" : ", ") + name + " = " + toml_string(value);
         } else if (name == "load_balance_hosts") {
-            find_fault("load_balance_hosts: a cluster has one server");
+            hosts_.is_spread = lower(value) != "disable";
         } else if (name == "password" && !has_user_) {
             find_fault("password: stands without a user; left out");
         } else if (const Pair* pair = find_pair(kDatabasePairs, name); pair != nullptr) {
@@ -174,14 +230,8 @@ private:
     }
 
     void carry_host(const std::string& value) {
-        const auto hosts = split_list(value);
-        if (!hosts.empty()) {
-            host_ = hosts.front();
-        }
-        if (hosts.size() > 1) {
-            find_fault(
-                "has several hosts: only the first is carried over, a cluster has one server in "
-                "this version");
+        if (auto names = split_list(value); !names.empty()) {
+            hosts_.names = without_repeats(std::move(names));
         }
     }
 
@@ -205,8 +255,7 @@ private:
     ImportDraft& draft_;
     const IniEntry& entry_;
     std::string path_;
-    std::string host_;
-    std::string port_ = "5432";
+    Hosts hosts_;
     std::string set_;
     bool has_user_ = false;
 };

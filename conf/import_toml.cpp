@@ -39,8 +39,16 @@ void TomlWriter::comment(const std::string& path, const std::string& line) {
 }
 
 bool TomlWriter::has(const std::string& path, std::string_view key) const {
-    const auto found = parts_.find(path);
-    return found != parts_.end() && found->second.values.count(key) != 0;
+    return !value(path, key).empty();
+}
+
+std::string TomlWriter::value(const std::string& path, std::string_view key) const {
+    const auto part = parts_.find(path);
+    if (part == parts_.end()) {
+        return {};
+    }
+    const auto found = part->second.values.find(key);
+    return found == part->second.values.end() ? std::string{} : found->second;
 }
 
 TomlWriter::Part& TomlWriter::part(const std::string& path) {

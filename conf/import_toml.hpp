@@ -38,6 +38,8 @@ public:
     /// A line in front of that section's first key.
     void comment(const std::string& path, const std::string& line);
     [[nodiscard]] bool has(const std::string& path, std::string_view key) const;
+    /// @return the TOML literal; "" when there is none
+    [[nodiscard]] std::string value(const std::string& path, std::string_view key) const;
     [[nodiscard]] std::string text() const;
 
 private:

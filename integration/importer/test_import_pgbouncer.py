@@ -201,7 +201,7 @@ def test_what_could_not_be_carried_over_is_named_with_its_place(tmp_path: Path) 
     assert result.returncode == 1
     ini = tmp_path / "p.ini"
     for line in (
-        f"{ini}:2:1: shop: has several hosts: only the first",
+        f"{ini}:2:1: shop: has several hosts: PgBouncer uses them for everything, Weir sends all to the primary",
         f"{ini}:2:1: shop: foo: is no part of PgBouncer's connection strings",
         f"{ini}:5:1: no_such_thing: is no setting of PgBouncer's",
         f"{ini}:6:1: user: Weir does not change its user",
@@ -294,3 +294,34 @@ def test_settings_of_newer_versions_are_known(tmp_path: Path) -> None:
         "max = 4",
     ):
         assert line in result.stdout, line + "\n" + result.stdout
+
+
+@pytest.mark.parametrize(
+    "keys, mode, cluster, split",
+    [
+        ("", "transaction", 'balance = "round-robin"', True),
+        (" load_balance_hosts=round-robin", "statement", 'balance = "round-robin"', True),
+        ("", "session", 'balance = "round-robin"', False),
+        (" pool_mode=session", "transaction", 'balance = "round-robin"', False),
+        (" pool_mode=transaction", "session", 'balance = "round-robin"', True),
+        (" load_balance_hosts=disable", "transaction", "", False),
+    ],
+)
+def test_several_hosts_become_members_of_one_cluster(
+    tmp_path: Path, keys: str, mode: str, cluster: str, split: bool
+) -> None:
+    result = import_ini(
+        tmp_path,
+        f"[databases]\nshop = host=10.0.0.1,10.0.0.2,10.0.0.1,::1,/run/pg port=5433{keys}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\npool_mode = {mode}\n",
+    )
+    assert result.returncode == 1  # said, since it is not the same
+    assert "shop: has several hosts: " in result.stderr
+    servers = 'servers = ["10.0.0.1:5433", "10.0.0.2:5433", "[::1]:5433", "unix:/run/pg/.s.PGSQL.5433"]'
+    assert servers in result.stdout
+    assert cluster in result.stdout and ("balance" in result.stdout) == bool(cluster)
+    assert ("read_write_split = true" in result.stdout) == split
+    toml = tmp_path / "weir.toml"
+    toml.write_text(result.stdout)
+    check = subprocess.run([find_binary(), "check", "-c", toml], capture_output=True, text=True)
+    assert check.returncode == 0, check.stderr
