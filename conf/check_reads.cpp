@@ -1,5 +1,6 @@
 #include "conf/draft.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -28,21 +29,17 @@ void check_mode(Draft& draft, const ReadSection& section) {
 /// Complains about the min that is laid over all others.
 /// @param sections least specific first
 void check_min(Draft& draft, const PoolSettings& pool, const std::vector<ReadSection>& sections) {
-    if (pool.min <= pool.max) {
+    const auto last = std::find_if(sections.rbegin(), sections.rend(), [](const auto& section) {
+        return section.overrides->min.has_value();
+    });
+    if (pool.min <= pool.max || last == sections.rend()) {
         return;
     }
-    for (auto section = sections.rbegin(); section != sections.rend(); ++section) {
-        if (!section->overrides->min) {
-            continue;
-        }
-        const std::string key = section->path + ".min";
-        if (draft.broken.count(key) == 0) {
-            draft.complain(key,
-                           std::to_string(pool.min) + " is more than the max that goes with it, " +
-                               std::to_string(pool.max) +
-                               "; accepted: at most that, or a larger max");
-        }
-        return;
+    const std::string key = last->path + ".min";
+    if (draft.broken.count(key) == 0) {
+        draft.complain(key,
+                       std::to_string(pool.min) + " is more than the max that goes with it, " +
+                           std::to_string(pool.max) + "; accepted: at most that, or a larger max");
     }
 }
 
@@ -96,7 +93,7 @@ void check_read_pools(Draft& draft) {
     if (!has_any) {
         return;
     }
-    check_pools_of(draft, nullptr);
+    check_pools_of(draft, /*database=*/nullptr);
     for (const auto& [name, database] : config.databases) {
         if (has_pools(database)) {
             check_pools_of(draft, &database);

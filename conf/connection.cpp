@@ -1,8 +1,10 @@
 #include "conf/address.hpp"
 #include "conf/database_url.hpp"
 #include "conf/draft.hpp"
+#include "conf/records.hpp"
 #include "conf/value.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -160,7 +162,11 @@ void add_replica(Draft& draft, const DatabaseUrl& url) {
     }
     auto& members = draft.config.clusters.at(std::string{kCluster}).members;
     // Where there is one server, programs are often given it twice.
-    if (members.front().address == *address) {
+    const bool is_there =
+        std::any_of(members.begin(), members.end(), [&](const MemberSettings& member) {
+            return member.address == *address;
+        });
+    if (is_there) {
         draft.notes.push_back(source +
                               " names the server that is there already: there is no replica");
         return;
@@ -171,10 +177,36 @@ void add_replica(Draft& draft, const DatabaseUrl& url) {
     draft.places[join_key("database", url.dbname) + ".read_write_split"] = Place{{}, source};
 }
 
-void add_cluster(Draft& draft, const DatabaseUrl& url, const std::string& source, Address address) {
+/// @return the servers to connect to; none after complaining
+std::vector<MemberSettings> members_of(Draft& draft,
+                                       const DatabaseUrl& url,
+                                       const std::string& source) {
+    std::vector<HostAndPort> places{{url.host, url.port}};
+    for (const NextHost& next : url.next_hosts) {
+        places.push_back({next.host, next.port});
+    }
+    std::vector<MemberSettings> members;
+    for (HostAndPort& place : places) {
+        auto address = address_of(draft, std::move(place), source);
+        if (!address) {
+            return {};
+        }
+        members.push_back({*std::move(address)});
+    }
+    if (const auto wrong = find_problem(members)) {
+        draft.complain_about_variable(source, "its hosts: " + wrong->message);
+        return {};
+    }
+    return members;
+}
+
+void add_cluster(Draft& draft,
+                 const DatabaseUrl& url,
+                 const std::string& source,
+                 std::vector<MemberSettings> members) {
     ClusterSettings cluster =
         draft.with_defaults<ClusterSettings>(Section::Cluster, std::string{kCluster});
-    cluster.members.push_back({std::move(address)});
+    cluster.members = std::move(members);
     if (url.connect_timeout) {
         cluster.connect_timeout = *url.connect_timeout;
     }
@@ -265,12 +297,12 @@ void apply_connection(Draft& draft) {
             url.dbname = url.user;
         }
         draft.connection_variable = source;
-        auto address = address_of(draft, {url.host, url.port}, source);
+        std::vector<MemberSettings> members = members_of(draft, url, source);
         if (url.dbname.empty()) {
             draft.complain_about_variable(
                 source, "names no database; accepted: one in the URL, or DB_NAME");
-        } else if (address) {
-            add_cluster(draft, url, source, *std::move(address));
+        } else if (!members.empty()) {
+            add_cluster(draft, url, source, std::move(members));
             add_database(draft, url, source);
             add_user(draft, url);
             add_replica(draft, url);

@@ -122,27 +122,39 @@ std::string read_parameters(DatabaseUrl& url, std::string_view query) {
 }
 
 /// @return what is wrong, or ""
-std::string_view read_host(DatabaseUrl& url, std::string_view host) {
+std::string_view read_host(NextHost& into, std::string_view host) {
     if (!host.empty() && host.front() == '[') {
         const std::size_t close = host.find(']');
         if (close == std::string_view::npos) {
             return "has an IPv6 address without its ]";
         }
-        url.host = host.substr(1, close - 1);
+        into.host = host.substr(1, close - 1);
         host.remove_prefix(close + 1);
         if (!host.empty() && host.front() != ':') {
             return "has something other than a port after its IPv6 address";
         }
-        url.port = host.substr(std::min<std::size_t>(1, host.size()));
+        into.port = host.substr(std::min<std::size_t>(1, host.size()));
         return {};
     }
     const auto name = percent_decoded(take_until(host, ':'));
     if (!name) {
         return "has a bad percent sign in its host";
     }
-    url.host = *name;
-    url.port = host;
+    into.host = *name;
+    into.port = host;
     return {};
+}
+
+/// @return what is wrong, or ""
+std::string_view read_hosts(DatabaseUrl& url, std::string_view hosts) {
+    NextHost first;
+    std::string_view wrong = read_host(first, take_until(hosts, ','));
+    url.host = std::move(first.host);
+    url.port = std::move(first.port);
+    while (wrong.empty() && !hosts.empty()) {
+        wrong = read_host(url.next_hosts.emplace_back(), take_until(hosts, ','));
+    }
+    return wrong;
 }
 
 }  // namespace
@@ -191,10 +203,7 @@ Parsed<DatabaseUrl> parse_database_url(std::string_view url) {
         result.user = *user;
         result.password = *password;
     }
-    if (authority.find(',') != std::string_view::npos) {
-        return bad("names several hosts, and this version takes one");
-    }
-    if (const std::string_view wrong = read_host(result, authority); !wrong.empty()) {
+    if (const std::string_view wrong = read_hosts(result, authority); !wrong.empty()) {
         return bad(wrong);
     }
     std::string_view path = take_until(rest, '?');

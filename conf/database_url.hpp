@@ -10,12 +10,19 @@
 
 namespace weir::conf {
 
+/// A host after the first one; `port` may be "".
+struct NextHost {
+    std::string host;
+    std::string port;
+};
+
 /// What a postgres:// URL says; an empty part was not said.
 struct DatabaseUrl {
     std::string user;
     std::string password;
     std::string host;  ///< a name, an address without brackets, or a folder ("/run/postgresql")
     std::string port;
+    std::vector<NextHost> next_hosts;  ///< of host1:port1,host2:port2
     std::string dbname;
     std::string application_name;
     std::optional<milliseconds> connect_timeout;

@@ -58,7 +58,10 @@ is `localhost` and the port 5432 unless given; a host that is a folder means the
 With a file, that database is added to those of the file, or overrides the one of the same name. A variable that the file itself
 asks for with `${NAME}` has found its place there and does not override anything else.
 
-`DB_READ_HOST`, or `DB_READ_PORT` where only the port differs, adds a second server to the cluster `environment`, with the role
+A URL with several hosts, `postgres://user@host1:port1,host2:port2/database`, gives the cluster as many servers; what each of them
+is, is found out by asking.
+
+`DB_READ_HOST`, or `DB_READ_PORT` where only the port differs, adds a server to the cluster `environment`, with the role
 `replica`, and sets `read_write_split = true` for that database: who names a server for reads wants them there. The port is that
 of the first server unless given. Where both are the same server, there is no replica and no split, which is noted. The variables
 have no effect without one that says which database it is.

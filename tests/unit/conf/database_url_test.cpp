@@ -84,6 +84,18 @@ TEST_CASE("database url: parameters that mean nothing here are listed") {
           std::vector<std::string>{"schema", "pgbouncer"});
 }
 
+TEST_CASE("database url: several hosts stand between commas, each with its port") {
+    const auto parsed = parse_database_url("postgres://u:p@a,b:5433,[::1]:5434/d");
+    REQUIRE(parsed.value);
+    CHECK(parsed.value->host == "a");
+    CHECK(parsed.value->port.empty());
+    REQUIRE(parsed.value->next_hosts.size() == 2);
+    CHECK(parsed.value->next_hosts[0].host == "b");
+    CHECK(parsed.value->next_hosts[0].port == "5433");
+    CHECK(parsed.value->next_hosts[1].host == "::1");
+    CHECK(parsed.value->next_hosts[1].port == "5434");
+}
+
 TEST_CASE("database url: mistakes are named without showing the url") {
     CHECK(problem_of("mysql://u:hidden@h/d") ==
           "does not begin with postgres:// or postgresql://" + kForm);
@@ -94,8 +106,7 @@ TEST_CASE("database url: mistakes are named without showing the url") {
           "has a bad percent sign in its user or password (a literal % is written %25)" + kForm);
     CHECK(problem_of("postgres://%4/d") == "has a bad percent sign in its host" + kForm);
     CHECK(problem_of("postgres://h/d%") == "has a bad percent sign in its database" + kForm);
-    CHECK(problem_of("postgres://a,b/d") ==
-          "names several hosts, and this version takes one" + kForm);
+    CHECK(problem_of("postgres://a,%4/d") == "has a bad percent sign in its host" + kForm);
     CHECK(problem_of("postgres://[::1/d") == "has an IPv6 address without its ]" + kForm);
     CHECK(problem_of("postgres://[::1]x/d") ==
           "has something other than a port after its IPv6 address" + kForm);

@@ -195,6 +195,25 @@ TEST_CASE("reads: the port alone may tell the replica from the primary") {
     CHECK(only_text(load("", Environment{variables})).find("environment: DB_READ_PORT: ") == 0);
 }
 
+TEST_CASE("reads: a URL with several hosts is a cluster with several members") {
+    const auto load_url = [](const char* url) {
+        return load("", Environment{{{"DATABASE_URL", url}, {"DB_READ_HOST", "c"}}});
+    };
+    const LoadResult result = load_url("postgres://u:p@a,b:5433,c/d");
+    REQUIRE(only_text(result).empty());
+    const auto& members = result.config->clusters.at("environment").members;
+    REQUIRE(members.size() == 3);
+    CHECK(members[0].address.text() == "a:5432");
+    CHECK(members[1].address.text() == "b:5433");
+    CHECK(members[2].address.text() == "c:5432");
+    CHECK(members[2].role == MemberRole::Auto);
+    CHECK(notes_text(result).find("DB_READ_HOST names the server that is there already") == 0);
+    CHECK(only_text(load_url("postgres://u:p@a,b,a/d")) ==
+          "environment: DATABASE_URL: its hosts: \"a:5432\" is there twice; accepted: each server "
+          "once");
+    CHECK_FALSE(only_text(load_url("postgres://u:p@a,b:x/d")).empty());
+}
+
 TEST_CASE("reads: variables for reads without a database have no effect, and say so") {
     const LoadResult result =
         load_with_base("", {{"DB_READ_HOST", "r"}, {"WEIR_POOL_READ_MAX", "40"}});
