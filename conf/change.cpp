@@ -52,9 +52,9 @@ Spot first_found(const Spots&... spots) {
 
 template <class Sections>
 Spot find_in_named(Sections& sections, const SectionInfo& info, std::string_view key) {
-    for (auto& named : sections) {
-        auto& section = named.second;
-        const auto rest = behind(key, join_key(info.name, named.first));
+    for (auto& entry : sections) {
+        auto& section = entry.second;
+        const auto rest = behind(key, join_key(info.name, entry.first));
         if (!rest) {
             continue;
         }

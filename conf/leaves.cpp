@@ -55,6 +55,32 @@ void add_rules(std::vector<Branch>& all, const std::vector<RuleSettings>& rules)
     }
 }
 
+/// Adds every section of a kind that may stand more than once.
+void add_many(std::vector<Branch>& all, const Config& config, const SectionInfo& info) {
+    if (info.section == Section::Rule) {
+        add_rules(all, config.rules);
+    } else if (info.section == Section::Cluster) {
+        for (const auto& [name, cluster] : config.clusters) {
+            const std::string path = join_key(info.name, name);
+            all.push_back(branch_of(info.section, path, &cluster));
+            add_overrides(all, path + ".tls", Section::TlsServer, &cluster.tls);
+        }
+    } else if (info.section == Section::Database) {
+        for (const auto& [name, database] : config.databases) {
+            const std::string path = join_key(info.name, name);
+            all.push_back(branch_of(info.section, path, &database));
+            add_overrides_of(all, path, database);
+        }
+    } else if (info.section == Section::User) {
+        for (const auto& [name, user] : config.users) {
+            const std::string path = join_key(info.name, name);
+            all.push_back(branch_of(info.section, path, &user));
+            all.back().is_generated = user.is_from_users_file;
+            add_overrides_of(all, path, user);
+        }
+    }
+}
+
 }  // namespace
 
 std::string Branch::header() const {
@@ -76,34 +102,11 @@ std::vector<Branch> branches(const Config& config) {
         if (info.form == Form::Single) {
             all.push_back(branch_of(
                 info.section, std::string{info.name}, section_object(config, info.section)));
+        } else {
+            add_many(all, config, info);
         }
         if (info.section == Section::Pool) {
             add_overrides(all, std::string{kReadPoolPath}, info.section, &config.read_pool);
-        }
-        if (info.section == Section::Rule) {
-            add_rules(all, config.rules);
-        }
-        if (info.section == Section::Cluster) {
-            for (const auto& [name, cluster] : config.clusters) {
-                const std::string path = join_key(info.name, name);
-                all.push_back(branch_of(info.section, path, &cluster));
-                add_overrides(all, path + ".tls", Section::TlsServer, &cluster.tls);
-            }
-        }
-        if (info.section == Section::Database) {
-            for (const auto& [name, database] : config.databases) {
-                const std::string path = join_key(info.name, name);
-                all.push_back(branch_of(info.section, path, &database));
-                add_overrides_of(all, path, database);
-            }
-        }
-        if (info.section == Section::User) {
-            for (const auto& [name, user] : config.users) {
-                const std::string path = join_key(info.name, name);
-                all.push_back(branch_of(info.section, path, &user));
-                all.back().is_generated = user.is_from_users_file;
-                add_overrides_of(all, path, user);
-            }
         }
     }
     return all;
