@@ -316,7 +316,6 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
     lose(sqlstate::kConnectionFailure, "server does not answer");
 }
 
-/// The connection is of no more use: tells the holder, if there is one, and ends.
 void Backend::lose(SqlState sqlstate, std::string message) {
     if (state_ == BackendState::Closed) {
         return;

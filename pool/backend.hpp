@@ -146,6 +146,12 @@ public:
     void close();
     /// Ends it at once; whoever holds it is told.
     void kill();
+    /// The connection is of no more use: tells the holder, if there is one, and ends.
+    void lose(SqlState sqlstate, std::string message);
+
+    /// @return whether the other end has closed it
+    [[nodiscard]] bool has_server_closed() const { return has_server_closed_; }
+
     [[nodiscard]] ParkedBackend park();
 
     // Relaying: for the holder.
@@ -425,7 +431,6 @@ private:
     [[nodiscard]] bool reset_suspected();
     void end_unfinished();
     void clean_on();
-    void lose(SqlState sqlstate, std::string message);
     void end(const LoginFailure* failure);
 
     Environment env_;

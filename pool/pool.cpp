@@ -31,6 +31,7 @@ std::uint64_t PoolPlan::generation() const {
     }
     text.append(1, '\0').append(tls.text);
     text.append(1, '\0').append(std::to_string(reconnects));
+    text.append(1, '\0').append(std::to_string(term));
     return std::hash<std::string>{}(text);
 }
 

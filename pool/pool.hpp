@@ -57,6 +57,10 @@ struct PoolPlan {
     net::TcpOptions tcp;
     ServerTls tls;
     std::uint64_t reconnects = 0;  ///< how often an operator has ordered RECONNECT
+    /// Of a cluster of several members: which primary this is; 0 = it has one member.
+    std::uint64_t term = 0;
+    bool is_absent = false;    ///< there is no primary: nothing is opened, clients wait for one …
+    Duration failover_hold{};  ///< … so long
 
     /// @return says which database of which server it leads to
     [[nodiscard]] std::string target() const;
@@ -80,6 +84,8 @@ public:
     /// backend.
     /// @return whether one was closed
     virtual bool make_room(const Pool& asking) = 0;
+    /// A server could not be reached or has ended a connection: it may be somebody else's turn.
+    virtual void on_server_trouble(const PoolKey& key) = 0;
     [[nodiscard]] virtual unsigned worker_count() const = 0;
     [[nodiscard]] virtual std::uint64_t next_id() = 0;
 
@@ -251,7 +257,9 @@ private:
     void keep_minimum();
     [[nodiscard]] bool is_in_use(TimePoint now) const;
     void schedule();
+    [[nodiscard]] TimePoint wait_ends(const LeaseHolder& holder) const;
     [[nodiscard]] LoginFailure timeout_failure(Duration waited) const;
+    void lose_leased();
     [[nodiscard]] bool has_been_failing(TimePoint now) const;
 
     Environment env_;
@@ -283,6 +291,7 @@ private:
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told
     TimePoint noticed_until_{};      // who waits since then or before has been told
     net::Deadline tick_{*this};
+    TimePoint present_since_{};  // when the last absence of a primary ended
     Hold hold_ = Hold::None;
     bool is_serving_ = false;
     bool has_asked_ = false;  // the peers, since somebody waits here

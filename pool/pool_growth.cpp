@@ -32,6 +32,9 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     backends_.erase(found);
     give_place_back();
     if (failure == nullptr) {
+        if (backend.has_server_closed()) {
+            env_.peers.on_server_trouble(key_);
+        }
         if (!waiters_.empty()) {
             grow();
         }
@@ -40,6 +43,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     const TimePoint now = env_.loop.now();
     counters_.add(PoolEvent::CreateFail);
     counters_.add(PoolEvent::Error);
+    env_.peers.on_server_trouble(key_);
     log::warn("backend_login_failed",
               {{"pool", key_.database + "/" + key_.user},
                {"sqlstate", failure->fields.sqlstate.text()},
@@ -73,7 +77,7 @@ std::size_t Pool::opening() const {
 
 /// @return whether the server may be asked for another backend at this moment
 bool Pool::may_dial_now() const {
-    return !last_failure_ || env_.loop.now() >= retry_at_;
+    return !plan_.is_absent && (!last_failure_ || env_.loop.now() >= retry_at_);
 }
 
 void Pool::grow() {
@@ -215,7 +219,7 @@ void Pool::dial(const SettingsPtr& startup) {
 }
 
 void Pool::keep_minimum() {
-    if (hold_ != Hold::None || last_failure_ || !key_.replication.empty()) {
+    if (hold_ != Hold::None || last_failure_ || plan_.is_absent || !key_.replication.empty()) {
         return;
     }
     while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 &&
@@ -255,23 +259,36 @@ void Pool::refuse_all(const LoginFailure& failure) {
 }
 
 void Pool::expire_waiters(TimePoint now) {
-    const Duration timeout = plan_.settings.acquire_timeout;
-    if (timeout <= Duration::zero()) {
-        return;
-    }
     while (LeaseHolder* holder = waiters_.front()) {
-        const Duration waited = now - holder->waiting_since;
-        if (waited < timeout) {
+        if (now < wait_ends(*holder)) {
             break;
         }
-        const LoginFailure failure = timeout_failure(waited);
+        const LoginFailure failure = timeout_failure(now - holder->waiting_since);
         holder->unlink();
         refuse(*holder, failure);
     }
     announce();
 }
 
+/// Who has waited for a primary waits for a connection to it from when it is there.
+TimePoint Pool::wait_ends(const LeaseHolder& holder) const {
+    if (plan_.is_absent) {
+        return holder.waiting_since + plan_.failover_hold;
+    }
+    return deadline_after(std::max(holder.waiting_since, present_since_),
+                          plan_.settings.acquire_timeout);
+}
+
 LoginFailure Pool::timeout_failure(Duration waited) const {
+    if (plan_.is_absent) {
+        const std::string hold = std::to_string(plan_.failover_hold.count() / 1'000'000'000) + " s";
+        return {{protocol::Severity::Error,
+                 sqlstate::kCannotConnectNow,
+                 "no primary within failover_hold (" + hold + ")",
+                 {},
+                 {}},
+                false};
+    }
     if (last_failure_ && list(BackendState::Leased).empty()) {
         return *last_failure_;
     }

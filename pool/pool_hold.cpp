@@ -54,6 +54,19 @@ void Pool::close_all() {
     }
 }
 
+/// What runs on a primary that is none any more must not be taken for done.
+void Pool::lose_leased() {
+    std::vector<Backend*> leased;
+    list(BackendState::Leased).for_each([&leased](Backend& backend) {
+        leased.push_back(&backend);
+    });
+    for (Backend* backend : leased) {
+        if (backends_.contains(backend)) {
+            backend->lose(sqlstate::kConnectionFailure, "the server is not the primary any more");
+        }
+    }
+}
+
 std::size_t Pool::stale_count() const {
     return static_cast<std::size_t>(
         std::count_if(backends_.begin(), backends_.end(), [this](const auto& entry) {

@@ -28,9 +28,16 @@ void Pool::apply(PoolPlan plan) {
     if (plan.target() != plan_.target()) {
         database_ = env_.shared_databases.find_or_add(plan.target());
     }
+    const bool has_another_primary = plan.term != plan_.term;
+    if (plan_.is_absent && !plan.is_absent) {
+        present_since_ = env_.loop.now();
+    }
     plan_ = std::move(plan);
     traits_ = traits_of(plan_, key_);
     learn(plan_.credentials);
+    if (has_another_primary) {
+        lose_leased();
+    }
     tend_idle(env_.loop.now());
     look_again();
     schedule();
@@ -108,7 +115,7 @@ void Pool::schedule() {
     }
     const LeaseHolder* first = waiters_.front();
     if (first != nullptr) {
-        due = std::min(due, deadline_after(first->waiting_since, plan_.settings.acquire_timeout));
+        due = std::min(due, wait_ends(*first));
     }
     if (first != nullptr && hold_ == Hold::None) {
         if (plan_.settings.reserve > 0 &&

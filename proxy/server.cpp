@@ -82,6 +82,9 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
     fill_random(shared_.mock_secret);
     fill_random(shared_.cancel_secret);
     shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };
+    shared_.on_server_trouble = [this](const std::string& cluster) {
+        loop_.post([this, cluster] { clusters_.hurry(cluster); });
+    };
 }
 
 Server::~Server() {
@@ -125,6 +128,7 @@ std::string Server::start() {
     for (unsigned i = 0; i < config.listen.threads; ++i) {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
     }
+    clusters_.apply(config);
     watch_files();
     reachability_.update(config, {});
     loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);

@@ -7,6 +7,7 @@
 #include "net/event_loop.hpp"
 #include "net/listener.hpp"
 #include "net/signals.hpp"
+#include "proxy/cluster_watches.hpp"
 #include "proxy/control.hpp"
 #include "proxy/reachability.hpp"
 #include "proxy/worker.hpp"
@@ -127,6 +128,11 @@ private:
     net::Deadline sample_deadline_{*this};
     std::function<void(const status::Snapshot&)> on_sample_;
     std::function<void(ServerEvent)> on_event_;
+    ClusterWatches clusters_{loop_, [this](const pool::ClusterViewsPtr& views) {
+                                 for (const auto& worker : shared_.workers) {
+                                     worker->see(views);
+                                 }
+                             }};
     Reachability reachability_{loop_};
     Control control_{loop_, shared_, *this};
     std::vector<control::Controller::Done> reloading_;       // wait for the reload under way

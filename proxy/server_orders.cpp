@@ -102,6 +102,7 @@ void Server::put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls) {
     for (const auto& worker : shared_.workers) {
         worker->apply(config_);
     }
+    clusters_.apply(*config_);
 }
 
 void Server::set(const std::string& key, const std::string& value, control::Controller::Done done) {

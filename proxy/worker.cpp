@@ -61,6 +61,41 @@ net::TcpOptions tcp_options(const conf::ListenSettings& listen) {
             listen.tcp_user_timeout};
 }
 
+/// Where the primary is, or that there is none.
+void plan_members(pool::PoolPlan& plan,
+                  const conf::ClusterSettings& cluster,
+                  const pool::ClusterViews& views) {
+    plan.endpoint = cluster.members.front().address;
+    if (cluster.members.size() == 1) {
+        return;
+    }
+    plan.failover_hold = cluster.failover_hold;
+    plan.is_absent = true;
+    const auto found = views.find(cluster.name);
+    if (found == views.end()) {
+        return;
+    }
+    const pool::ClusterView& view = *found->second;
+    plan.term = view.term;
+    if (view.primary) {
+        plan.endpoint = view.members[*view.primary].endpoint;
+        plan.is_absent = false;
+    }
+}
+
+/// @return whether pools are to go on elsewhere, or to stop or begin to wait
+bool has_moved(const pool::ClusterViews& before, const pool::ClusterViews& now) {
+    return !std::equal(before.begin(),
+                       before.end(),
+                       now.begin(),
+                       now.end(),
+                       [](const auto& one, const auto& other) {
+                           return one.first == other.first &&
+                                  one.second->term == other.second->term &&
+                                  one.second->primary == other.second->primary;
+                       });
+}
+
 }  // namespace
 
 Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
@@ -133,6 +168,25 @@ void Worker::apply(conf::ConfigPtr config) {
         worker.renew_plans();
         worker.tell_sessions([](ClientSession& session) { session.refresh(); });
     });
+}
+
+void Worker::see(pool::ClusterViewsPtr views) {
+    post([views = std::move(views)](Worker& worker) {
+        const pool::ClusterViewsPtr before = std::exchange(worker.views_, views);
+        if (has_moved(*before, *worker.views_)) {
+            worker.renew_plans();
+        }
+    });
+}
+
+void Worker::on_server_trouble(const pool::PoolKey& key) {
+    const conf::DatabaseSettings* database = config_->find_database(key.database);
+    if (database == nullptr || shared_.on_server_trouble == nullptr) {
+        return;
+    }
+    if (const auto& cluster = config_->cluster_of(*database); cluster.members.size() > 1) {
+        shared_.on_server_trouble(cluster.name);
+    }
 }
 
 void Worker::drain(DrainKind kind) {
@@ -238,7 +292,7 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
         user != nullptr && user->max_connections > 0) {
         plan.limits.max_user_connections = user->max_connections;
     }
-    plan.endpoint = cluster.members.front().address;
+    plan_members(plan, cluster, *views_);
     plan.dbname = database.dbname.empty() ? key.database : database.dbname;
     plan.startup_settings = database.set;
     plan.credentials = configured_credentials(*config_, database, key.user);

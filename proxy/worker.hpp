@@ -8,6 +8,7 @@
 #include "net/event_loop.hpp"
 #include "net/fd.hpp"
 #include "pool/budget.hpp"
+#include "pool/cluster_view.hpp"
 #include "pool/counters.hpp"
 #include "pool/pool_set.hpp"
 #include "pool/session_settings.hpp"
@@ -59,6 +60,8 @@ struct Shared {
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<std::latch>
         all_stopped;  ///< loops go away together: each may still be posting to another
+    std::function<void(const std::string& cluster)>
+        on_server_trouble;  ///< one of its members could not be reached; thread: a worker's
     std::function<void()>
         on_worker_empty;  ///< a draining worker has lost its last client; thread: that worker's
 };
@@ -81,6 +84,8 @@ public:
     void post(std::function<void(Worker&)> task);
     void add_client(net::Fd fd);
     void apply(conf::ConfigPtr config);
+    /// How the clusters of several members stand now.
+    void see(pool::ClusterViewsPtr views);
     void drain(DrainKind kind);
     /// Tells Shared::on_worker_empty from now on when nobody but consoles is left.
     void tell_when_empty();
@@ -218,6 +223,8 @@ private:
     void make_room_here(const pool::PoolKey& asking);
     [[nodiscard]] unsigned worker_count() const override;
 
+    void on_server_trouble(const pool::PoolKey& key) override;
+
     [[nodiscard]] std::uint64_t next_id() override { return shared_.next_id.fetch_add(1); }
 
     Shared& shared_;
@@ -245,6 +252,7 @@ private:
         cancel_keys_;  // servers may have equal process ids
     std::map<std::string, std::uint64_t> failed_logins_;
     std::uint64_t client_connections_ = 0;
+    pool::ClusterViewsPtr views_ = std::make_shared<const pool::ClusterViews>();
     HoldsPtr holds_ = std::make_shared<const Holds>();
     DrainKind drain_kind_ = DrainKind::None;
     bool tells_when_empty_ = false;

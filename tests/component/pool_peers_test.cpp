@@ -26,6 +26,8 @@ public:
 
     [[nodiscard]] bool make_room(const Pool& /*asking*/) override { return false; }
 
+    void on_server_trouble(const PoolKey& /*key*/) override {}
+
     [[nodiscard]] unsigned worker_count() const override { return 2; }
 
     [[nodiscard]] std::uint64_t next_id() override { return ++last_id_; }

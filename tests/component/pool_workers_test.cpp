@@ -59,6 +59,8 @@ public:
 
     [[nodiscard]] bool make_room(const Pool& asking) override { return pools_->make_room(asking); }
 
+    void on_server_trouble(const PoolKey& /*key*/) override {}
+
     [[nodiscard]] unsigned worker_count() const override;
     [[nodiscard]] std::uint64_t next_id() override;
 

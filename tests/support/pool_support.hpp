@@ -154,6 +154,8 @@ public:
         return pools != nullptr && pools->make_room(asking);
     }
 
+    void on_server_trouble(const pool::PoolKey& /*key*/) override {}
+
     [[nodiscard]] unsigned worker_count() const override { return 1; }
 
     [[nodiscard]] std::uint64_t next_id() override { return ++last_id_; }

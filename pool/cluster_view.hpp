@@ -1,0 +1,63 @@
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/endpoint.hpp"
+#include "policies/breaker_gate.hpp"
+#include "policies/election.hpp"
+#include "pool/budget.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::pool {
+
+/// What all threads share of one member: how many of its connections are lent, how its calls end.
+/// Lives as long as anybody looks at it.
+struct MemberLoad {
+    policies::BreakerGate gate;
+    std::atomic<std::uint32_t> leased{0};
+    std::array<policies::CallCounters, kWorkersMax> calls;  ///< each written by one worker
+};
+
+/// One PostgreSQL of a cluster, as it was last seen.
+struct MemberView {
+    std::string name;  ///< its address as configured
+    Endpoint endpoint;
+    unsigned weight = 1;
+    policies::MemberRole role = policies::MemberRole::Unknown;
+    bool is_up = false;  ///< its last probe was answered
+    /// A replica that is there and near enough to the primary.
+    bool may_read = false;
+    /// Of a replica: what was committed before this it has replayed.
+    TimePoint fresh_until = TimePoint::min();
+    std::uint64_t position = 0;  ///< bytes of WAL: written by a primary, replayed by a replica
+    std::optional<std::uint64_t> lag_bytes;  ///< of a replica whose primary is known
+    std::optional<Duration> lag;             ///< the same, as time
+    std::string problem;                     ///< why it is not up; "" where it is
+    std::shared_ptr<MemberLoad> load;
+};
+
+/// A cluster of several members, as of one moment: made by the control loop, never changed.
+struct ClusterView {
+    std::vector<MemberView> members;
+    std::optional<std::size_t> primary;  ///< up and elected; empty = writes wait for one
+    /// Changes with the primary and with its timeline: what was opened before leads elsewhere.
+    std::uint64_t term = 0;
+    TimePoint missing_since = kNever;  ///< since when there is no primary
+
+    [[nodiscard]] bool operator==(const ClusterView&) const = delete;
+};
+
+using ClusterViewPtr = std::shared_ptr<const ClusterView>;
+/// By the cluster's name; those of one member are not among them.
+using ClusterViews = std::map<std::string, ClusterViewPtr>;
+using ClusterViewsPtr = std::shared_ptr<const ClusterViews>;
+
+}  // namespace weir::pool

@@ -1,0 +1,113 @@
+#include "proxy/cluster_watches.hpp"
+
+#include "protocol/password.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+/// @return whether libpq can log in with it
+bool is_password(const std::string& secret) {
+    return protocol::kind_of(secret) == protocol::SecretKind::Plain;
+}
+
+/// Who asks the members: who is configured to, else the user of a pool.
+pool::ProbeLogin login_for(const conf::Config& config, const conf::ClusterSettings& cluster) {
+    pool::ProbeLogin login;
+    login.tls = config.tls_for(cluster);
+    login.user = cluster.probe_user;
+    login.database = "postgres";
+    for (const auto& [name, database] : config.databases) {
+        if (config.cluster_of(database).name != cluster.name) {
+            continue;
+        }
+        if (const std::string& real = database.dbname.empty() ? name : database.dbname;
+            real != "*") {
+            login.database = real;
+        }
+        if (login.user.empty() && !database.user.empty()) {
+            login.user = database.user;
+        }
+        if (login.user == database.user) {
+            login.password = database.password;
+        }
+    }
+    if (login.user.empty()) {
+        const auto known =
+            std::find_if(config.users.begin(), config.users.end(), [](const auto& entry) {
+                return is_password(entry.second.secret);
+            });
+        login.user = known != config.users.end() ? known->first : "postgres";
+    }
+    if (const conf::UserSettings* user = config.find_user(login.user);
+        user != nullptr && login.password.empty() && is_password(user->secret)) {
+        login.password = user->secret;
+    }
+    return login;
+}
+
+/// @return whether some database's clients read their own writes from this cluster's replicas
+bool must_be_fast(const conf::Config& config, const conf::ClusterSettings& cluster) {
+    return std::any_of(config.databases.begin(), config.databases.end(), [&](const auto& entry) {
+        const conf::DatabaseSettings& database = entry.second;
+        return database.read_write_split && database.read_your_writes &&
+               config.cluster_of(database).name == cluster.name;
+    });
+}
+
+}  // namespace
+
+ClusterWatches::ClusterWatches(net::EventLoop& loop,
+                               std::function<void(pool::ClusterViewsPtr)> on_views)
+    : loop_{loop}, on_views_{std::move(on_views)} {}
+
+ClusterWatches::~ClusterWatches() = default;
+
+void ClusterWatches::apply(const conf::Config& config) {
+    is_applying_ = true;
+    std::erase_if(watches_, [&config](const auto& entry) {
+        const auto found = config.clusters.find(entry.first);
+        return found == config.clusters.end() || found->second.members.size() < 2;
+    });
+    for (const auto& [name, cluster] : config.clusters) {
+        if (cluster.members.size() < 2) {
+            continue;
+        }
+        const pool::ProbeLogin login = login_for(config, cluster);
+        const bool is_fast = must_be_fast(config, cluster);
+        std::unique_ptr<ClusterWatch>& watch = watches_[name];
+        if (watch == nullptr || !watch->is_watching(cluster, login, is_fast)) {
+            const pool::ClusterViewPtr before = watch == nullptr ? nullptr : watch->view();
+            watch =
+                std::make_unique<ClusterWatch>(loop_, cluster, login, is_fast, before.get(), *this);
+        }
+    }
+    is_applying_ = false;
+    publish();
+}
+
+void ClusterWatches::hurry(const std::string& cluster) {
+    if (const auto found = watches_.find(cluster); found != watches_.end()) {
+        found->second->hurry();
+    }
+}
+
+void ClusterWatches::on_cluster_changed() {
+    if (!is_applying_) {
+        publish();
+    }
+}
+
+void ClusterWatches::publish() {
+    auto views = std::make_shared<pool::ClusterViews>();
+    for (const auto& [name, watch] : watches_) {
+        views->emplace(name, watch->view());
+    }
+    views_ = std::move(views);
+    on_views_(views_);
+}
+
+}  // namespace weir::proxy
