@@ -136,6 +136,23 @@ void fill_pools(const Source& source, MetricFamily& family) {
     }
 }
 
+/// One gauge per member; what is below zero is not known.
+template <auto value_of>
+void fill_members(const Source& source, MetricFamily& family) {
+    for (const status::Member& member : source.snapshot.members) {
+        if (const double value = value_of(member); value >= 0) {
+            add(family, {{"cluster", member.cluster}, {"member", member.name}}, value);
+        }
+    }
+}
+
+double role_number(const status::Member& member) {
+    static constexpr std::array<std::string_view, 4> kRoles = {
+        "unknown", "replica", "primary", "split_brain"};
+    return static_cast<double>(std::find(kRoles.begin(), kRoles.end(), member.role) -
+                               kRoles.begin());
+}
+
 void fill_pool_wait(const Source& source, MetricFamily& family) {
     for (const status::Pool& pool : source.snapshot.pools) {
         add_histogram(family, labels_of(pool), pool.wait_buckets, pool.wait_sum_us);
@@ -230,6 +247,30 @@ constexpr Metric kMetrics[] = {
      "create_request | "
      "create_success | create_fail | destroy_request | destroy_success | error",
      fill_pool_events},
+    {"weir_member_up",
+     Type::Gauge,
+     "1 where the last probe of a cluster's member was answered (clusters of several members)",
+     "cluster, member",
+     fill_members<[](const status::Member& member) { return member.is_up ? 1.0 : 0.0; }>},
+    {"weir_member_role",
+     Type::Gauge,
+     "0 unknown, 1 replica, 2 primary, 3 a second primary (split brain), which is not used",
+     "cluster, member",
+     fill_members<role_number>},
+    {"weir_replication_lag_bytes",
+     Type::Gauge,
+     "How much of the primary's log a replica has not replayed yet",
+     "cluster, member",
+     fill_members<[](const status::Member& member) {
+         return static_cast<double>(member.lag_bytes);
+     }>},
+    {"weir_replication_lag_seconds",
+     Type::Gauge,
+     "How old the last transaction is that a replica has replayed, 0 where it has replayed all",
+     "cluster, member",
+     fill_members<[](const status::Member& member) {
+         return static_cast<double>(member.lag_us) / kMicrosecondsPerSecond;
+     }>},
     {"weir_clients",
      Type::Gauge,
      "Client connections by state",

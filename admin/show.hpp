@@ -26,6 +26,7 @@ struct Show {
 [[nodiscard]] Show show_clients();
 [[nodiscard]] Show show_servers();
 [[nodiscard]] Show show_pins();
+[[nodiscard]] Show show_members();
 [[nodiscard]] Show show_sockets();
 [[nodiscard]] Show show_active_sockets();
 [[nodiscard]] Show show_fds();

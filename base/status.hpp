@@ -129,6 +129,21 @@ struct Database {
     bool is_disabled = false;
 };
 
+/// One PostgreSQL of a cluster that has several, as it was last seen. SHOW MEMBERS.
+struct Member {
+    std::string cluster;
+    std::string name;         ///< its address as configured
+    std::string role;         ///< unknown, primary, replica, split_brain
+    bool is_up = false;       ///< its last probe was answered
+    bool is_primary = false;  ///< writes go there now
+    bool is_read = false;     ///< a replica that is near enough to be read from
+    std::int64_t weight = 1;
+    std::string position;         ///< in the WAL: written by a primary, replayed by a replica
+    std::int64_t lag_bytes = -1;  ///< of a replica; -1 = not known
+    std::int64_t lag_us = -1;     ///< the same, as time
+    std::string problem;          ///< why it is not up
+};
+
 /// Where clients connect.
 struct Listener {
     int fd = -1;
@@ -175,6 +190,7 @@ struct Snapshot {
     std::vector<Connection> backends;
     std::vector<Pool> pools;
     std::vector<Database> databases;
+    std::vector<Member> members;
     Totals totals;
     std::uint64_t users = 0;  ///< known to the configuration
     std::uint64_t workers = 0;

@@ -1,5 +1,6 @@
 #include "proxy/cluster_watches.hpp"
 
+#include "policies/wal_position.hpp"
 #include "protocol/password.hpp"
 
 #include <algorithm>
@@ -108,6 +109,34 @@ void ClusterWatches::publish() {
     }
     views_ = std::move(views);
     on_views_(views_);
+}
+
+void add_members(const pool::ClusterViews& views, status::Snapshot& snapshot) {
+    const auto microseconds = [](Duration duration) {
+        return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+    };
+    for (const auto& [cluster, view] : views) {
+        for (std::size_t i = 0; i < view->members.size(); ++i) {
+            const pool::MemberView& member = view->members[i];
+            status::Member row;
+            row.cluster = cluster;
+            row.name = member.name;
+            row.role = policies::name_of(member.role);
+            row.is_up = member.is_up;
+            row.is_primary = view->primary == i;
+            row.is_read = member.may_read;
+            row.weight = member.weight;
+            row.position = member.position == 0 ? "" : policies::wal_position_text(member.position);
+            if (member.lag_bytes) {
+                row.lag_bytes = static_cast<std::int64_t>(*member.lag_bytes);
+            }
+            if (member.lag) {
+                row.lag_us = microseconds(*member.lag);
+            }
+            row.problem = member.problem;
+            snapshot.members.push_back(std::move(row));
+        }
+    }
 }
 
 }  // namespace weir::proxy

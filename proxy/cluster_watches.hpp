@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/status.hpp"
 #include "conf/model.hpp"
 #include "net/event_loop.hpp"
 #include "pool/cluster_view.hpp"
@@ -43,5 +44,8 @@ private:
     pool::ClusterViewsPtr views_ = std::make_shared<const pool::ClusterViews>();
     bool is_applying_ = false;
 };
+
+/// Tells how the members stand.
+void add_members(const pool::ClusterViews& views, status::Snapshot& snapshot);
 
 }  // namespace weir::proxy

@@ -314,6 +314,7 @@ void Server::add_databases(status::Snapshot& snapshot) const {
 
 void Server::add_process(status::Snapshot& snapshot) const {
     snapshot.clients_max = config_->listen.max_clients;
+    add_members(*clusters_.views(), snapshot);
     snapshot.paused = control_.holds().is_paused;
     snapshot.suspended = control_.holds().is_suspended;
     for (const auto& listener : listeners_) {
