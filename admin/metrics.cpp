@@ -327,6 +327,15 @@ constexpr Metric kMetrics[] = {
      [](const Source& source, MetricFamily& family) {
          add_map(family, "class", totals_of(source).errors_by_class);
      }},
+    {"weir_retries_total",
+     Type::Counter,
+     "What was run again; kind replica: reads that a replica had refused or lost, on another server",
+     "kind, outcome = attempt",
+     [](const Source& source, MetricFamily& family) {
+         add(family,
+             {{"kind", "replica"}, {"outcome", "attempt"}},
+             totals_of(source).repeated_reads);
+     }},
     {"weir_statement_timeouts_total",
      Type::Counter,
      "Statements cancelled because they ran longer than policy.statement_timeout",

@@ -174,6 +174,7 @@ struct Totals {
     std::uint64_t bytes_to_backends = 0;
     std::uint64_t cancels = 0;
     std::uint64_t statement_timeouts = 0;
+    std::uint64_t repeated_reads = 0;  ///< elsewhere, that a replica had not answered
     std::map<std::string, std::uint64_t> pins_by_reason;
     std::uint64_t pinned_clients = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> statement_buckets{};

@@ -83,6 +83,7 @@ void Backend::lend_to(LeaseHolder& holder) {
     epoch_limit_ = 0;
     ready_seen_ = false;
     is_progress_wanted_ = false;
+    reply_hold_.end();
     busy_since_ = env_.loop.now();
 }
 
@@ -125,6 +126,7 @@ void Backend::forget_unlisted() {
 
 void Backend::abandon(Frame frame, Departure departure) {
     holder_ = nullptr;
+    reply_hold_.end();
     forget_statement_limit();
     stream_->resume(net::Pause::PeerIsFull);
     if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
@@ -327,7 +329,11 @@ void Backend::lose(SqlState sqlstate, std::string message) {
         return;
     }
     LeaseHolder* holder = std::exchange(holder_, nullptr);
-    BackendLoss loss{expected_, status_, is_mid_frame(), false, {}};
+    BackendLoss loss;
+    loss.owed = expected_;
+    loss.status = status_;
+    loss.is_untold = reply_hold_.is_on();
+    loss.is_mid_frame = is_mid_frame() && !loss.is_untold;
     loss.has_server_closed = has_server_closed_;
     loss.reason = {protocol::Severity::Error, sqlstate, std::move(message), {}, {}};
     if (last_words_) {

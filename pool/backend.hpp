@@ -16,6 +16,7 @@
 #include "pool/counters.hpp"
 #include "pool/dial_request.hpp"
 #include "pool/lease_holder.hpp"
+#include "pool/reply_hold.hpp"
 #include "pool/request_batch.hpp"
 #include "pool/server_tls.hpp"
 #include "pool/session_audit.hpp"
@@ -265,6 +266,10 @@ public:
     /// @param definition the message's body behind the name
     void refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch);
 
+    /// Keeps the replies to the request that is sent next back until it is known that it need not
+    /// be run elsewhere; else LeaseHolder::on_taken_back().
+    void hold_back() { reply_hold_.begin(); }
+
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
 
     void pause_replies() { stream_->pause(net::Pause::PeerIsFull); }
@@ -392,6 +397,8 @@ private:
     void on_parameter(ByteView body, protocol::ReplyVerdict verdict);
     void on_command_complete(ByteView body, protocol::ReplyVerdict verdict);
     void deliver(net::WriteBatch& batch);
+    [[nodiscard]] bool is_taken_back(ByteView message, net::WriteBatch& batch);
+    void let_go();
     void end_of_read();
     void forget_statements(protocol::ReplyVerdict verdict);
     [[nodiscard]] static bool answers_for_statement(const protocol::ExpectedReply& expected);
@@ -449,6 +456,7 @@ private:
     protocol::TransactionStatus status_ = protocol::TransactionStatus::Idle;
     std::size_t body_left_ = 0;  // of the frame that is passing through
     bool is_forwarding_ = false;
+    ReplyHold reply_hold_;
     bool has_partial_frame_ = false;
     bool ready_seen_ = false;  // and not told yet
     bool is_progress_wanted_ = false;

@@ -137,11 +137,16 @@ std::size_t Backend::relay(ByteView bytes) {
             }
             is_forwarding_ =
                 treatment == Treatment::Forward && holder_ != nullptr && !is_for_nobody;
+            if (is_forwarding_ && reply_hold_.is_on()) {
+                is_forwarding_ = !is_taken_back(rest, batch);
+            }
             if (treatment == Treatment::Reword) {
                 deliver(batch);
+                let_go();
                 tell_timeout();
             } else if (treatment == Treatment::Replace) {
                 deliver(batch);
+                let_go();
                 tell_refusal(
                     rest.subspan(protocol::kHeaderBytes, body_left_ - protocol::kHeaderBytes));
             }
@@ -161,24 +166,6 @@ std::size_t Backend::relay(ByteView bytes) {
     return used;
 }
 
-void Backend::pass_on(ByteView part, net::WriteBatch& batch) {
-    if (is_forwarding_) {
-        batch.add(part);
-        if (batch.is_full()) {
-            deliver(batch);
-        }
-    } else if (state_ == BackendState::Cleaning) {
-        discarded_ += part.size();
-    }
-}
-
-void Backend::deliver(net::WriteBatch& batch) {
-    if (!batch.empty() && holder_ != nullptr) {
-        holder_->on_reply(batch);
-    }
-    batch.clear();
-}
-
 /// What follows from this read as a whole, after the client has its part.
 void Backend::end_of_read() {
     if (state_ == BackendState::Closed) {
@@ -189,6 +176,13 @@ void Backend::end_of_read() {
     }
     if (audit_ != nullptr && audit_->is_done() && body_left_ == 0) {
         finish_audit();
+    }
+    if (holder_ != nullptr && body_left_ == 0) {
+        if (const auto reason = reply_hold_.take_reason()) {
+            ready_seen_ = false;
+            holder_->on_taken_back(*reason);
+            return;
+        }
     }
     if (holder_ != nullptr) {
         // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.

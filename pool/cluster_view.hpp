@@ -6,6 +6,7 @@
 #include "policies/election.hpp"
 #include "pool/budget.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -23,7 +24,18 @@ namespace weir::pool {
 struct MemberLoad {
     policies::BreakerGate gate;
     std::atomic<std::uint32_t> leased{0};
+    std::atomic<std::uint64_t> latency_us{0};  ///< of its answers, smoothed; 0 = none yet
     std::array<policies::CallCounters, kWorkersMax> calls;  ///< each written by one worker
+
+    /// An answer took so long. Workers may overwrite each other's: it is an estimate.
+    void note_latency(Duration took) {
+        constexpr std::int64_t kShare = 8;
+        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+        const auto old = static_cast<std::int64_t>(latency_us.load(std::memory_order_relaxed));
+        const std::int64_t fresh = old == 0 ? us : old + (us - old) / kShare;
+        latency_us.store(static_cast<std::uint64_t>(std::max<std::int64_t>(1, fresh)),
+                         std::memory_order_relaxed);
+    }
 };
 
 /// One PostgreSQL of a cluster, as it was last seen.

@@ -56,6 +56,7 @@ struct WorkerCounters {
     Counter copies;
     Counter cancels;
     Counter statement_timeouts;
+    Counter repeated_reads;  ///< that a replica had not answered, on another server
     DurationHistogram statement_time;
     DurationHistogram transaction_time;
     DurationHistogram backend_time;

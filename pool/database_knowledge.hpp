@@ -58,6 +58,13 @@ private:
     std::uint8_t bits_ = 0;
 };
 
+/// A function that requests may call, by its name.
+struct CallableName {
+    std::string schema;
+    std::string name;
+    bool is_volatile = false;  ///< one of those with this name is
+};
+
 /// What a database's functions may leave in a session, as its catalog said at one time. Immutable.
 struct FunctionKnowledge {
     std::string print;  ///< says which state of the catalog this is
@@ -66,6 +73,7 @@ struct FunctionKnowledge {
     Traits hidden;    ///< of what views, defaults, operators and the like may run: by any request
     Traits on_write;  ///< of what triggers run
     std::vector<std::string> custom_settings;  ///< with a dot in their names, that functions set
+    std::vector<CallableName> callable;        ///< all of them; empty where nobody wants to know
 };
 
 using FunctionKnowledgePtr = std::shared_ptr<const FunctionKnowledge>;

@@ -26,6 +26,8 @@ struct BackendLoss {
     /// The server has ended the connection itself: what it had to say has been passed on where the
     /// session is the client's alone.
     bool has_server_closed = false;
+    /// Replies were held back (Backend::hold_back()), and nothing of them has reached the client.
+    bool is_untold = false;
     protocol::ErrorFields reason;  ///< for the client; severity is the client's business
 };
 
@@ -79,6 +81,11 @@ public:
     virtual void on_statements_forgotten() = 0;
     /// The backend takes more again, after Backend::is_full().
     virtual void on_backend_drained() = 0;
+
+    /// The server has refused a request whose replies were held back, and the client has heard
+    /// nothing of it. The lease is to be given back.
+    virtual void on_taken_back(SqlState /*reason*/) {}
+
     /// The backend is gone and the lease over.
     virtual void on_backend_lost(const BackendLoss& loss) = 0;
 

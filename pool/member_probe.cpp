@@ -71,9 +71,19 @@ void MemberProbe::ask(std::string sql, Duration within, OnAnswer on_answer) {
     on_answer_ = std::move(on_answer);
     answer_ = {};
     loop_.set_deadline(deadline_, loop_.now() + within);
-    if (connection_ != nullptr && PQstatus(connection_.get()) == CONNECTION_OK) {
+    is_by_old_connection_ = connection_ != nullptr && PQstatus(connection_.get()) == CONNECTION_OK;
+    if (is_by_old_connection_) {
         send_question();
     } else {
+        close();
+        reach();
+    }
+}
+
+void MemberProbe::doubt() {
+    const bool is_under_way = on_answer_ != nullptr && !has_failed_;
+    if (is_under_way && std::exchange(is_by_old_connection_, false)) {
+        answer_ = {};
         close();
         reach();
     }
@@ -121,7 +131,8 @@ void MemberProbe::connect(const std::string& numeric_host) {
         {"sslrootcert", tls.ca_file},
         {"sslcert", tls.cert_file},
         {"sslkey", tls.key_file},
-        {"ssl_min_protocol_version", tls.min_version == conf::TlsVersion::V13 ? "TLSv1.3" : "TLSv1.2"},
+        {"ssl_min_protocol_version",
+         tls.min_version == conf::TlsVersion::V13 ? "TLSv1.3" : "TLSv1.2"},
         {"gssencmode", "disable"},
         // Nothing of the environment or of somebody's home is to decide.
         {"passfile", "/dev/null"},
@@ -232,8 +243,8 @@ void MemberProbe::watch(net::FdWatch::Until until, void (MemberProbe::*step)()) 
 
 /// @param is_up it has taken the connection, whatever it says now
 void MemberProbe::fail_as_libpq_says(bool is_up) {
-    std::string problem = connection_ == nullptr ? "out of memory"
-                                                 : one_line(PQerrorMessage(connection_.get()));
+    std::string problem =
+        connection_ == nullptr ? "out of memory" : one_line(PQerrorMessage(connection_.get()));
     // Before it is ready a server says so and closes; afterwards it may refuse who asks.
     const bool is_starting = problem.find("the database system is") != std::string::npos;
     const bool has_spoken = problem.find("FATAL") != std::string::npos;

@@ -66,6 +66,10 @@ public:
 
     [[nodiscard]] bool is_asking() const { return on_answer_ != nullptr; }
 
+    /// The server may be gone: a question that was sent over a connection from before is asked over
+    /// a new one, once, within the time that is left. A connection does not always tell its end.
+    void doubt();
+
     /// Closes the connection; the next question opens another.
     void close();
 
@@ -100,6 +104,7 @@ private:
     std::string sql_;
     OnAnswer on_answer_;
     bool has_failed_ = false;
+    bool is_by_old_connection_ = false;  // the question under way
     ProbeAnswer answer_;
 };
 

@@ -23,6 +23,10 @@ std::string PoolPlan::target() const {
     return endpoint.text() + '\0' + dbname;
 }
 
+std::string PoolPlan::shared_name() const {
+    return cluster.empty() ? target() : "cluster " + cluster + '\0' + dbname;
+}
+
 std::uint64_t PoolPlan::generation() const {
     std::string text = target() + '\0' + connect_query;
     text += settings.mode == conf::PoolMode::Session ? " session" : " shared";
@@ -65,10 +69,11 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       traits_{traits_of(plan_, key_)},
       budget_{env_.budgets.find_or_add("pool:" + key_.database + '\0' + key_.user + '\0' +
                                        plan_.replication +
-                                       (key_.use == PoolKey::Use::Lookups ? "\0lookups"s : ""s))},
+                                       (key_.use == PoolKey::Use::Lookups ? "\0lookups"s : ""s) +
+                                       (key_.member.empty() ? ""s : "\0at "s + key_.member))},
       database_budget_{env_.budgets.find_or_add("database:" + key_.database)},
       user_budget_{env_.budgets.find_or_add("user:" + key_.user)},
-      database_{env_.shared_databases.find_or_add(plan_.target())},
+      database_{env_.shared_databases.find_or_add(plan_.shared_name())},
       credentials_{plan_.credentials},
       last_startup_{env_.settings.none()},
       last_client_at_{env_.loop.now()} {}
@@ -95,6 +100,9 @@ Pool::~Pool() {
 
 void Pool::acquire(LeaseHolder& holder) {
     counters_.add(PoolEvent::AcquireRequest);
+    if (!key_.member.empty()) {
+        last_client_at_ = env_.loop.now();  // none is its own: who asks keeps it in use
+    }
     last_startup_ = startup_for(holder);
     // Where sessions begin differently, who waits already wants another backend than is idle.
     const bool may_be_served = hold_ == Hold::None && (waiters_.empty() || has_own_sessions());

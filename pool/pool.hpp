@@ -37,6 +37,8 @@ struct PoolKey {
     /// temporary objects can be there.
     enum class Use : std::uint8_t { Clients, Lookups };
     Use use = Use::Clients;
+    /// The address of the one replica that is read from; "" = the primary, or the only member.
+    std::string member = {};
 
     auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr): misread
 };
@@ -61,9 +63,14 @@ struct PoolPlan {
     std::uint64_t term = 0;
     bool is_absent = false;    ///< there is no primary: nothing is opened, clients wait for one …
     Duration failover_hold{};  ///< … so long
+    /// Of several members, whose databases are one; "" = it has one member.
+    std::string cluster;
 
     /// @return says which database of which server it leads to
     [[nodiscard]] std::string target() const;
+
+    /// @return says which database it is, wherever it is connected to
+    [[nodiscard]] std::string shared_name() const;
 
     /// @return a number that two plans share when they lead to the same server, database and
     /// starting settings: backends
@@ -141,6 +148,8 @@ public:
     void client_left();
     /// How to log in, learnt from a client that proved itself.
     void learn(const Credentials& credentials);
+
+    [[nodiscard]] const Credentials& credentials() const { return credentials_; }
 
     /// @return what a new client is told about the server's settings; nullptr while no backend has
     /// told us
@@ -259,7 +268,7 @@ private:
     void schedule();
     [[nodiscard]] TimePoint wait_ends(const LeaseHolder& holder) const;
     [[nodiscard]] LoginFailure timeout_failure(Duration waited) const;
-    void lose_leased();
+    void lose_leased(const std::string& why);
     [[nodiscard]] bool has_been_failing(TimePoint now) const;
 
     Environment env_;

@@ -55,14 +55,14 @@ void Pool::close_all() {
 }
 
 /// What runs on a primary that is none any more must not be taken for done.
-void Pool::lose_leased() {
+void Pool::lose_leased(const std::string& why) {
     std::vector<Backend*> leased;
     list(BackendState::Leased).for_each([&leased](Backend& backend) {
         leased.push_back(&backend);
     });
     for (Backend* backend : leased) {
         if (backends_.contains(backend)) {
-            backend->lose(sqlstate::kConnectionFailure, "the server is not the primary any more");
+            backend->lose(sqlstate::kConnectionFailure, why);
         }
     }
 }

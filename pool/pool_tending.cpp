@@ -25,9 +25,10 @@ void Pool::apply(PoolPlan plan) {
         last_failure_.reset();
         failing_since_ = kNever;
     }
-    if (plan.target() != plan_.target()) {
-        database_ = env_.shared_databases.find_or_add(plan.target());
+    if (plan.shared_name() != plan_.shared_name()) {
+        database_ = env_.shared_databases.find_or_add(plan.shared_name());
     }
+    const bool is_gone = !key_.member.empty() && plan.is_absent && !plan_.is_absent;
     const bool has_another_primary = plan.term != plan_.term;
     if (plan_.is_absent && !plan.is_absent) {
         present_since_ = env_.loop.now();
@@ -36,7 +37,9 @@ void Pool::apply(PoolPlan plan) {
     traits_ = traits_of(plan_, key_);
     learn(plan_.credentials);
     if (has_another_primary) {
-        lose_leased();
+        lose_leased("the server is not the primary any more");
+    } else if (is_gone) {
+        lose_leased("the server does not answer any more");
     }
     tend_idle(env_.loop.now());
     look_again();

@@ -1,5 +1,7 @@
 #include "proxy/catalog_query.hpp"
 
+#include "sql/function_knowledge.hpp"
+
 namespace weir::proxy {
 
 namespace {
@@ -82,19 +84,34 @@ UNION ALL (SELECT 'function',
  WHERE p <> $1 ORDER BY functions.oid, n)
 )";
 
-}  // namespace
+constexpr std::string_view kCallableBegin = R"(
+UNION ALL SELECT 'callable', schema, name, CASE WHEN is_volatile THEN 't' ELSE '' END, ''
+ FROM print, ()";
+constexpr std::string_view kCallableEnd = R"() AS f (schema, name, is_volatile)
+ WHERE p <> $1 AND schema ~ '^[ -~]*$' AND name ~ '^[ -~]*$'
+)";
 
-std::string catalog_query(std::string_view print) {
-    std::string sql{kSafely};
-    sql.append(kPrint).append(kStored).append(kFunctions);
-    std::string_view rest = kRows;
+void append_with_print(std::string& sql, std::string_view rest, std::string_view print) {
     constexpr std::string_view kParameter = "$1";
     for (std::size_t at = rest.find(kParameter); at != std::string_view::npos;
          at = rest.find(kParameter)) {
         sql.append(rest.substr(0, at)).append(1, '\'').append(print).append(1, '\'');
         rest.remove_prefix(at + kParameter.size());
     }
-    return sql.append(rest);
+    sql.append(rest);
+}
+
+}  // namespace
+
+std::string catalog_query(std::string_view print, bool wants_callable) {
+    std::string sql{kSafely};
+    sql.append(kPrint).append(kStored).append(kFunctions);
+    append_with_print(sql, kRows, print);
+    if (wants_callable) {
+        sql.append(kCallableBegin).append(sql::kFunctionsQuery);
+        append_with_print(sql, kCallableEnd, print);
+    }
+    return sql;
 }
 
 }  // namespace weir::proxy

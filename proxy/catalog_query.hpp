@@ -6,6 +6,7 @@
 namespace weir::proxy {
 
 /// @param print of the catalog as it is known; "" when it is not
+/// @param wants_callable whether all functions are asked for
 /// @return what CatalogReading asks: rows of five columns of ASCII text
 ///  - 'print', what the catalog looks like now: nothing else follows when that is `print`
 ///  - 'hidden', when a view, a default, an operator or the like calls one of PostgreSQL's own
@@ -13,6 +14,7 @@ namespace weir::proxy {
 ///  - 'function', name, language, flags (h: called by other things than functions and triggers; t:
 ///    by a trigger; s: sets the seed), a piece of its source: further rows with an empty name go on
 /// with it. Names and sources as encode(…, 'escape') writes them.
-[[nodiscard]] std::string catalog_query(std::string_view print);
+///  - 'callable', schema, name, t where one of that name is volatile: names of ASCII alone
+[[nodiscard]] std::string catalog_query(std::string_view print, bool wants_callable);
 
 }  // namespace weir::proxy

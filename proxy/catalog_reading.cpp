@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "sql/function_knowledge.hpp"
 #include "sql/function_source.hpp"
 
 namespace weir::proxy {
@@ -110,13 +111,13 @@ Traits traits_of_all(const std::vector<std::uint64_t>& names, const TraitsByName
 
 }  // namespace
 
-CatalogReading::CatalogReading(pool::SharedDatabasePtr database, TimePoint now)
+CatalogReading::CatalogReading(pool::SharedDatabasePtr database, bool wants_callable, TimePoint now)
     : database_{std::move(database)}, begun_at_{now}, changes_{database_->knowledge.changes()} {
     if (const pool::FunctionKnowledgePtr known = database_->knowledge.knowledge();
-        known != nullptr) {
+        known != nullptr && (!wants_callable || !known->callable.empty())) {
         old_print_ = known->print;
     }
-    sql_ = catalog_query(old_print_);
+    sql_ = catalog_query(old_print_, wants_callable);
 }
 
 CatalogReading::~CatalogReading() {
@@ -138,6 +139,11 @@ void CatalogReading::on_row(ByteView body) {
         });
         has_failed_ = has_failed_ || !is_plain || name.empty() || name.size() > kPrintBytesMax;
         print_ = name;
+    } else if (kind == "callable") {
+        if (callable_.size() < sql::FunctionKnowledge::kRowsMax) {
+            callable_.push_back(
+                {std::string{name}, std::string{row[2].value_or("")}, row[3].value_or("") == "t"});
+        }
     } else if (kind == "hidden") {
         hidden_ |= anything().on_session();
     } else if (kind == "function") {
@@ -255,6 +261,7 @@ pool::FunctionKnowledgePtr CatalogReading::conclude() {
         }
     }
     fresh->custom_settings = std::move(custom_settings_);
+    fresh->callable = std::move(callable_);
     return fresh;
 }
 

@@ -18,7 +18,8 @@ namespace weir::proxy {
 class CatalogReading final : public pool::CatalogQuestion {
 public:
     /// @param database whose knowledge was claimed
-    CatalogReading(pool::SharedDatabasePtr database, TimePoint now);
+    /// @param wants_callable whether all functions are to be known
+    CatalogReading(pool::SharedDatabasePtr database, bool wants_callable, TimePoint now);
     CatalogReading(const CatalogReading&) = delete;
     CatalogReading& operator=(const CatalogReading&) = delete;
     CatalogReading(CatalogReading&&) = delete;
@@ -56,6 +57,7 @@ private:
     std::string old_print_;
     std::vector<Function> functions_;
     std::vector<std::string> custom_settings_;
+    std::vector<pool::CallableName> callable_;
     pool::Traits hidden_;
     // The one that is being read:
     std::string language_;

@@ -127,7 +127,10 @@ std::vector<std::string> ClientSession::names_to_ask() const {
 
 /// @return what to ask of the catalog, if that is to be done here and now
 std::unique_ptr<pool::CatalogQuestion> ClientSession::catalog_question() const {
-    return is_text_plain() ? request_judge().question(worker_.loop().now()) : nullptr;
+    if (!is_text_plain() || is_at_replica()) {
+        return nullptr;  // a replica may not have heard of the last change yet
+    }
+    return request_judge().question(route() != nullptr, worker_.loop().now());
 }
 
 }  // namespace weir::proxy

@@ -30,6 +30,9 @@ std::uint64_t microseconds(Duration duration) {
 
 void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     backend_ = &backend;
+    if (is_at_replica()) {
+        backend_->hold_back();
+    }
     if (statement_limit_.count() > 0) {
         backend_->limit_statements(statement_limit_);
     }
@@ -84,24 +87,30 @@ void ClientSession::on_prepared() {
 /// message that came by itself is half way through.
 void ClientSession::return_prepared() {
     pool::Backend& backend = *std::exchange(backend_, nullptr);
+    pool::Pool& from = end_lease();
     if (backend.is_at_rest()) {
-        pool_->release(backend);
+        from.release(backend);
     } else {
-        pool_->abandon(backend, pool::Backend::Frame::Whole, pool::Backend::Departure::Orderly);
+        from.abandon(backend, pool::Backend::Frame::Whole, pool::Backend::Departure::Orderly);
     }
 }
 
 void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
     if (reason.sqlstate == sqlstate::kQueryCanceled) {
         // Nobody has asked for that but the last client's statement_timeout, or a cancel of its.
-        pool_->abandon(*std::exchange(backend_, nullptr),
-                       pool::Backend::Frame::Open,
-                       pool::Backend::Departure::Vanished);
+        end_lease().abandon(*std::exchange(backend_, nullptr),
+                            pool::Backend::Frame::Open,
+                            pool::Backend::Departure::Vanished);
         if (takes_another_backend()) {
             return;
         }
     } else {
+        const bool was_at_replica = is_at_replica();
         return_prepared();
+        if (was_at_replica) {  // the primary may take them
+            run_elsewhere(nullptr);
+            return;
+        }
     }
     if (state_ == ClientState::Welcoming) {
         login_failed(reason.sqlstate, reason.message, "settings");
@@ -118,6 +127,7 @@ void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
 /// What it was lent has turned out to be of no use before anything of the client's was sent there.
 /// @return whether it has, or waits for, another one now
 bool ClientSession::takes_another_backend() {
+    static_cast<void>(end_lease());
     if (backends_missed_ + 1U >= kBackendsMissedMax) {
         return false;
     }
@@ -130,6 +140,13 @@ bool ClientSession::takes_another_backend() {
 }
 
 void ClientSession::on_refused(const pool::LoginFailure& reason) {
+    if (is_at_replica()) {
+        pool::Pool& replica = end_lease();
+        if (reason.fields.sqlstate != sqlstate::kTooManyConnections) {
+            run_elsewhere(&replica);
+            return;
+        }
+    }
     if (state_ == ClientState::Welcoming) {
         refuse_login(reason);
         return;
@@ -163,10 +180,11 @@ void ClientSession::maybe_give_back() {
 
 /// The transaction is over.
 void ClientSession::give_back() {
+    note_rest();
     const TimePoint now = worker_.loop().now();
     const std::uint64_t us = microseconds(now - transaction_at_);
-    pool_->counters().transactions.add();
-    pool_->counters().transaction_us.add(us);
+    lender().counters().transactions.add();
+    lender().counters().transaction_us.add(us);
     worker_.mutable_counters().transaction_time.observe_us(us);
     transaction_at_ = now;
     settle_at_rest();
@@ -183,10 +201,12 @@ void ClientSession::settle_at_rest() {
         end_if_draining();
         return;
     }
-    statement_text_.reset();
+    if (extras_ != nullptr) {
+        extras_->statement_text.clear();
+    }
     transition(ClientEvent::BackendGivenBack);
     stream_.resume(net::Pause::PeerIsFull);  // what the backend was too full for is dropped now
-    pool_->release(*std::exchange(backend_, nullptr));
+    end_lease().release(*std::exchange(backend_, nullptr));
     came_to_rest();
 }
 
@@ -238,7 +258,7 @@ void ClientSession::watch_transaction() {
 void ClientSession::on_reply(const net::WriteBatch& batch) {
     stream_.write(batch);
     worker_.mutable_counters().bytes_to_clients.add(batch.total());
-    pool_->counters().bytes_sent.add(batch.total());
+    lender().counters().bytes_sent.add(batch.total());
     if (stream_.is_full()) {
         backend_->pause_replies();
     }
@@ -283,6 +303,10 @@ void ClientSession::on_reply_end() {
     if (backend_->is_at_rest() && body_left_ == 0) {
         give_back();
     } else {
+        if (is_at_replica() && backend_->owed().empty()) {
+            route()->is_sent = false;  // a transaction, which stays where it is
+            route()->kept.clear();
+        }
         watch_transaction();
     }
     go_on_settled();
@@ -298,7 +322,10 @@ void ClientSession::refuse_open_transaction() {
                                       {}};
     forget_pending_statements();
     undo_settings();
-    pool::BackendLoss loss{backend_->owed(), backend_->transaction_status(), false, false, error};
+    pool::BackendLoss loss;
+    loss.owed = backend_->owed();
+    loss.status = backend_->transaction_status();
+    loss.reason = error;
     ByteWriter output;
     protocol::write_error(output, error);
     protocol::write_ready_for_query(output, TransactionStatus::Idle);
@@ -306,9 +333,9 @@ void ClientSession::refuse_open_transaction() {
     const bool is_frame_open = body_left_ > 0 && is_forwarding_;
     is_forwarding_ = false;
     stream_.resume(net::Pause::PeerIsFull);
-    pool_->abandon(*std::exchange(backend_, nullptr),
-                   is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
-                   pool::Backend::Departure::Vanished);
+    end_lease().abandon(*std::exchange(backend_, nullptr),
+                        is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
+                        pool::Backend::Departure::Vanished);
     transition(after == AfterReply::Ready ? ClientEvent::RequestAnswered
                                           : ClientEvent::RequestRefused);
     worker_.note_error(*this, error);
@@ -336,6 +363,15 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         session_state_->reset.clear();
     }
     backend_ = nullptr;
+    if (may_run_elsewhere() && (loss.is_untold || state_ == ClientState::Preparing) &&
+        !is_session_lost) {
+        run_elsewhere(&end_lease());
+        return;
+    }
+    if (route() != nullptr && !route()->is_read) {
+        route()->wrote_at = Clock::now();  // it may have been committed
+    }
+    static_cast<void>(end_lease());
     forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);
     if (loss.is_mid_frame) {

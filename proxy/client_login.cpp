@@ -98,14 +98,15 @@ std::size_t ClientSession::read_proxy_header(ByteView bytes) {
     }
     login_->awaits_proxy_header = false;
     if (result.header.has_address) {
-        proxied_name_ = std::make_unique<net::SocketName>(
-            net::SocketName{std::move(result.header.address), result.header.port});
+        extras().proxied_name =
+            net::SocketName{std::move(result.header.address), result.header.port};
     }
     return result.header.size;
 }
 
 net::SocketName ClientSession::client_name() const {
-    return proxied_name_ != nullptr ? *proxied_name_ : net::peer_name(stream_.fd());
+    return extras_ != nullptr && extras_->proxied_name ? *extras_->proxied_name
+                                                       : net::peer_name(stream_.fd());
 }
 
 /// What is known about the client once its startup packet has been read.
@@ -378,7 +379,9 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     }
     const pool::StartupWishes& wishes = login_->wishes;
     const bool is_forced = !database.user.empty();
-    pool::PoolKey key{wishes.database, is_forced ? database.user : wishes.user, {}};
+    pool::PoolKey key;
+    key.database = wishes.database;
+    key.user = is_forced ? database.user : wishes.user;
     if (replication_of(wishes) != ClientFacts::Replication::None) {
         key.replication = wishes.replication + "#" + std::to_string(id_);
     }

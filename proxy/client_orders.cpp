@@ -40,8 +40,8 @@ void ClientSession::describe_traffic(status::Connection& row, TimePoint now) con
     const bool is_open =
         state_ == ClientState::Active && backend_ != nullptr && !backend_->is_at_rest();
     row.transaction_time_unix_ms = is_waiting || is_open ? unix_ms(transaction_at_, now) : 0;
-    if (statement_text_ != nullptr && state_ == ClientState::Active) {
-        row.statement = *statement_text_;
+    if (extras_ != nullptr && state_ == ClientState::Active) {
+        row.statement = extras_->statement_text;
     }
     row.settings = {settings_->begin(), settings_->end()};
 }
@@ -71,7 +71,7 @@ void ClientSession::note_statement(const protocol::FrameHeader& header,
     } else {
         return;
     }
-    statement_text_ = std::make_unique<std::string>(text);
+    extras().statement_text = text;
 }
 
 }  // namespace weir::proxy

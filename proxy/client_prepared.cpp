@@ -274,7 +274,7 @@ std::optional<std::string> ClientSession::name_deallocated_by(const protocol::Fr
 }
 
 void ClientSession::parse_unnamed(const protocol::FrameHeader& header, ByteView rest) {
-    pool_->counters().backend_parses.add();
+    lender().counters().backend_parses.add();
     Noted noted = Noted::Nowhere;
     const bool is_worth_keeping =
         rest.size() >= header.frame_bytes() && header.body_bytes() <= protocol::kMaxUnnamedBytes;
@@ -296,6 +296,9 @@ void ClientSession::end_batch(FrontendMessage type) {
         return;
     }
     has_unnamed_in_batch_ = false;
+    if (ClientRoute* mine = route(); mine != nullptr) {
+        mine->is_sent = true;
+    }
     backend_->end_batch(type);
     if (statements_ != nullptr) {
         statements_->seal();

@@ -40,6 +40,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
             is_forwarding_ = begun.treatment == Treatment::Forward;
             if (begun.used > 0) {
                 used += begun.used;
+                note_consumed(begun.used);
                 continue;
             }
         }
@@ -52,6 +53,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
         }
         body_left_ -= part;
         used += part;
+        note_consumed(part);
     }
     flush_to_backend(batch);
     outgoing_ = nullptr;
@@ -63,7 +65,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
     if (state_ == ClientState::Waiting || state_ == ClientState::Preparing || is_settling_) {
         static_cast<void>(hold(bytes.subspan(used)));
     }
-    pool_->counters().bytes_received.add(used);
+    lender().counters().bytes_received.add(used);
     maybe_give_back();
     watch_transaction();
     return used;
@@ -104,6 +106,9 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (backend_ != nullptr && awaits_reset()) {
         return wait_for_answers();
     }
+    if (header.type != static_cast<char>(FrontendMessage::Terminate) && is_behind_read()) {
+        return wait_for_answers();
+    }
     protocol::StatementReference reference;
     if (carries_statements()) {
         if (backend_ != nullptr && backend_->owed().size() >= kOwedMax) {
@@ -120,7 +125,7 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (awaits_whole_text(header, rest)) {
         return {Treatment::Hold};
     }
-    Begun begun{treatment_of(header)};
+    Begun begun{treatment_of(header, rest)};
     if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
         return begun;
     }
@@ -228,7 +233,8 @@ bool ClientSession::check_header(const protocol::FrameHeader& header) {
     return true;
 }
 
-ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader& header) {
+ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader& header,
+                                                     ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Terminate) {
         leave_backend(pool::Backend::Departure::Orderly);
@@ -242,7 +248,7 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
         return skip(type);
     }
     if (state_ != ClientState::Active) {
-        return begin_without_backend(type);
+        return begin_without_backend(type, rest);
     }
     WEIR_ASSERT(backend_ != nullptr);
     if (backend_->owed().empty()) {
@@ -266,7 +272,7 @@ ClientSession::Treatment ClientSession::skip(FrontendMessage type) {
     return Treatment::Drop;
 }
 
-ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage type) {
+ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage type, ByteView rest) {
     switch (type) {
         case FrontendMessage::CopyData:
         case FrontendMessage::CopyDone:
@@ -280,7 +286,7 @@ ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage ty
         case FrontendMessage::FunctionCall:
         case FrontendMessage::Parse:
         case FrontendMessage::Query:
-        case FrontendMessage::Sync: return want_backend(type);
+        case FrontendMessage::Sync: return want_backend(type, rest);
         case FrontendMessage::Password:
         case FrontendMessage::Terminate: break;
     }
@@ -289,7 +295,7 @@ ClientSession::Treatment ClientSession::begin_without_backend(FrontendMessage ty
 
 /// @return Forward when there is a backend at once, Hold when it must be waited for, Drop when the
 /// request was refused
-ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
+ClientSession::Treatment ClientSession::want_backend(FrontendMessage type, ByteView rest) {
     wanted_for_ = type;
     if (has_lost_transaction_) {
         has_lost_transaction_ = false;
@@ -306,7 +312,7 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
     deadline_.clear();
     backends_missed_ = 0;
     transition(ClientEvent::BackendWanted);
-    pool_->acquire(*this);
+    choose_lender(rest).acquire(*this);
     switch (state_) {
         case ClientState::Active: return Treatment::Forward;
         case ClientState::Waiting:
@@ -319,7 +325,7 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type) {
 
 void ClientSession::count(FrontendMessage type) {
     pool::WorkerCounters& all = worker_.mutable_counters();
-    pool::PoolCounters& mine = pool_->counters();
+    pool::PoolCounters& mine = lender().counters();
     switch (type) {
         case FrontendMessage::Query:
             all.simple_statements.add();

@@ -100,7 +100,7 @@ std::size_t ClientSession::on_bytes(ByteView bytes) {
         case ClientState::Preparing: return hold(bytes);
         case ClientState::Idle:
         case ClientState::Skipping:
-        case ClientState::Active: return relay(bytes);
+        case ClientState::Active: return replay() ? relay(bytes) : 0;
         case ClientState::Console: return feed_console(bytes);
         case ClientState::Cancelling:
         case ClientState::Closing:
@@ -121,7 +121,7 @@ std::size_t ClientSession::hold(ByteView bytes) {
 /// What was held can be dealt with now.
 void ClientSession::resume_held() {
     stream_.resume(net::Pause::Waiting);
-    if (!is_relaying_) {
+    if (!is_relaying_ && replay()) {
         stream_.offer_unread();
     }
 }
@@ -143,7 +143,7 @@ void ClientSession::on_drained() {
     }
     if (stream_.is_paused(net::Pause::OutputIsFull)) {
         stream_.resume(net::Pause::OutputIsFull);
-        if (console_ == nullptr || !console_->busy()) {
+        if ((console_ == nullptr || !console_->busy()) && replay()) {
             stream_.offer_unread();
         }
     }
@@ -160,7 +160,7 @@ void ClientSession::leave_backend(pool::Backend::Departure departure) {
     if (pool_ == nullptr) {
         return;
     }
-    pool_->forget(*this);
+    lender().forget(*this);
     if (outgoing_ != nullptr) {
         // What the backend is already counted on to answer must reach it.
         flush_to_backend(*outgoing_);
@@ -171,14 +171,15 @@ void ClientSession::leave_backend(pool::Backend::Departure departure) {
         }
         suspect_pins();
     }
+    pool::Pool& from = end_lease();
     if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {
         const bool is_frame_open = body_left_ > 0 && is_forwarding_;
         if (!is_frame_open && backend->is_at_rest()) {
-            pool_->release(*backend);
+            from.release(*backend);
         } else {
-            pool_->abandon(*backend,
-                           is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
-                           departure);
+            from.abandon(*backend,
+                         is_frame_open ? pool::Backend::Frame::Open : pool::Backend::Frame::Whole,
+                         departure);
         }
     }
 }
@@ -295,6 +296,7 @@ void ClientSession::read_limits() {
     const bool has_own = settings != nullptr && settings->client_idle_timeout.count() > 0;
     idle_limit_ = shortened(has_own ? settings->client_idle_timeout
                                     : worker_.config().listen.client_idle_timeout);
+    read_routing();
     statement_limit_ = is_replicating ? ShortDuration{0} : shortened(policy.statement_timeout);
 }
 
@@ -369,11 +371,11 @@ void ClientSession::cancel(std::function<void()> on_done) {
         return;
     }
     if (state_ == ClientState::Active && backend_ != nullptr && backend_->owes_holder()) {
-        pool_->cancel(*backend_, std::move(on_done));
+        lender().cancel(*backend_, std::move(on_done));
         return;
     }
     if (state_ == ClientState::Waiting) {
-        pool_->forget(*this);
+        end_lease().forget(*this);
         answer_refused({protocol::Severity::Error,
                         sqlstate::kQueryCanceled,
                         "canceling statement due to user request",

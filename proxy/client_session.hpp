@@ -17,6 +17,7 @@
 #include "protocol/statement_reference.hpp"
 #include "proxy/cancel_key.hpp"
 #include "proxy/client_auth.hpp"
+#include "proxy/client_extras.hpp"
 #include "proxy/client_state.hpp"
 #include "proxy/client_statements.hpp"
 #include "proxy/console.hpp"
@@ -41,6 +42,7 @@ class Worker;
 namespace weir::sql {
 
 struct SessionFacts;
+struct StatementFacts;
 
 }  // namespace weir::sql
 
@@ -189,9 +191,9 @@ private:
     [[nodiscard]] Begun wait_for_answers();
     void separate_statements(protocol::FrontendMessage type);
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
-    [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header);
-    [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type);
-    [[nodiscard]] Treatment want_backend(protocol::FrontendMessage type);
+    [[nodiscard]] Treatment treatment_of(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] Treatment begin_without_backend(protocol::FrontendMessage type, ByteView rest);
+    [[nodiscard]] Treatment want_backend(protocol::FrontendMessage type, ByteView rest);
     [[nodiscard]] Treatment skip(protocol::FrontendMessage type);
     void count(protocol::FrontendMessage type);
     void flush_to_backend(pool::RequestBatch& batch);
@@ -280,6 +282,28 @@ private:
     void on_audited(const pool::AuditResult& result) override;
     [[nodiscard]] pool::SettingsPtr wanted_startup() const override;
 
+    // Where its requests run (client_route.cpp)
+    [[nodiscard]] ClientExtras& extras();
+    [[nodiscard]] ClientRoute* route() const;
+    void read_routing();
+    [[nodiscard]] pool::Pool& lender() const;
+    [[nodiscard]] pool::Pool& end_lease() const;
+    [[nodiscard]] bool is_at_replica() const;
+    [[nodiscard]] pool::Pool& choose_lender(ByteView rest);
+    [[nodiscard]] bool choose_replica(const pool::Pool* but);
+    [[nodiscard]] bool is_text_plain_to_us();
+    [[nodiscard]] std::size_t look_ahead(ByteView rest);
+    [[nodiscard]] std::size_t look_ahead_to_sync(ByteView rest);
+    [[nodiscard]] bool is_read(std::string_view text);
+    [[nodiscard]] bool begins_read_only_by_default(const sql::StatementFacts& facts) const;
+    [[nodiscard]] bool is_behind_read();
+    void note_consumed(std::size_t bytes);
+    void note_rest();
+    [[nodiscard]] bool may_run_elsewhere() const;
+    void run_elsewhere(const pool::Pool* failed);
+    void on_taken_back(SqlState reason) override;
+    [[nodiscard]] bool replay();
+
     // pool::LeaseHolder (client_lease.cpp)
     void on_lease(pool::Backend& backend, Duration waited) override;
     void on_refused(const pool::LoginFailure& reason) override;
@@ -310,7 +334,6 @@ private:
     net::Stream stream_;
     net::Deadline deadline_{*this};
     std::unique_ptr<Login> login_;
-    std::unique_ptr<net::SocketName> proxied_name_;  // the client's, as a balancer tells it
     std::unique_ptr<Console> console_;
     std::shared_ptr<char> alive_;  // made when first asked for
     pool::Pool* pool_ = nullptr;
@@ -320,7 +343,7 @@ private:
     std::unique_ptr<SessionState> session_state_;   // where it is more than it began as
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
     const std::string* user_ = nullptr;             // its name, which the worker keeps once
-    std::unique_ptr<std::string> statement_text_;   // of what it runs, where that is kept
+    std::unique_ptr<ClientExtras> extras_;          // made when first needed
     pool::HeldPlace user_place_;                    // among its user's clients
     pool::HeldPlace database_place_;                // among its database's
     TimePoint connected_at_{};

@@ -36,7 +36,7 @@ enum class ClientEvent : std::uint8_t {
     BackendWanted,
     BackendLent,
     Prepared,
-    BackendMissed,  ///< the one it was lent is of no use, and nothing has been sent there
+    BackendMissed,  ///< the one it was lent is of no use: the request is run on another one
     BackendGivenBack,
     RequestRefused,   ///< answered, with more of it to come up to its Sync
     RequestAnswered,  ///< refused or answered in full
@@ -53,7 +53,7 @@ struct ClientRule {
 
 /// The whole machine. Besides these, EndBegan leads from every state to Closing (not from Closed)
 /// and Ended to Closed.
-inline constexpr std::array<ClientRule, 25> kClientRules = {{
+inline constexpr std::array<ClientRule, 26> kClientRules = {{
     {ClientState::Startup, ClientEvent::StartupRead, ClientState::Authenticating},
     {ClientState::Startup, ClientEvent::CancelRead, ClientState::Cancelling},
     {ClientState::Authenticating, ClientEvent::HashBegan, ClientState::Hashing},
@@ -67,6 +67,7 @@ inline constexpr std::array<ClientRule, 25> kClientRules = {{
     {ClientState::Waiting, ClientEvent::RequestRefused, ClientState::Skipping},
     {ClientState::Preparing, ClientEvent::Prepared, ClientState::Active},
     {ClientState::Preparing, ClientEvent::BackendMissed, ClientState::Waiting},
+    {ClientState::Active, ClientEvent::BackendMissed, ClientState::Waiting},
     {ClientState::Preparing, ClientEvent::RequestAnswered, ClientState::Idle},
     {ClientState::Preparing, ClientEvent::RequestRefused, ClientState::Skipping},
     {ClientState::Active, ClientEvent::BackendGivenBack, ClientState::Idle},

@@ -59,6 +59,9 @@ public:
     /// stays.
     void forget_all();
 
+    /// As if this name had never been given; nothing of it may be on its way.
+    void forget(std::string_view name) { set(std::string{name}, {}); }
+
     /// The unnamed statement is gone: a simple Query is on its way.
     void forget_unnamed();
 

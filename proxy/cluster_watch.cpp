@@ -95,6 +95,7 @@ bool ClusterWatch::is_watching(const conf::ClusterSettings& settings,
 void ClusterWatch::hurry() {
     const TimePoint now = loop_.now();
     for (Member& member : members_) {
+        member.probe->doubt();
         member.ask_at = std::min<TimePoint>(member.ask_at, now + kHurriedProbe);
     }
     schedule();

@@ -24,6 +24,12 @@ public:
     /// @return what it is to be suspected of
     [[nodiscard]] SessionEffects suspicion(std::uint64_t digest);
 
+    /// @return what requests of this digest have been found to leave
+    [[nodiscard]] SessionEffects found(std::uint64_t digest) const {
+        const auto entry = entries_.find(digest);
+        return entry == entries_.end() ? SessionEffects{} : entry->second.found;
+    }
+
     /// It was found that requests of this digest leave this behind.
     void learn(std::uint64_t digest, SessionEffects found);
 

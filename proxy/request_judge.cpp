@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "sql/function_source.hpp"
 #include "sql/lexer.hpp"
@@ -25,6 +26,17 @@ Traits unknown() {
     return traits;
 }
 
+sql::FunctionKnowledge functions_of(const pool::FunctionKnowledgePtr& known) {
+    std::vector<sql::FunctionRow> rows;
+    if (known != nullptr) {
+        rows.reserve(known->callable.size());
+        for (const pool::CallableName& one : known->callable) {
+            rows.push_back({one.schema, one.name, one.is_volatile});
+        }
+    }
+    return sql::FunctionKnowledge{rows};
+}
+
 }  // namespace
 
 void RequestJudge::look_again() {
@@ -33,7 +45,40 @@ void RequestJudge::look_again() {
         known_ = database_->knowledge.knowledge();
         verdicts_.clear();
         memo_ = {};
+        if (reads_ != nullptr) {
+            reads_->functions = functions_of(known_);
+        }
     }
+}
+
+RequestJudge::Reads& RequestJudge::reads() {
+    look_again();
+    if (reads_ == nullptr) {
+        reads_ = std::make_unique<Reads>();
+        reads_->functions = functions_of(known_);
+    }
+    return *reads_;
+}
+
+sql::FactsMemo::Known RequestJudge::read_facts(std::uint64_t digest, std::string_view text) {
+    Reads& mine = reads();
+    return mine.memo.look_up(digest, text, mine.functions);
+}
+
+void RequestJudge::remember_as_write(std::uint64_t digest) {
+    reads().memo.remember_as_write(digest);
+}
+
+bool RequestJudge::leaves_nothing(const RequestEffects& effects,
+                                  std::string_view text,
+                                  std::uint64_t context) {
+    if (effects.is_inert) {
+        return true;
+    }
+    look_again();
+    return effects.known.empty() && !effects.is_opaque && !effects.may_leave_unlisted &&
+           memo_.found(effects.digest ^ context).empty() &&
+           (known_ == nullptr || traits_of(effects, text).empty());
 }
 
 RequestJudge::Verdict RequestJudge::judge(const RequestEffects& effects,
@@ -107,11 +152,11 @@ Traits RequestJudge::read(std::string_view text, int depth) const {
     return traits;
 }
 
-std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(TimePoint now) {
+std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(bool wants_callable, TimePoint now) {
     if (!database_->knowledge.claim(now)) {
         return nullptr;
     }
-    return std::make_unique<CatalogReading>(database_, now);
+    return std::make_unique<CatalogReading>(database_, wants_callable, now);
 }
 
 }  // namespace weir::proxy

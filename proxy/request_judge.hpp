@@ -12,6 +12,9 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "sql/facts_memo.hpp"
+#include "sql/function_knowledge.hpp"
+
 namespace weir::proxy {
 
 /// What one database's functions may do in the name of a request: by the knowledge of the catalog,
@@ -46,8 +49,27 @@ public:
     /// @param digest mixed with the context
     void learn(std::uint64_t digest, SessionEffects found) { memo_.learn(digest, found); }
 
+    /// @param wants_callable whether read_facts() will be asked
     /// @return what to ask of the catalog, where it is this one's turn; else nullptr
-    [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(TimePoint now);
+    [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(bool wants_callable,
+                                                                  TimePoint now);
+
+    /// @return whether the catalog is known as it is now
+    [[nodiscard]] bool is_informed(TimePoint now) const {
+        return database_->knowledge.is_current(now);
+    }
+
+    /// @param context as for judge()
+    /// @return whether a request is not known, or thought, to leave anything in its session
+    [[nodiscard]] bool leaves_nothing(const RequestEffects& effects,
+                                      std::string_view text,
+                                      std::uint64_t context);
+
+    /// @return what is known of a request for telling reads from writes
+    [[nodiscard]] sql::FactsMemo::Known read_facts(std::uint64_t digest, std::string_view text);
+
+    /// A replica has refused such a request.
+    void remember_as_write(std::uint64_t digest);
 
     [[nodiscard]] bool is_of(const pool::SharedDatabasePtr& database) const {
         return database_ == database;
@@ -56,7 +78,13 @@ public:
     [[nodiscard]] pool::DatabaseKnowledge& knowledge() { return database_->knowledge; }
 
 private:
+    struct Reads {
+        sql::FunctionKnowledge functions;
+        sql::FactsMemo memo;
+    };
+
     void look_again();
+    [[nodiscard]] Reads& reads();
     [[nodiscard]] pool::Traits traits_of(const RequestEffects& effects, std::string_view text);
     [[nodiscard]] pool::Traits read(std::string_view text, int depth) const;
 
@@ -65,6 +93,7 @@ private:
     std::uint64_t version_ = 0;
     std::unordered_map<std::uint64_t, pool::Traits> verdicts_;  // by digest
     EffectsMemo memo_;
+    std::unique_ptr<Reads> reads_;  // made when first asked for
 };
 
 }  // namespace weir::proxy

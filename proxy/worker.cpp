@@ -4,7 +4,6 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "net/socket.hpp"
-#include "protocol/password.hpp"
 #include "proxy/cancel_key.hpp"
 
 #include <algorithm>
@@ -21,80 +20,6 @@ constexpr std::chrono::seconds kSweepEvery{10};
 constexpr std::uint32_t kOwnPidBit = 1U << 24U;
 constexpr unsigned kRandomPidBits = 25;
 constexpr std::uint32_t kRandomPidMask = (1U << kRandomPidBits) - 1;
-
-/// How to log in to PostgreSQL as `user` by what is configured alone. A SCRAM verifier is good for
-/// checking a client, not for a login.
-pool::Credentials configured_credentials(const conf::Config& config,
-                                         const conf::DatabaseSettings& database,
-                                         const std::string& user) {
-    pool::Credentials credentials;
-    if (user == database.user && !database.password.empty()) {
-        credentials.secret = database.password;
-        return credentials;
-    }
-    const conf::UserSettings* known = config.find_user(user);
-    if (known != nullptr && protocol::kind_of(known->secret) != protocol::SecretKind::Scram) {
-        credentials.secret = known->secret;
-    }
-    return credentials;
-}
-
-/// Few connections, kept while they are used, with nothing of anybody else's in them: names that
-/// the query leaves without a schema mean PostgreSQL's own, whatever else is there.
-void plan_lookups(pool::PoolPlan& plan, const conf::AuthSettings& auth) {
-    constexpr unsigned kLookupConnectionsMax = 4;
-    plan.settings.mode = conf::PoolMode::Transaction;
-    plan.settings.min = 0;
-    plan.settings.max = std::min(plan.settings.max, kLookupConnectionsMax);
-    plan.settings.reserve = 0;
-    plan.settings.prepared_statements = 0;
-    plan.settings.acquire_timeout = auth.query_timeout;
-    plan.startup_settings = {{"search_path", "pg_catalog, pg_temp"},
-                             {"application_name", "weir auth.query"}};
-    plan.connect_query.clear();
-}
-
-net::TcpOptions tcp_options(const conf::ListenSettings& listen) {
-    return {listen.tcp_keepalive,
-            listen.tcp_keepalive_interval,
-            listen.tcp_keepalive_count,
-            listen.tcp_user_timeout};
-}
-
-/// Where the primary is, or that there is none.
-void plan_members(pool::PoolPlan& plan,
-                  const conf::ClusterSettings& cluster,
-                  const pool::ClusterViews& views) {
-    plan.endpoint = cluster.members.front().address;
-    if (cluster.members.size() == 1) {
-        return;
-    }
-    plan.failover_hold = cluster.failover_hold;
-    plan.is_absent = true;
-    const auto found = views.find(cluster.name);
-    if (found == views.end()) {
-        return;
-    }
-    const pool::ClusterView& view = *found->second;
-    plan.term = view.term;
-    if (view.primary) {
-        plan.endpoint = view.members[*view.primary].endpoint;
-        plan.is_absent = false;
-    }
-}
-
-/// @return whether pools are to go on elsewhere, or to stop or begin to wait
-bool has_moved(const pool::ClusterViews& before, const pool::ClusterViews& now) {
-    return !std::equal(before.begin(),
-                       before.end(),
-                       now.begin(),
-                       now.end(),
-                       [](const auto& one, const auto& other) {
-                           return one.first == other.first &&
-                                  one.second->term == other.second->term &&
-                                  one.second->primary == other.second->primary;
-                       });
-}
 
 }  // namespace
 
@@ -143,7 +68,7 @@ void Worker::run(std::promise<void>& started) {
 }
 
 void Worker::on_deadline(net::Deadline& /*deadline*/) {
-    pools_->sweep();
+    sweep_pools();
     loop_->set_deadline(sweep_, loop_->now() + kSweepEvery);
 }
 
@@ -164,18 +89,10 @@ void Worker::add_client(net::Fd fd) {
 void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
+        worker.read_pools_.clear();
         worker.tls_ = std::atomic_load(&worker.shared_.tls);
         worker.renew_plans();
         worker.tell_sessions([](ClientSession& session) { session.refresh(); });
-    });
-}
-
-void Worker::see(pool::ClusterViewsPtr views) {
-    post([views = std::move(views)](Worker& worker) {
-        const pool::ClusterViewsPtr before = std::exchange(worker.views_, views);
-        if (has_moved(*before, *worker.views_)) {
-            worker.renew_plans();
-        }
     });
 }
 
@@ -231,7 +148,7 @@ void Worker::add_client_here(net::Fd fd) {
         return;
     }
     ++client_connections_;
-    net::tune(fd.get(), tcp_options(config_->listen));
+    net::tune(fd.get(), tcp_options_of(config_->listen));
     auto session =
         std::make_unique<ClientSession>(*this, std::move(fd), shared_.next_id.fetch_add(1));
     sessions_.push_back(*session.release());  // the list owns it from here; remove() takes it back
@@ -266,6 +183,7 @@ void Worker::remove(ClientSession& session) {
 
 void Worker::sweep_pools() {
     if (pools_ != nullptr) {
+        read_pools_.clear();  // they are among those that may go
         pools_->sweep();
     }
 }
@@ -277,37 +195,6 @@ pool::Pool& Worker::pool_for(const pool::PoolKey& key, const std::string& replic
     pool::Pool& made = pools_->find_or_add(key, plan_for(key, replication));
     made.hold(holds_->of(key.database));
     return made;
-}
-
-pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& replication) const {
-    const conf::DatabaseSettings& database = *config_->find_database(key.database);
-    const conf::ClusterSettings& cluster = config_->cluster_of(database);
-    pool::PoolPlan plan;
-    plan.settings = config_->pool_for(key.database, key.user);
-    plan.limits = config_->limits;
-    if (database.max_connections > 0) {
-        plan.limits.max_database_connections = database.max_connections;
-    }
-    if (const auto* user = config_->find_user(key.user);
-        user != nullptr && user->max_connections > 0) {
-        plan.limits.max_user_connections = user->max_connections;
-    }
-    plan_members(plan, cluster, *views_);
-    plan.dbname = database.dbname.empty() ? key.database : database.dbname;
-    plan.startup_settings = database.set;
-    plan.credentials = configured_credentials(*config_, database, key.user);
-    plan.replication = replication;
-    plan.connect_query = replication.empty() ? database.connect_query : std::string{};
-    plan.connect_timeout = cluster.connect_timeout;
-    plan.connect_concurrency = cluster.connect_concurrency;
-    plan.login_retry = cluster.login_retry;
-    plan.tcp = tcp_options(config_->listen);
-    if (key.use == pool::PoolKey::Use::Lookups) {
-        plan_lookups(plan, config_->auth);
-    }
-    plan.tls = tls_->server(cluster.name);
-    plan.reconnects = holds_->reconnects_of(key.database);
-    return plan;
 }
 
 std::uint32_t Worker::register_cancel_key(ClientSession& session) {
@@ -529,6 +416,7 @@ void Worker::add_counters_to(status::Totals& totals) const {
     totals.bytes_to_backends += counters_.bytes_to_backends.value();
     totals.cancels += counters_.cancels.value();
     totals.statement_timeouts += counters_.statement_timeouts.value();
+    totals.repeated_reads += counters_.repeated_reads.value();
     for (std::size_t i = 0; i < kSessionEffects; ++i) {
         totals.pins_by_reason[std::string{name_of(static_cast<SessionEffect>(i))}] +=
             counters_.pins[i].value();

@@ -7,6 +7,8 @@
 #include "net/background.hpp"
 #include "net/event_loop.hpp"
 #include "net/fd.hpp"
+#include "net/socket.hpp"
+#include "policies/balance.hpp"
 #include "pool/budget.hpp"
 #include "pool/cluster_view.hpp"
 #include "pool/counters.hpp"
@@ -65,6 +67,16 @@ struct Shared {
     std::function<void()>
         on_worker_empty;  ///< a draining worker has lost its last client; thread: that worker's
 };
+
+/// The replicas of a cluster, as they are for the clients of one pool.
+struct ReadPools {
+    pool::ClusterViewPtr view;       ///< nullptr: it has one member, or has not been looked at yet
+    std::vector<pool::Pool*> pools;  ///< by member; nullptr until it is wanted
+    conf::Balance balance{};
+    policies::BalanceState* state = nullptr;
+};
+
+[[nodiscard]] net::TcpOptions tcp_options_of(const conf::ListenSettings& listen);
 
 /// One event-loop thread with its sessions and its share of every pool.
 ///
@@ -162,6 +174,14 @@ public:
     [[nodiscard]] unsigned index() const { return index_; }
 
     [[nodiscard]] pool::Pool& pool_for(const pool::PoolKey& key, const std::string& replication);
+    /// @return the replicas of the cluster that this pool's primary belongs to; valid in this turn
+    [[nodiscard]] ReadPools& read_pools(const pool::Pool& home);
+
+    /// @param member which of read_pools().view's
+    /// @return for whoever chooses one of them, valid in this turn
+    [[nodiscard]] std::vector<policies::Candidate>& candidates() { return candidates_; }
+
+    [[nodiscard]] pool::Pool& read_pool(const pool::Pool& home, std::size_t member);
     /// Forgets the pools that are of no use any more; not while one of them is on the stack.
     void sweep_pools();
     void remove(ClientSession& session);
@@ -252,6 +272,9 @@ private:
         cancel_keys_;  // servers may have equal process ids
     std::map<std::string, std::uint64_t> failed_logins_;
     std::uint64_t client_connections_ = 0;
+    std::unordered_map<const pool::Pool*, ReadPools> read_pools_;       // while the views stay
+    std::unordered_map<std::string, policies::BalanceState> balances_;  // by cluster
+    std::vector<policies::Candidate> candidates_;
     pool::ClusterViewsPtr views_ = std::make_shared<const pool::ClusterViews>();
     HoldsPtr holds_ = std::make_shared<const Holds>();
     DrainKind drain_kind_ = DrainKind::None;

@@ -19,16 +19,6 @@ void Worker::obey(HoldsPtr holds) {
     }
 }
 
-void Worker::renew_plans() {
-    pools_->apply([this](const pool::PoolKey& key) -> std::optional<pool::PoolPlan> {
-        if (config().find_database(key.database) == nullptr) {
-            return std::nullopt;
-        }
-        const std::string replication = key.replication.substr(0, key.replication.find('#'));
-        return plan_for(key, replication);
-    });
-}
-
 void Worker::kill(const std::string& database) {
     const auto is_meant = [&database](const pool::Pool& pool) {
         return database.empty() || pool.key().database == database;

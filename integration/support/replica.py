@@ -45,6 +45,11 @@ class Replica(Postgres):
         written = primary.value("SELECT pg_logical_emit_message(false, 'weir', 'near')")
         wait_until(lambda: self.value("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [written]), "it has caught up")
 
+    def pause_replay(self) -> None:
+        """Returns when it replays no more."""
+        self.execute("SELECT pg_wal_replay_pause()")
+        wait_until(lambda: self.value("SELECT pg_get_wal_replay_pause_state()") == "paused", "its replay is paused")
+
     def promote(self) -> None:
         """Returns when it takes writes."""
         self.execute("SELECT pg_promote()")

@@ -35,7 +35,8 @@ struct Outcome {
 /// @param sent the client's messages, by type byte
 /// @param received what the backend answered before it was lost
 Outcome lose_after(std::string_view sent, std::string_view received = {}) {
-    pool::BackendLoss loss{{}, protocol::TransactionStatus::Idle, false, false, kError};
+    pool::BackendLoss loss;
+    loss.reason = kError;
     for (const char type : sent) {
         loss.owed.sent(static_cast<FrontendMessage>(type));
     }

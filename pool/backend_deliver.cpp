@@ -1,0 +1,63 @@
+// The part of Backend that hands replies to its holder, or keeps them back while the request may
+// yet be run elsewhere.
+
+#include "pool/backend.hpp"
+#include "protocol/frame.hpp"
+
+namespace weir::pool {
+
+using protocol::BackendMessage;
+
+void Backend::pass_on(ByteView part, net::WriteBatch& batch) {
+    if (is_forwarding_) {
+        batch.add(part);
+        if (batch.is_full()) {
+            deliver(batch);
+        }
+    } else if (state_ == BackendState::Cleaning) {
+        discarded_ += part.size();
+    }
+}
+
+void Backend::deliver(net::WriteBatch& batch) {
+    if (!batch.empty() && holder_ != nullptr) {
+        if (reply_hold_.is_on() && reply_hold_.has_room_for(batch)) {
+            reply_hold_.keep(batch);
+        } else {
+            let_go();
+            holder_->on_reply(batch);
+        }
+    }
+    batch.clear();
+}
+
+/// A message for the client has begun.
+/// @param message from its header on, whole where it is an error that is looked into
+/// @return whether the client is not to see it
+bool Backend::is_taken_back(ByteView message, net::WriteBatch& batch) {
+    const auto header = protocol::read_header(message).header;
+    const bool is_whole = message.size() >= header.frame_bytes();
+    switch (reply_hold_.look_at(
+        static_cast<BackendMessage>(header.type),
+        is_whole ? std::optional{protocol::body_of(message, header)} : std::nullopt)) {
+        case ReplyHold::Verdict::Keep: return false;
+        case ReplyHold::Verdict::Release: let_go(); return false;
+        case ReplyHold::Verdict::TakeBack: batch.clear(); return true;
+    }
+    return false;
+}
+
+/// The client gets what was kept for it, and from now on what comes.
+void Backend::let_go() {
+    if (!reply_hold_.is_on()) {
+        return;
+    }
+    const std::vector<std::byte> kept = reply_hold_.release();
+    if (!kept.empty() && holder_ != nullptr) {
+        net::WriteBatch batch;
+        batch.add(kept);
+        holder_->on_reply(batch);
+    }
+}
+
+}  // namespace weir::pool

@@ -1,0 +1,65 @@
+#pragma once
+
+#include "base/bytes.hpp"
+#include "base/sqlstate.hpp"
+#include "net/write_batch.hpp"
+#include "protocol/message_type.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace weir::pool {
+
+/// Keeps the first replies to a request back until it is known that the request need not be run on
+/// another server: with the first row, the end of the first statement, or an error that is the
+/// statement's own.
+/// @thread its backend's
+class ReplyHold {
+public:
+    /// More than this is not kept: the client gets what there is.
+    static constexpr std::size_t kBytesMax = std::size_t{64} * 1024;
+
+    enum class Verdict : std::uint8_t {
+        Keep,     ///< nothing is decided by it
+        Release,  ///< the client may have it and all before it
+        TakeBack  ///< the client must not see any of it: take_reason() says why
+    };
+
+    void begin() {
+        is_on_ = true;
+        reason_.reset();
+        kept_.clear();
+    }
+
+    void end() {
+        is_on_ = false;
+        reason_.reset();
+        kept_.clear();
+    }
+
+    [[nodiscard]] bool is_on() const { return is_on_; }
+
+    /// @param body of the message, where it is an error
+    [[nodiscard]] Verdict look_at(protocol::BackendMessage type, std::optional<ByteView> body);
+
+    [[nodiscard]] bool has_room_for(const net::WriteBatch& batch) const {
+        return kept_.size() + batch.total() <= kBytesMax;
+    }
+
+    void keep(const net::WriteBatch& batch);
+
+    /// @return what was kept, for the client now; nothing is kept any more
+    [[nodiscard]] std::vector<std::byte> release();
+
+    /// @return with which error the server has refused the request, once
+    [[nodiscard]] std::optional<SqlState> take_reason();
+
+private:
+    bool is_on_ = false;
+    std::optional<SqlState> reason_;
+    std::vector<std::byte> kept_;
+};
+
+}  // namespace weir::pool
