@@ -146,6 +146,19 @@ void fill_members(const Source& source, MetricFamily& family) {
     }
 }
 
+void fill_breaker_calls(const Source& source, MetricFamily& family) {
+    for (const status::Member& member : source.snapshot.members) {
+        const auto add_outcome = [&](const char* outcome, std::uint64_t count) {
+            add(family,
+                {{"cluster", member.cluster}, {"member", member.name}, {"outcome", outcome}},
+                count);
+        };
+        add_outcome("success", member.successes);
+        add_outcome("failure", member.failures);
+        add_outcome("rejected", member.rejected);
+    }
+}
+
 double role_number(const status::Member& member) {
     static constexpr std::array<std::string_view, 4> kRoles = {
         "unknown", "replica", "primary", "split_brain"};
@@ -206,6 +219,17 @@ const status::Totals& totals_of(const Source& source) {
     return source.snapshot.totals;
 }
 
+void fill_retries(const Source& source, MetricFamily& family) {
+    for (std::size_t kind = 0; kind < status::kRetryKinds; ++kind) {
+        for (std::size_t outcome = 0; outcome < status::kRetryOutcomes; ++outcome) {
+            add(family,
+                {{"kind", std::string{name_of(static_cast<status::RetryKind>(kind))}},
+                 {"outcome", std::string{name_of(static_cast<status::RetryOutcome>(outcome))}}},
+                totals_of(source).retries[kind][outcome]);
+        }
+    }
+}
+
 /// The one table. Lambdas take what they show from the Source; their order is the order of the
 /// page.
 constexpr Metric kMetrics[] = {
@@ -252,6 +276,23 @@ constexpr Metric kMetrics[] = {
      "1 where the last probe of a cluster's member was answered (clusters of several members)",
      "cluster, member",
      fill_members<[](const status::Member& member) { return member.is_up ? 1.0 : 0.0; }>},
+    {"weir_breaker_state",
+     Type::Gauge,
+     "0 closed, 1 half-open, 2 open: whether calls to a cluster's member are refused",
+     "cluster, member",
+     fill_members<[](const status::Member& member) {
+         return static_cast<double>(member.breaker_number);
+     }>},
+    {"weir_breaker_calls_total",
+     Type::Counter,
+     "Calls to a cluster's member as its circuit breaker counts them",
+     "cluster, member, outcome = success | failure | rejected",
+     fill_breaker_calls},
+    {"weir_breaker_trips_total",
+     Type::Counter,
+     "How often the circuit breaker of a cluster's member has opened",
+     "cluster, member",
+     fill_members<[](const status::Member& member) { return static_cast<double>(member.trips); }>},
     {"weir_member_role",
      Type::Gauge,
      "0 unknown, 1 replica, 2 primary, 3 a second primary (split brain), which is not used",
@@ -329,13 +370,10 @@ constexpr Metric kMetrics[] = {
      }},
     {"weir_retries_total",
      Type::Counter,
-     "What was run again; kind replica: reads that a replica had refused or lost, on another server",
-     "kind, outcome = attempt",
-     [](const Source& source, MetricFamily& family) {
-         add(family,
-             {{"kind", "replica"}, {"outcome", "attempt"}},
-             totals_of(source).repeated_reads);
-     }},
+     "Requests run once more: that a replica had refused (replica), reads that lost their server "
+     "(statement), transactions of one statement that were rolled back (transaction)",
+     "kind, outcome = attempt | success | failure",
+     fill_retries},
     {"weir_statement_timeouts_total",
      Type::Counter,
      "Statements cancelled because they ran longer than policy.statement_timeout",

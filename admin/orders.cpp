@@ -32,6 +32,8 @@ constexpr std::array kOrders{
     OrderCommand{"kill", Verb::Kill, Role::Admin, Argument::MayHaveDatabase, "KILL [<db>]"},
     OrderCommand{
         "kill_client", Verb::KillClient, Role::Admin, Argument::Client, "KILL_CLIENT <client_id>"},
+    OrderCommand{
+        "reset", Verb::ResetBreaker, Role::Admin, Argument::Breaker, "RESET BREAKER [<member>]"},
     OrderCommand{"suspend", Verb::Suspend, Role::Admin, Argument::None, "SUSPEND"},
     OrderCommand{"shutdown",
                  Verb::Shutdown,
@@ -132,6 +134,19 @@ Outcome read_client(const OrderCommand& command, const Statement& statement) {
     return order;
 }
 
+/// A member's address is several words, unless it stands in quotes.
+Outcome read_breaker(const OrderCommand& command, const Statement& statement) {
+    Order order;
+    order.verb = command.verb;
+    if (statement.words.size() < 2 || statement.words[1] != "breaker") {
+        return misused(command);
+    }
+    for (std::size_t i = 2; i < statement.words.size(); ++i) {
+        order.member += name_of(statement, i);
+    }
+    return order;
+}
+
 Outcome read_mode(const OrderCommand& command, const Statement& statement) {
     Order order;
     order.verb = command.verb;
@@ -215,6 +230,7 @@ std::optional<Outcome> read_order(const Statement& statement, Role role) {
         case Argument::NeedsDatabase: return read_database(*command, statement);
         case Argument::Client: return read_client(*command, statement);
         case Argument::Mode: return read_mode(*command, statement);
+        case Argument::Breaker: return read_breaker(*command, statement);
     }
     return std::nullopt;
 }

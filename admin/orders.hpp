@@ -17,7 +17,14 @@ namespace weir::admin {
 
 /// A row of the table of commands that change something.
 struct OrderCommand {
-    enum class Argument : std::uint8_t { None, MayHaveDatabase, NeedsDatabase, Client, Mode };
+    enum class Argument : std::uint8_t {
+        None,
+        MayHaveDatabase,
+        NeedsDatabase,
+        Client,
+        Mode,
+        Breaker
+    };
 
     std::string_view word;  ///< in lower case
     control::Verb verb;

@@ -21,6 +21,7 @@ enum class Verb : std::uint8_t {
     Reconnect,
     Kill,
     KillClient,
+    ResetBreaker,
     Suspend,
     Shutdown,
     WaitClose,
@@ -34,6 +35,7 @@ struct Order {
     Verb verb{};
     std::string database;      ///< as clients call it; "" = all of them
     std::uint64_t client = 0;  ///< KillClient: the id of SHOW CLIENTS
+    std::string member;        ///< ResetBreaker: its address as configured; "" = all of them
     std::string key;           ///< Set: Weir's name of a setting, or PgBouncer's
     std::string value;         ///< Set: as it would stand in the environment
     ShutdownMode shutdown = ShutdownMode::Immediate;

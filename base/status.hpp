@@ -138,10 +138,21 @@ struct Member {
     bool is_primary = false;  ///< writes go there now
     bool is_read = false;     ///< a replica that is near enough to be read from
     std::int64_t weight = 1;
-    std::string position;         ///< in the WAL: written by a primary, replayed by a replica
-    std::int64_t lag_bytes = -1;  ///< of a replica; -1 = not known
-    std::int64_t lag_us = -1;     ///< the same, as time
-    std::string problem;          ///< why it is not up
+    std::string position;          ///< in the WAL: written by a primary, replayed by a replica
+    std::int64_t lag_bytes = -1;   ///< of a replica; -1 = not known
+    std::int64_t lag_us = -1;      ///< the same, as time
+    std::string problem;           ///< why it is not up
+    std::uint64_t leased = 0;      ///< server connections for reads that clients have or wait for
+    std::uint64_t latency_us = 0;  ///< of the reads it answers, smoothed; 0 = none yet
+    // Its circuit breaker:
+    std::string breaker;  ///< closed, half-open, open
+    std::int64_t breaker_number = 0;
+    std::int64_t retry_in_us = -1;  ///< until it is tried again; -1 = it is not refused
+    std::uint64_t successes = 0;    ///< calls, since the start
+    std::uint64_t failures = 0;
+    std::uint64_t slow = 0;
+    std::uint64_t rejected = 0;
+    std::uint64_t trips = 0;
 };
 
 /// Where clients connect.
@@ -157,6 +168,31 @@ struct MemoryUse {
     std::uint64_t size = 0;  ///< bytes of one
     std::uint64_t used = 0;  ///< how many there are
 };
+
+/// Why a request is run once more.
+enum class RetryKind : std::uint8_t {
+    Replica,      ///< a replica has refused what the primary may do
+    Statement,    ///< a read has lost its server before the first row
+    Transaction,  ///< one of a single statement was rolled back
+};
+
+enum class RetryOutcome : std::uint8_t { Attempt, Success, Failure };
+
+inline constexpr std::size_t kRetryKinds = 3;
+inline constexpr std::size_t kRetryOutcomes = 3;
+
+/// @return the words of the metric's labels
+[[nodiscard]] constexpr std::string_view name_of(RetryKind kind) {
+    constexpr std::array<std::string_view, kRetryKinds> kNames = {
+        "replica", "statement", "transaction"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
+[[nodiscard]] constexpr std::string_view name_of(RetryOutcome outcome) {
+    constexpr std::array<std::string_view, kRetryOutcomes> kNames = {
+        "attempt", "success", "failure"};
+    return kNames[static_cast<std::size_t>(outcome)];
+}
 
 /// Process-wide counters that are not a pool's. Histograms are in DurationHistogram's buckets.
 struct Totals {
@@ -174,7 +210,7 @@ struct Totals {
     std::uint64_t bytes_to_backends = 0;
     std::uint64_t cancels = 0;
     std::uint64_t statement_timeouts = 0;
-    std::uint64_t repeated_reads = 0;  ///< elsewhere, that a replica had not answered
+    std::array<std::array<std::uint64_t, kRetryOutcomes>, kRetryKinds> retries{};
     std::map<std::string, std::uint64_t> pins_by_reason;
     std::uint64_t pinned_clients = 0;
     std::array<std::uint64_t, DurationHistogram::kBuckets> statement_buckets{};

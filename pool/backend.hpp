@@ -10,6 +10,7 @@
 #include "net/socket.hpp"
 #include "net/stream.hpp"
 #include "pool/backend_login.hpp"
+#include "pool/backend_owner.hpp"
 #include "pool/backend_state.hpp"
 #include "pool/backend_statements.hpp"
 #include "pool/budget.hpp"
@@ -67,27 +68,6 @@ struct ParkedBackend {
     TimePoint retire_at;
     std::uint64_t generation = 0;
     std::array<HeldPlace, 3> places;  ///< in the limits it counts for, until a pool adopts it
-};
-
-class Backend;
-
-/// The pool, as its backends see it.
-class BackendOwner {
-public:
-    /// Now Idle: logged in, checked, cleaned, or no longer under cancel.
-    virtual void on_backend_idle(Backend& backend) = 0;
-    /// Closed; `failure` when it never got as far as to be of use. The owner deletes it with
-    /// EventLoop::defer_delete.
-    virtual void on_backend_ended(Backend& backend, const LoginFailure* failure) = 0;
-    /// Its client has left and what it runs should stop.
-    virtual void on_cancel_wanted(Backend& backend) = 0;
-    /// The state is about to change: the lists follow.
-    virtual void on_backend_moves(Backend& backend, BackendState to) = 0;
-    /// An idle backend reports other defaults than before (its configuration was reloaded).
-    virtual void on_defaults_changed() = 0;
-
-protected:
-    ~BackendOwner() = default;
 };
 
 /// One PostgreSQL connection: dialled, logged in, lent to one client at a time, cleaned, closed.
@@ -267,8 +247,12 @@ public:
     void refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch);
 
     /// Keeps the replies to the request that is sent next back until it is known that it need not
-    /// be run elsewhere; else LeaseHolder::on_taken_back().
-    void hold_back() { reply_hold_.begin(); }
+    /// be run once more; else LeaseHolder::on_taken_back(). See ReplyHold::begin().
+    void hold_back(ReplyHold::At at, const std::vector<std::string>& also) {
+        reply_hold_.begin(at, also);
+    }
+
+    void stop_holding_back() { let_go(); }
 
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
 
@@ -294,6 +278,9 @@ public:
     [[nodiscard]] bool owes_holder() const {
         return expected_.size() > (audit_ != nullptr ? 1U : 0U);
     }
+
+    /// @return whether a question of our own is under way behind the holder's requests
+    [[nodiscard]] bool is_auditing() const { return audit_ != nullptr; }
 
     [[nodiscard]] bool is_mid_frame() const { return body_left_ > 0 && is_forwarding_; }
 
@@ -399,6 +386,7 @@ private:
     void deliver(net::WriteBatch& batch);
     [[nodiscard]] bool is_taken_back(ByteView message, net::WriteBatch& batch);
     void let_go();
+    void tell_error(ByteView message);
     void end_of_read();
     void forget_statements(protocol::ReplyVerdict verdict);
     [[nodiscard]] static bool answers_for_statement(const protocol::ExpectedReply& expected);

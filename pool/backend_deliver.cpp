@@ -2,6 +2,7 @@
 // yet be run elsewhere.
 
 #include "pool/backend.hpp"
+#include "protocol/backend_views.hpp"
 #include "protocol/frame.hpp"
 
 namespace weir::pool {
@@ -45,6 +46,18 @@ bool Backend::is_taken_back(ByteView message, net::WriteBatch& batch) {
         case ReplyHold::Verdict::TakeBack: batch.clear(); return true;
     }
     return false;
+}
+
+/// An error is about to be passed on.
+void Backend::tell_error(ByteView message) {
+    const auto header = protocol::read_header(message).header;
+    if (message.size() < header.frame_bytes()) {
+        return;  // longer than any that says something
+    }
+    const auto view = protocol::read_error(protocol::body_of(message, header));
+    if (view && view->sqlstate) {
+        holder_->on_error(*view->sqlstate);
+    }
 }
 
 /// The client gets what was kept for it, and from now on what comes.

@@ -26,6 +26,7 @@ struct LoginFailure {
     /// The backend itself answered, and asking again at once will give the same answer (wrong
     /// password, no such database).
     bool is_final = false;
+    bool is_ours = false;  ///< the server has not been asked: our pool is full, or it failed lately
     std::vector<std::byte> original{};  ///< the body of the backend's own ErrorResponse, if any
 };
 

@@ -140,6 +140,10 @@ std::size_t Backend::relay(ByteView bytes) {
             if (is_forwarding_ && reply_hold_.is_on()) {
                 is_forwarding_ = !is_taken_back(rest, batch);
             }
+            if (is_forwarding_ &&
+                rest[0] == static_cast<std::byte>(BackendMessage::ErrorResponse)) {
+                tell_error(rest);
+            }
             if (treatment == Treatment::Reword) {
                 deliver(batch);
                 let_go();

@@ -23,9 +23,19 @@ namespace weir::pool {
 /// Lives as long as anybody looks at it.
 struct MemberLoad {
     policies::BreakerGate gate;
+    std::atomic<std::uint64_t> trips{0};  ///< how often its breaker has opened
     std::atomic<std::uint32_t> leased{0};
     std::atomic<std::uint64_t> latency_us{0};  ///< of its answers, smoothed; 0 = none yet
     std::array<policies::CallCounters, kWorkersMax> calls;  ///< each written by one worker
+
+    /// @return how all calls to it have ended
+    [[nodiscard]] policies::Outcomes outcomes() const {
+        policies::Outcomes sum;
+        for (const policies::CallCounters& one : calls) {
+            sum += one.read();
+        }
+        return sum;
+    }
 
     /// An answer took so long. Workers may overwrite each other's: it is an estimate.
     void note_latency(Duration took) {

@@ -44,6 +44,11 @@ private:
     std::array<Counter, kDigits * kDigits> counters_;
 };
 
+using status::kRetryKinds;
+using status::kRetryOutcomes;
+using status::RetryKind;
+using status::RetryOutcome;
+
 /// What one worker counts for the whole process. Written by its thread, read by any.
 struct WorkerCounters {
     Counter bytes_from_clients;
@@ -56,7 +61,12 @@ struct WorkerCounters {
     Counter copies;
     Counter cancels;
     Counter statement_timeouts;
-    Counter repeated_reads;  ///< that a replica had not answered, on another server
+    std::array<std::array<Counter, kRetryOutcomes>, kRetryKinds> retries;
+
+    void add(RetryKind kind, RetryOutcome outcome) {
+        retries[static_cast<std::size_t>(kind)][static_cast<std::size_t>(outcome)].add();
+    }
+
     DurationHistogram statement_time;
     DurationHistogram transaction_time;
     DurationHistogram backend_time;

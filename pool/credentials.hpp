@@ -12,6 +12,8 @@ struct Credentials {
     std::string secret;                       ///< plain or "md5…"; "" = none. Never logged.
     std::optional<protocol::ScramKeys> keys;  ///< from a client's own SCRAM proof
 
+    [[nodiscard]] bool operator==(const Credentials&) const = default;
+
     [[nodiscard]] bool empty() const { return secret.empty() && !keys; }
 };
 

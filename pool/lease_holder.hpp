@@ -82,6 +82,9 @@ public:
     /// The backend takes more again, after Backend::is_full().
     virtual void on_backend_drained() = 0;
 
+    /// An error is on its way to the client.
+    virtual void on_error(SqlState /*sqlstate*/) {}
+
     /// The server has refused a request whose replies were held back, and the client has heard
     /// nothing of it. The lease is to be given back.
     virtual void on_taken_back(SqlState /*reason*/) {}

@@ -123,6 +123,7 @@ void Pool::acquire(LeaseHolder& holder) {
         LoginFailure failure = *last_failure_;
         failure.fields.message =
             "server login has been failing, cached error: " + failure.fields.message;
+        failure.is_ours = true;
         refuse(holder, failure);
         schedule();  // what has been dialled to see whether it still fails may be there to stay
         return;

@@ -64,7 +64,9 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
                                          std::max(plan_.login_retry, kRetryWaitFirst));
         retry_at_ = now + retry_wait_;
     }
-    if (failure->is_final && list(BackendState::Leased).empty()) {
+    // Who wants to read is not kept waiting for one replica: there are others.
+    const bool is_hopeless = !key_.member.empty() && backends_.empty();
+    if (is_hopeless || (failure->is_final && list(BackendState::Leased).empty())) {
         refuse_all(*failure);
     }
     schedule();
@@ -300,7 +302,10 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
                              std::to_string(list(BackendState::Leased).size()) + " active, " +
                              std::to_string(waiters_.size()) + " waiting, longest wait " +
                              std::to_string(seconds).substr(0, 5) + " s)";
-    return {{protocol::Severity::Error, sqlstate::kTooManyConnections, text, {}, {}}, false};
+    LoginFailure failure;
+    failure.fields = {protocol::Severity::Error, sqlstate::kTooManyConnections, text, {}, {}};
+    failure.is_ours = true;
+    return failure;
 }
 
 /// Whoever would wait in vain is told at once; but a failure nobody has repeated for a while says

@@ -21,18 +21,46 @@ constexpr std::array kOfReplicas = {sqlstate::kReadOnlySqlTransaction,
                                     sqlstate::kSerializationFailure,
                                     sqlstate::kDeadlockDetected};
 
-std::optional<SqlState> refusal_in(const std::optional<ByteView>& error) {
+/// The transaction has been rolled back for no fault of its own.
+constexpr std::array kOfTransactions = {sqlstate::kSerializationFailure,
+                                        sqlstate::kDeadlockDetected};
+
+template <std::size_t n>
+bool is_one_of(SqlState state, const std::array<SqlState, n>& states) {
+    return std::find(states.begin(), states.end(), state) != states.end();
+}
+
+/// @param pattern found anywhere; * stands for any characters
+bool matches(std::string_view message, std::string_view pattern) {
+    while (!pattern.empty()) {
+        const std::size_t star = pattern.find('*');
+        const std::string_view part = pattern.substr(0, star);
+        const std::size_t found = message.find(part);
+        if (found == std::string_view::npos) {
+            return false;
+        }
+        message.remove_prefix(found + part.size());
+        pattern.remove_prefix(star == std::string_view::npos ? pattern.size() : star + 1);
+    }
+    return true;
+}
+
+}  // namespace
+
+std::optional<SqlState> ReplyHold::refusal_in(const std::optional<ByteView>& error) const {
     const auto view = error ? std::optional{protocol::read_error(*error)} : std::nullopt;
     if (!view || !*view || !(*view)->sqlstate) {
         return std::nullopt;
     }
     const SqlState state = *(*view)->sqlstate;
+    const bool is_built_in =
+        at_ == At::Replica ? is_one_of(state, kOfReplicas) : is_one_of(state, kOfTransactions);
     const bool is_meant =
-        std::find(kOfReplicas.begin(), kOfReplicas.end(), state) != kOfReplicas.end();
+        is_built_in || std::any_of(also_->begin(), also_->end(), [&](const std::string& entry) {
+            return entry == state.text() || matches((*view)->message, entry);
+        });
     return is_meant ? std::optional{state} : std::nullopt;
 }
-
-}  // namespace
 
 ReplyHold::Verdict ReplyHold::look_at(BackendMessage type, std::optional<ByteView> body) {
     if (reason_) {
@@ -48,6 +76,8 @@ ReplyHold::Verdict ReplyHold::look_at(BackendMessage type, std::optional<ByteVie
         case BackendMessage::ParameterDescription:
         case BackendMessage::ParameterStatus:
         case BackendMessage::RowDescription: return Verdict::Keep;
+        case BackendMessage::CommandComplete:
+            return at_ == At::PrimaryToSync ? Verdict::Keep : Verdict::Release;
         case BackendMessage::ErrorResponse:
             reason_ = refusal_in(body);
             return reason_ ? Verdict::TakeBack : Verdict::Release;

@@ -8,12 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace weir::pool {
 
-/// Keeps the first replies to a request back until it is known that the request need not be run on
-/// another server: with the first row, the end of the first statement, or an error that is the
+/// Keeps the first replies to a request back until it is known that the request need not be run
+/// once more: with the first row, the end of the first statement, or an error that is the
 /// statement's own.
 /// @thread its backend's
 class ReplyHold {
@@ -27,7 +28,17 @@ public:
         TakeBack  ///< the client must not see any of it: take_reason() says why
     };
 
-    void begin() {
+    enum class At : std::uint8_t {
+        Replica,
+        Primary,
+        PrimaryToSync  ///< messages with one Execute: what ends it is committed by the Sync
+    };
+
+    /// @param also SQLSTATEs and patterns of messages that are no reason to tell the client either;
+    /// outlives the hold
+    void begin(At at, const std::vector<std::string>& also) {
+        at_ = at;
+        also_ = &also;
         is_on_ = true;
         reason_.reset();
         kept_.clear();
@@ -57,7 +68,11 @@ public:
     [[nodiscard]] std::optional<SqlState> take_reason();
 
 private:
+    [[nodiscard]] std::optional<SqlState> refusal_in(const std::optional<ByteView>& error) const;
+
     bool is_on_ = false;
+    At at_ = At::Replica;
+    const std::vector<std::string>* also_ = nullptr;
     std::optional<SqlState> reason_;
     std::vector<std::byte> kept_;
 };

@@ -66,6 +66,8 @@ struct ScramKeys {
     crypto::Sha256 client_key{};
     crypto::Sha256 server_key{};
 
+    [[nodiscard]] bool operator==(const ScramKeys&) const = default;
+
     /// Slow (PBKDF2): never on an event loop.
     /// @param iterations 1..kMaxScramIterations
     [[nodiscard]] static ScramKeys derive(std::string_view password,

@@ -85,10 +85,11 @@ UNION ALL (SELECT 'function',
 )";
 
 constexpr std::string_view kCallableBegin = R"(
-UNION ALL SELECT 'callable', schema, name, CASE WHEN is_volatile THEN 't' ELSE '' END, ''
+UNION ALL SELECT 'callable', CASE WHEN schema ~ '^[ -~]*$' THEN schema ELSE '?' END, name,
+  CASE WHEN is_volatile OR schema !~ '^[ -~]*$' THEN 't' ELSE '' END, ''
  FROM print, ()";
 constexpr std::string_view kCallableEnd = R"() AS f (schema, name, is_volatile)
- WHERE p <> $1 AND schema ~ '^[ -~]*$' AND name ~ '^[ -~]*$'
+ WHERE p <> $1 AND name ~ '^[ -~]*$'
 )";
 
 void append_with_print(std::string& sql, std::string_view rest, std::string_view print) {

@@ -370,8 +370,12 @@ void ClientSession::take_over(const pool::AuditResult& result) {
         }
     }
     if (!found.empty()) {
+        SessionEffects explained = mine.pinned;
+        for (const PinCause& cause : mine.causes) {
+            explained |= cause.reason;
+        }
         for (const std::uint64_t digest : mine.unproven) {
-            request_judge().learn(digest, found);
+            request_judge().learn(digest, found, explained);
         }
     }
     mine.unproven.clear();

@@ -30,9 +30,7 @@ std::uint64_t microseconds(Duration duration) {
 
 void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     backend_ = &backend;
-    if (is_at_replica()) {
-        backend_->hold_back();
-    }
+    hold_replies_back();
     if (statement_limit_.count() > 0) {
         backend_->limit_statements(statement_limit_);
     }
@@ -108,7 +106,7 @@ void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
         const bool was_at_replica = is_at_replica();
         return_prepared();
         if (was_at_replica) {  // the primary may take them
-            run_elsewhere(nullptr);
+            look_elsewhere(nullptr);
             return;
         }
     }
@@ -140,10 +138,17 @@ bool ClientSession::takes_another_backend() {
 }
 
 void ClientSession::on_refused(const pool::LoginFailure& reason) {
+    if (reason.is_ours) {
+        forget_call();
+    } else {
+        end_call(policies::CallEnd::Failed);
+    }
+    const bool is_pool_full =
+        reason.is_ours && reason.fields.sqlstate == sqlstate::kTooManyConnections;
     if (is_at_replica()) {
         pool::Pool& replica = end_lease();
-        if (reason.fields.sqlstate != sqlstate::kTooManyConnections) {
-            run_elsewhere(&replica);
+        if (!is_pool_full) {
+            look_elsewhere(&replica);
             return;
         }
     }
@@ -196,7 +201,14 @@ void ClientSession::settle_at_rest() {
     if (audit()) {
         return;
     }
-    if (keeps_backend()) {
+    if (is_pinned() && is_at_replica()) {
+        fatal(
+            sqlstate::kFeatureNotSupported,
+            "a read-only transaction has left session state on a replica, where its session cannot "
+            "stay: say /* weir: route=primary */ at its BEGIN");
+        return;
+    }
+    if (keeps_backend() && !is_at_replica()) {
         set_idle_deadline();
         end_if_draining();
         return;
@@ -293,6 +305,7 @@ void ClientSession::on_reply_end() {
     if (backend_->owed().empty()) {
         worker_.mutable_counters().statement_time.observe_us(
             microseconds(worker_.loop().now() - request_at_));
+        end_call(policies::CallEnd::Succeeded);
     }
     if (!is_session_mode() && pool_->plan().settings.mode == conf::PoolMode::Statement &&
         backend_->transaction_status() != TransactionStatus::Idle) {
@@ -303,7 +316,7 @@ void ClientSession::on_reply_end() {
     if (backend_->is_at_rest() && body_left_ == 0) {
         give_back();
     } else {
-        if (is_at_replica() && backend_->owed().empty()) {
+        if (route() != nullptr && backend_->owed().empty()) {
             route()->is_sent = false;  // a transaction, which stays where it is
             route()->kept.clear();
         }
@@ -320,6 +333,7 @@ void ClientSession::refuse_open_transaction() {
                                       "transaction blocks not allowed in statement pooling mode",
                                       {},
                                       {}};
+    note_rest();
     forget_pending_statements();
     undo_settings();
     pool::BackendLoss loss;
@@ -363,9 +377,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         session_state_->reset.clear();
     }
     backend_ = nullptr;
-    if (may_run_elsewhere() && (loss.is_untold || state_ == ClientState::Preparing) &&
-        !is_session_lost) {
-        run_elsewhere(&end_lease());
+    end_call(policies::CallEnd::Failed);
+    if (!is_session_lost && survives_loss(loss)) {
         return;
     }
     if (route() != nullptr && !route()->is_read) {

@@ -312,7 +312,9 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type, ByteV
     deadline_.clear();
     backends_missed_ = 0;
     transition(ClientEvent::BackendWanted);
-    choose_lender(rest).acquire(*this);
+    if (pool::Pool* wanted = choose_lender(rest); wanted != nullptr) {
+        wanted->acquire(*this);
+    }
     switch (state_) {
         case ClientState::Active: return Treatment::Forward;
         case ClientState::Waiting:

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,8 @@ namespace {
 
 /// Longer texts are not looked at.
 constexpr std::size_t kTextBytesMax = std::size_t{16} * 1024;
+/// Replicas that do not take a request; then the primary does.
+constexpr unsigned kReplicasTriedMax = 2;
 
 policies::Balance balance_of(conf::Balance balance) {
     switch (balance) {
@@ -44,25 +47,6 @@ std::string_view text_of(const pool::Statement& statement) {
     return text.substr(0, text.find('\0'));
 }
 
-/// The named Parses in a request.
-std::vector<std::string_view> names_parsed_in(ByteView request) {
-    std::vector<std::string_view> names;
-    while (!request.empty()) {
-        const auto [status, header] = protocol::read_header(request);
-        if (status != protocol::FrameStatus::Complete || request.size() < header.frame_bytes()) {
-            break;
-        }
-        if (static_cast<FrontendMessage>(header.type) == FrontendMessage::Parse) {
-            const auto reference = protocol::read_statement_reference(header, request);
-            if (reference.kind == Kind::Named) {
-                names.push_back(reference.name);
-            }
-        }
-        request = request.subspan(header.frame_bytes());
-    }
-    return names;
-}
-
 }  // namespace
 
 ClientExtras& ClientSession::extras() {
@@ -77,17 +61,24 @@ ClientRoute* ClientSession::route() const {
     return extras_ == nullptr ? nullptr : extras_->route.get();
 }
 
-/// Looks up whether its reads may go to replicas.
-void ClientSession::read_routing() {
+/// Looks up what its database's cluster is, and whether reads may go to replicas.
+void ClientSession::read_routing(const conf::RetrySettings& retry) {
     const conf::DatabaseSettings* database = worker_.config().find_database(pool_->key().database);
-    const bool is_split = database != nullptr && database->read_write_split && !is_session_mode() &&
-                          worker_.config().cluster_of(*database).members.size() > 1;
-    if (is_split) {
+    if (database != nullptr && worker_.config().cluster_of(*database).members.size() > 1) {
         if (route() == nullptr) {
             extras().route = std::make_unique<ClientRoute>();
+            if (is_logged_in()) {
+                route()->wrote_at = Clock::now();  // nobody has looked until now
+            }
         }
-        route()->sees_own_writes = database->read_your_writes;
-    } else if (route() != nullptr && route()->lender == nullptr && route()->pending.empty()) {
+        ClientRoute& mine = *route();
+        mine.is_split = database->read_write_split && !is_session_mode();
+        mine.sees_own_writes = database->read_your_writes;
+        if (mine.next_retry == nullptr || *mine.next_retry != retry) {
+            mine.next_retry = std::make_shared<const conf::RetrySettings>(retry);
+        }
+    } else if (route() != nullptr && route()->lender == nullptr && route()->pending.empty() &&
+               backend_ == nullptr && !route()->is_pausing) {
         extras_->route.reset();
     }
 }
@@ -112,20 +103,81 @@ bool ClientSession::is_at_replica() const {
 
 /// A request begins, and no backend is there for it.
 /// @param rest from its first message on, as much as has been read
-pool::Pool& ClientSession::choose_lender(ByteView rest) {
+/// @return whose backend is wanted; nullptr: nobody's, the request has been refused
+pool::Pool* ClientSession::choose_lender(ByteView rest) {
     ClientRoute* mine = route();
     if (mine == nullptr) {
-        return *pool_;
+        return pool_;
     }
-    mine->is_sent = false;
-    mine->consumed = 0;
-    const std::size_t bytes = look_ahead(rest);
-    mine->is_read = bytes > 0;
-    if (!mine->is_read || !choose_replica(nullptr)) {
-        return *pool_;
+    mine->begin_request();
+    if (mine->is_split) {
+        mine->retry = mine->next_retry;
+        const std::size_t bytes = look_ahead(rest);
+        mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
+        if (mine->is_read && choose_replica(nullptr)) {
+            return mine->lender;
+        }
     }
-    mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
-    return *mine->lender;
+    return may_call_primary() ? pool_ : nullptr;
+}
+
+/// Asks the primary's circuit breaker. Where there is no primary, clients wait for one.
+/// @return false: the client has been told
+bool ClientSession::may_call_primary() {
+    const ReadPools& pools = worker_.read_pools(*pool_);
+    if (pools.view == nullptr || !pools.view->primary) {
+        return true;
+    }
+    const pool::MemberView& primary = pools.view->members[*pools.view->primary];
+    const policies::CallPermit permit = begin_call(primary.load);
+    if (permit.verdict != policies::CallVerdict::Refused) {
+        return true;
+    }
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+        std::max(Duration{}, permit.retry_at - worker_.loop().now()));
+    answer_refused({protocol::Severity::Error,
+                    sqlstate::kCannotConnectNow,
+                    "too many calls to " + primary.name + " have failed (circuit breaker)",
+                    {},
+                    "It is tried again in " + std::to_string(wait.count()) + " ms."});
+    return false;
+}
+
+/// @return whether the member may be called; where it may the call is under way
+policies::CallPermit ClientSession::begin_call(const std::shared_ptr<pool::MemberLoad>& member) {
+    const TimePoint now = worker_.loop().now();
+    const policies::CallPermit permit = member->gate.may_call(now);
+    if (permit.verdict == policies::CallVerdict::Refused) {
+        member->calls[worker_.index()].refuse();
+    } else {
+        route()->call = {member, permit.trial, now};
+    }
+    return permit;
+}
+
+/// All that was asked has been answered, or will not be.
+void ClientSession::end_call(policies::CallEnd how) {
+    ClientRoute* mine = route();
+    if (mine == nullptr || mine->call.member == nullptr) {
+        return;
+    }
+    const MemberCall call = std::exchange(mine->call, {});
+    const Duration took = worker_.loop().now() - call.began_at;
+    const Duration slow = worker_.config().breaker.slow_call;
+    const bool is_slow = slow > Duration::zero() && took > slow;
+    call.member->calls[worker_.index()].finish(
+        call.member->gate,
+        call.trial,
+        how,
+        is_slow ? policies::CallSpeed::Slow : policies::CallSpeed::Normal);
+}
+
+/// It has not come to a call.
+void ClientSession::forget_call() {
+    if (ClientRoute* mine = route(); mine != nullptr && mine->call.member != nullptr) {
+        mine->call.member->gate.give_back(mine->call.trial);
+        mine->call = {};
+    }
 }
 
 /// @param but not this one, which has failed
@@ -133,7 +185,8 @@ pool::Pool& ClientSession::choose_lender(ByteView rest) {
 bool ClientSession::choose_replica(const pool::Pool* but) {
     ClientRoute& mine = *route();
     const ReadPools& pools = worker_.read_pools(*pool_);
-    if (pools.view == nullptr) {
+    if (pools.view == nullptr || !mine.is_split || mine.kept.empty() ||
+        mine.replicas_tried >= kReplicasTriedMax) {
         return false;
     }
     const pool::ClusterView& view = *pools.view;
@@ -153,52 +206,69 @@ bool ClientSession::choose_replica(const pool::Pool* but) {
                                   member.load->latency_us.load(std::memory_order_relaxed)});
         }
     }
-    const auto chosen =
-        policies::choose(balance_of(pools.balance), candidates, *pools.state, random_unit());
-    if (!chosen) {
-        return false;
+    const policies::Balance balance = balance_of(pools.balance);
+    while (const auto chosen = policies::choose(balance, candidates, *pools.state, random_unit())) {
+        const std::shared_ptr<pool::MemberLoad>& load = view.members[*chosen].load;
+        if (begin_call(load).verdict != policies::CallVerdict::Refused) {
+            mine.enter(worker_.read_pool(*pool_, *chosen), load);
+            ++mine.replicas_tried;
+            return true;
+        }
+        std::erase_if(candidates,
+                      [&chosen](const policies::Candidate& one) { return one.index == *chosen; });
     }
-    mine.enter(worker_.read_pool(*pool_, *chosen), view.members[*chosen].load);
-    return true;
+    return false;
 }
 
 /// @return whether text means what it seems to in this session
 bool ClientSession::is_text_plain_to_us() {
     ClientRoute& mine = *route();
-    if (mine.read_by != settings_) {
-        const auto value_of = [this](std::string_view name) -> std::string_view {
-            if (const auto own = settings_->find(name); own != settings_->end()) {
-                return own->second;
-            }
-            const std::string* usual = pool_->default_of(name);
-            return usual == nullptr ? std::string_view{} : *usual;
-        };
-        mine.is_plain =
-            sql::can_cut(value_of("standard_conforming_strings"), value_of("client_encoding"));
-        mine.read_by = settings_;
+    if (mine.read_by == settings_) {
+        return mine.is_plain;
     }
+    const auto value_of = [this](std::string_view name) -> std::optional<std::string_view> {
+        if (const auto own = settings_->find(name); own != settings_->end()) {
+            return own->second;
+        }
+        const std::string* usual = pool_->default_of(name);
+        return usual == nullptr ? std::nullopt : std::optional<std::string_view>{*usual};
+    };
+    const auto strings = value_of("standard_conforming_strings");
+    const auto encoding = value_of("client_encoding");
+    if (!strings || !encoding) {
+        return false;  // no backend has told us yet
+    }
+    mine.is_plain = sql::can_cut(*strings, *encoding);
+    mine.read_by = settings_;
     return mine.is_plain;
 }
 
-/// @return the length of the request that `rest` begins with, where it is whole and a read that a
-/// replica may run; else 0
+/// Says whether the request that `rest` begins with is a read that a replica may run.
+/// @return its length, where it is whole and may be run once more if that becomes necessary; else 0
 std::size_t ClientSession::look_ahead(ByteView rest) {
     if (!is_text_plain_to_us()) {
         return 0;
     }
     const auto [status, header] = protocol::read_header(rest);
-    if (status != protocol::FrameStatus::Complete || rest.size() < header.frame_bytes()) {
+    if (status != protocol::FrameStatus::Complete || rest.size() < header.frame_bytes() ||
+        header.frame_bytes() > ClientRoute::kKeptBytesMax) {
         return 0;
     }
     if (static_cast<FrontendMessage>(header.type) != FrontendMessage::Query) {
         return look_ahead_to_sync(rest);
     }
     const auto query = protocol::read_query(protocol::body_of(rest, header));
-    return query && is_read(query->sql) ? header.frame_bytes() : 0;
+    if (!query) {
+        return 0;
+    }
+    route()->is_read = is_read(query->sql);
+    return header.frame_bytes();
 }
 
 std::size_t ClientSession::look_ahead_to_sync(ByteView rest) {
-    std::map<std::string_view, std::string_view> parsed;  // texts by name
+    ClientRoute& mine = *route();
+    std::map<std::string_view, std::uint64_t> parsed;  // digests by name
+    bool is_all_read = true;
     bool has_text = false;
     bool is_bound = false;
     int executes = 0;
@@ -211,40 +281,49 @@ std::size_t ClientSession::look_ahead_to_sync(ByteView rest) {
         }
         at += header.frame_bytes();
         const auto reference = protocol::read_statement_reference(header, message);
-        switch (static_cast<FrontendMessage>(header.type)) {
+        const auto type = static_cast<FrontendMessage>(header.type);
+        switch (type) {
             case FrontendMessage::Parse: {
                 const auto parse = protocol::read_parse(protocol::body_of(message, header));
-                if (!parse || !is_read(parse->sql)) {
-                    return 0;
+                const bool is_taken = parse && !parse->name.empty() && statements_ != nullptr &&
+                                      (statements_->find(parse->name) != nullptr ||
+                                       statements_->is_unsettled(parse->name));
+                if (!parse || is_taken) {
+                    return 0;  // it is refused, and must be so each time
                 }
-                parsed[parse->name] = parse->sql;
+                is_all_read = is_read(parse->sql) && is_all_read;
+                parsed[parse->name] = mine.digest;
                 has_text = true;
                 break;
             }
             case FrontendMessage::Describe:
-            case FrontendMessage::Bind:
-                is_bound =
-                    is_bound || static_cast<FrontendMessage>(header.type) == FrontendMessage::Bind;
+            case FrontendMessage::Bind: {
+                is_bound = is_bound || type == FrontendMessage::Bind;
                 if (reference.kind == Kind::None) {
                     break;  // a portal of this request's, or no message at all
                 }
-                if (!parsed.contains(reference.name)) {
-                    const ClientStatement* known =
-                        statements_ == nullptr ? nullptr : statements_->find(reference.name);
-                    if (known == nullptr || known->statement == nullptr || known->is_deallocate ||
-                        !is_read(text_of(*known->statement))) {
-                        return 0;
-                    }
-                    has_text = true;
+                if (const auto here = parsed.find(reference.name); here != parsed.end()) {
+                    mine.digest = here->second;
+                    break;
                 }
+                const ClientStatement* known =
+                    statements_ == nullptr ? nullptr : statements_->find(reference.name);
+                if (known == nullptr || known->statement == nullptr || known->is_deallocate) {
+                    return 0;
+                }
+                is_all_read = is_read(text_of(*known->statement)) && is_all_read;
+                has_text = true;
                 break;
+            }
             case FrontendMessage::Execute:
                 if (!is_bound || ++executes > 1) {
                     return 0;  // what has been told of the first cannot be taken back
                 }
                 break;
             case FrontendMessage::Close: break;
-            case FrontendMessage::Sync: return has_text ? at : 0;
+            case FrontendMessage::Sync:
+                mine.is_read = has_text && is_all_read;
+                return has_text && at <= ClientRoute::kKeptBytesMax ? at : 0;
             default: return 0;
         }
     }
@@ -268,10 +347,15 @@ bool ClientSession::is_read(std::string_view text) {
         return false;  // it would have to keep the backend
     }
     const sql::FactsMemo::Known known = judge.read_facts(mine.digest, text);
-    if (hint.route == sql::RouteHint::Replica || known.verdict.route == sql::ReadRoute::Replica) {
+    if (known.facts->has_several) {
+        return false;  // what has been told of the first cannot be taken back
+    }
+    if (sql::begins_read_only(*known.facts) || begins_read_only_by_default(*known.facts)) {
+        mine.is_transaction = true;
         return true;
     }
-    return sql::begins_read_only(*known.facts) || begins_read_only_by_default(*known.facts);
+    return known.verdict.route == sql::ReadRoute::Replica ||
+           (hint.route == sql::RouteHint::Replica && known.facts->access == sql::Access::Read);
 }
 
 /// BEGIN says nothing of reading or writing, and the session's setting does.
@@ -288,11 +372,19 @@ bool ClientSession::begins_read_only_by_default(const sql::StatementFacts& facts
 /// @return whether it must wait: what is sent behind a read would have to be run elsewhere with it
 bool ClientSession::is_behind_read() {
     ClientRoute* mine = route();
-    if (mine == nullptr || !mine->is_sent || state_ != ClientState::Active) {
+    if (mine == nullptr || state_ != ClientState::Active) {
+        return false;
+    }
+    if (backend_->is_auditing() && (mine->lender != nullptr || mine->is_split)) {
+        return true;  // another request, which may belong elsewhere
+    }
+    if (!mine->is_sent) {
         return false;
     }
     if (mine->lender == nullptr) {
         mine->is_read = false;  // something more, that nobody has looked at
+        mine->kept.clear();
+        backend_->stop_holding_back();  // it is too late to run the first once more
         return false;
     }
     return true;
@@ -311,80 +403,18 @@ void ClientSession::note_rest() {
     if (mine->load != nullptr) {
         mine->load->note_latency(worker_.loop().now() - request_at_);
     }
+    if (const auto kind = std::exchange(mine->retried, std::nullopt)) {
+        worker_.mutable_counters().add(*kind, pool::RetryOutcome::Success);
+    }
     mine->kept.clear();
+    mine->is_sent = false;
 }
 
 /// So many bytes of the request under way have been passed on.
 void ClientSession::note_consumed(std::size_t bytes) {
-    if (is_at_replica()) {
-        route()->consumed += bytes;
+    if (ClientRoute* mine = route(); mine != nullptr && !mine->kept.empty()) {
+        mine->consumed += bytes;
     }
-}
-
-/// The replica has not answered, and will not: the request is run on another one, or on the
-/// primary. Nothing of an answer has reached the client.
-/// @param failed nullptr: no replica will do
-void ClientSession::run_elsewhere(const pool::Pool* failed) {
-    ClientRoute& mine = *route();
-    // What is not consumed is still where it came from.
-    const ByteView consumed = ByteView{mine.kept}.first(std::min(mine.consumed, mine.kept.size()));
-    mine.pending.insert(mine.pending.begin(), consumed.begin(), consumed.end());
-    mine.is_sent = false;
-    mine.consumed = 0;
-    forget_pending_statements();
-    if (statements_ != nullptr) {
-        for (const std::string_view name : names_parsed_in(consumed)) {
-            statements_->forget(name);  // it is prepared anew
-        }
-    }
-    is_forwarding_ = false;
-    stream_.resume(net::Pause::PeerIsFull);
-    if (state_ != ClientState::Waiting) {
-        transition(ClientEvent::BackendMissed);
-    }
-    pool::Pool& next = failed != nullptr && choose_replica(failed) ? *mine.lender : *pool_;
-    worker_.mutable_counters().repeated_reads.add();
-    next.acquire(*this);
-}
-
-/// @return whether nothing of it has reached the client, so that it may be run elsewhere
-bool ClientSession::may_run_elsewhere() const {
-    return is_at_replica() && route()->is_read && body_left_ == 0 && !is_relaying_ &&
-           !route()->kept.empty();
-}
-
-void ClientSession::on_taken_back(SqlState reason) {
-    if (reason == sqlstate::kReadOnlySqlTransaction) {
-        request_judge().remember_as_write(route()->digest);
-    }
-    pool::Backend& backend = *std::exchange(backend_, nullptr);
-    pool::Pool& replica = end_lease();
-    if (backend.is_at_rest()) {
-        replica.release(backend);
-    } else {
-        replica.abandon(backend, pool::Backend::Frame::Whole, pool::Backend::Departure::Orderly);
-    }
-    run_elsewhere(nullptr);
-}
-
-/// Passes on again what a replica has not answered.
-/// @return whether all of it has been; else what follows has to wait
-bool ClientSession::replay() {
-    ClientRoute* mine = route();
-    if (mine == nullptr || mine->pending.empty()) {
-        return true;
-    }
-    if (state_ == ClientState::Waiting || state_ == ClientState::Preparing) {
-        return false;
-    }
-    const std::vector<std::byte> request = std::exchange(mine->pending, {});
-    const std::size_t used = relay(request);
-    if (!is_ending()) {
-        mine->pending.insert(mine->pending.end(),
-                             request.begin() + static_cast<std::ptrdiff_t>(used),
-                             request.end());
-    }
-    return mine->pending.empty();
 }
 
 }  // namespace weir::proxy

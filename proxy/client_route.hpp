@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/clock.hpp"
+#include "conf/policy_settings.hpp"
 #include "policies/breaker_gate.hpp"
 #include "pool/cluster_view.hpp"
+#include "pool/counters.hpp"
 #include "pool/pool.hpp"
 #include "pool/session_settings.hpp"
 
@@ -15,13 +17,21 @@
 
 namespace weir::proxy {
 
-/// What there is to know of a client whose reads may go to replicas.
+/// A call to a member, as its circuit breaker counts it: from when a backend is wanted until all
+/// that was asked has been answered.
+struct MemberCall {
+    std::shared_ptr<pool::MemberLoad> member;  ///< nullptr: there is none under way
+    policies::TrialPhase trial = policies::kNoTrial;
+    TimePoint began_at{};
+};
+
+/// What there is to know of a client of a cluster that has several members.
 ///
-/// A request that is provably a read is kept while it may have to be run elsewhere: a replica
-/// refuses what writes after all, and may be lost. Its replies are held back until then
-/// (pool::ReplyHold).
+/// Where reads may go to replicas, a request is kept while it may have to be run once more: a
+/// replica refuses what writes after all, a member may be lost, a transaction of one statement may
+/// be rolled back. Its replies are held back until then (pool::ReplyHold).
 struct ClientRoute {
-    /// Longer requests go to the primary.
+    /// Longer requests are not kept, and go to the primary.
     static constexpr std::size_t kKeptBytesMax = std::size_t{64} * 1024;
 
     ClientRoute() = default;
@@ -50,18 +60,40 @@ struct ClientRoute {
         return std::exchange(lender, nullptr);
     }
 
-    pool::Pool* lender = nullptr;            ///< nullptr = its own pool, the primary's
-    std::shared_ptr<pool::MemberLoad> load;  ///< of the lender's member
-    bool sees_own_writes = true;             ///< database.read_your_writes
-    bool is_read = false;                    ///< the request under way is a proven read
-    bool is_sent = false;                    ///< the whole of it has been passed on
-    std::uint64_t digest = 0;                ///< of the request under way
-    std::vector<std::byte> kept;             ///< the request, while it may have to be run elsewhere
-    std::size_t consumed = 0;                ///< of that, has been passed on
-    std::vector<std::byte> pending;          ///< to be passed on before anything else
-    TimePoint wrote_at = TimePoint::min();   ///< when its last write was committed, or may be
-    pool::SettingsPtr read_by;               ///< for which is_plain holds
-    bool is_plain = false;                   ///< whether its text means what it seems to
+    /// Another request begins.
+    void begin_request() {
+        call = {};
+        is_read = is_transaction = is_sent = is_pausing = false;
+        consumed = 0;
+        kept.clear();
+        replicas_tried = losses = rollbacks = 0;
+        retried.reset();
+    }
+
+    pool::Pool* lender = nullptr;                      ///< nullptr = its own pool, the primary's
+    std::shared_ptr<pool::MemberLoad> load;            ///< of the lender's member
+    MemberCall call;                                   ///< under way
+    bool is_split = false;                             ///< database.read_write_split
+    bool sees_own_writes = true;                       ///< database.read_your_writes
+    std::shared_ptr<const conf::RetrySettings> retry;  ///< for the request under way
+    std::shared_ptr<const conf::RetrySettings> next_retry;  ///< for the next one
+    TimePoint wrote_at = TimePoint::min();  ///< when its last write was committed, or may be
+    pool::SettingsPtr read_by;              ///< for which is_plain holds
+    bool is_plain = false;                  ///< whether its text means what it seems to
+
+    // The request under way:
+    bool is_read = false;         ///< it is a proven read
+    bool is_transaction = false;  ///< it begins one that says READ ONLY
+    bool is_sent = false;         ///< the whole of it has been passed on
+    bool is_pausing = false;      ///< until it is tried again
+    std::uint64_t digest = 0;
+    std::vector<std::byte> kept;     ///< all of it, while it may have to be run once more
+    std::size_t consumed = 0;        ///< of that, has been passed on
+    std::vector<std::byte> pending;  ///< to be passed on before anything else
+    unsigned replicas_tried = 0;
+    unsigned losses = 0;     ///< of the member that ran it
+    unsigned rollbacks = 0;  ///< with 40001, 40P01 or the like
+    std::optional<pool::RetryKind> retried;
 };
 
 }  // namespace weir::proxy

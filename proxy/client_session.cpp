@@ -296,7 +296,7 @@ void ClientSession::read_limits() {
     const bool has_own = settings != nullptr && settings->client_idle_timeout.count() > 0;
     idle_limit_ = shortened(has_own ? settings->client_idle_timeout
                                     : worker_.config().listen.client_idle_timeout);
-    read_routing();
+    read_routing(policy.retry);
     statement_limit_ = is_replicating ? ShortDuration{0} : shortened(policy.statement_timeout);
 }
 
@@ -358,7 +358,7 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
                 worker_.loop().set_deadline(deadline_, console_->deadline());
             }
             return;
-        case ClientState::Waiting:
+        case ClientState::Waiting: end_pause(); return;
         case ClientState::Preparing:
         case ClientState::Closed: return;
     }
@@ -376,6 +376,7 @@ void ClientSession::cancel(std::function<void()> on_done) {
     }
     if (state_ == ClientState::Waiting) {
         end_lease().forget(*this);
+        forget_call();
         answer_refused({protocol::Severity::Error,
                         sqlstate::kQueryCanceled,
                         "canceling statement due to user request",

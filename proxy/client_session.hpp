@@ -285,11 +285,15 @@ private:
     // Where its requests run (client_route.cpp)
     [[nodiscard]] ClientExtras& extras();
     [[nodiscard]] ClientRoute* route() const;
-    void read_routing();
+    void read_routing(const conf::RetrySettings& retry);
     [[nodiscard]] pool::Pool& lender() const;
     [[nodiscard]] pool::Pool& end_lease() const;
     [[nodiscard]] bool is_at_replica() const;
-    [[nodiscard]] pool::Pool& choose_lender(ByteView rest);
+    [[nodiscard]] pool::Pool* choose_lender(ByteView rest);
+    [[nodiscard]] bool may_call_primary();
+    [[nodiscard]] policies::CallPermit begin_call(const std::shared_ptr<pool::MemberLoad>& member);
+    void end_call(policies::CallEnd how);
+    void forget_call();
     [[nodiscard]] bool choose_replica(const pool::Pool* but);
     [[nodiscard]] bool is_text_plain_to_us();
     [[nodiscard]] std::size_t look_ahead(ByteView rest);
@@ -299,9 +303,17 @@ private:
     [[nodiscard]] bool is_behind_read();
     void note_consumed(std::size_t bytes);
     void note_rest();
-    [[nodiscard]] bool may_run_elsewhere() const;
-    void run_elsewhere(const pool::Pool* failed);
+
+    // What is run once more (client_retry.cpp)
+    void hold_replies_back();
+    void run_again(pool::RetryKind kind, const pool::Pool* failed, Duration wait);
+    void ask_again(const pool::Pool* failed);
+    void look_elsewhere(const pool::Pool* failed);
+    void end_pause();
+    [[nodiscard]] bool survives_loss(const pool::BackendLoss& loss);
+    [[nodiscard]] bool is_in_recovery(const std::string& member);
     void on_taken_back(SqlState reason) override;
+    void on_error(SqlState sqlstate) override;
     [[nodiscard]] bool replay();
 
     // pool::LeaseHolder (client_lease.cpp)

@@ -20,11 +20,16 @@ constexpr std::chrono::milliseconds kFastProbe{100};
 /// A member somebody could not reach is not asked more often than this.
 constexpr std::chrono::milliseconds kHurriedProbe{50};
 
-/// One row: in recovery, position, timeline (of a primary), system, how old the last transaction
-/// replayed is (of a replica), in seconds.
+/// How often breakers are told how calls have ended: as late can a change be.
+constexpr std::chrono::milliseconds kBreakersEvery{100};
+
+/// One row: in recovery, position, timeline (of a replica: that it follows), system, how old the
+/// last transaction replayed is (of a replica), in seconds.
 constexpr std::string_view kQuestion =
     "SELECT r, CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() ELSE "
-    "pg_catalog.pg_current_wal_insert_lsn() END, CASE WHEN r THEN NULL ELSE "
+    "pg_catalog.pg_current_wal_insert_lsn() END, CASE WHEN r THEN pg_catalog.to_hex(COALESCE("
+    "(SELECT w.received_tli FROM pg_catalog.pg_stat_wal_receiver w), "
+    "(SELECT c.timeline_id FROM pg_catalog.pg_control_checkpoint() c))) ELSE "
     "pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END, "
     "(SELECT s.system_identifier FROM pg_catalog.pg_control_system() s), "
     "CASE WHEN NOT r THEN 0 WHEN pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.=) "
@@ -79,6 +84,8 @@ ClusterWatch::ClusterWatch(net::EventLoop& loop,
         member.probe = std::make_unique<pool::MemberProbe>(loop_, one.address, login_);
         member.facts.configured = configured_role(one.role);
         member.load = std::make_shared<pool::MemberLoad>();
+        member.breaker = std::make_unique<policies::Breaker>(policies::BreakerSettings{false},
+                                                             member.load->gate);
     }
     decide();
     loop_.set_deadline(tick_, loop_.now());
@@ -101,7 +108,11 @@ void ClusterWatch::hurry() {
     schedule();
 }
 
-void ClusterWatch::on_deadline(net::Deadline& /*deadline*/) {
+void ClusterWatch::on_deadline(net::Deadline& deadline) {
+    if (&deadline == &breakers_tick_) {
+        watch_breakers();
+        return;
+    }
     const TimePoint now = loop_.now();
     for (std::size_t i = 0; i < members_.size(); ++i) {
         if (now >= members_[i].ask_at && !members_[i].probe->is_asking()) {
@@ -109,6 +120,68 @@ void ClusterWatch::on_deadline(net::Deadline& /*deadline*/) {
         }
     }
     schedule();
+}
+
+void ClusterWatch::set_breakers(const conf::BreakerSettings& settings) {
+    policies::BreakerSettings wanted;
+    wanted.enabled = settings.enabled;
+    wanted.failure_rate = settings.failure_rate;
+    wanted.min_calls = settings.min_calls;
+    wanted.window = settings.window;
+    wanted.open_for = settings.open_for;
+    wanted.half_open_calls = settings.half_open_calls;
+    wanted.slow_call = settings.slow_call;
+    wanted.slow_rate = settings.slow_rate;
+    for (Member& member : members_) {
+        member.counted = member.load->outcomes();
+        note(member, member.breaker->configure(wanted, loop_.now()));
+    }
+    if (settings.enabled) {
+        loop_.set_deadline(breakers_tick_, loop_.now() + kBreakersEvery);
+    } else {
+        breakers_tick_.clear();
+    }
+}
+
+bool ClusterWatch::reset_breaker(const std::string& member) {
+    bool is_known = false;
+    for (Member& one : members_) {
+        if (member.empty() || one.settings.address.text() == member) {
+            is_known = true;
+            one.counted = one.load->outcomes();
+            note(one, one.breaker->reset(loop_.now()));
+        }
+    }
+    return is_known;
+}
+
+/// Tells the breakers how calls have ended since the last time.
+void ClusterWatch::watch_breakers() {
+    const TimePoint now = loop_.now();
+    for (Member& member : members_) {
+        const policies::Outcomes all = member.load->outcomes();
+        note(member, member.breaker->add(all.since(member.counted), now));
+        member.counted = all;
+    }
+    loop_.set_deadline(breakers_tick_, now + kBreakersEvery);
+}
+
+void ClusterWatch::note(Member& member,
+                        const std::optional<policies::BreakerChange>& change) const {
+    if (!change) {
+        return;
+    }
+    const log::Level level =
+        change->to == policies::BreakerState::Closed ? log::Level::Info : log::Level::Warn;
+    log::write(level,
+               "breaker_changed",
+               {{"cluster", settings_.name},
+                {"member", member.settings.address.text()},
+                {"from", policies::name_of(change->from)},
+                {"to", policies::name_of(change->to)}});
+    if (change->to == policies::BreakerState::Open) {
+        member.load->trips.fetch_add(1, std::memory_order_relaxed);
+    }
 }
 
 void ClusterWatch::schedule() {
@@ -177,6 +250,7 @@ bool ClusterWatch::take_row(Member& member, const pool::ProbeAnswer& answer) {
     member.facts.system = number_of<std::uint64_t>(row[3], 10).value_or(0);
     if (in_recovery) {
         member.replayed = position.value_or(0);
+        member.followed = number_of<std::uint32_t>(row[2], 16).value_or(0);
         const auto age = number_of<double>(row[4]);
         member.replay_age = age ? std::optional{std::chrono::duration_cast<Duration>(
                                       std::chrono::duration<double>(std::max(0.0, *age)))}
@@ -237,6 +311,12 @@ void ClusterWatch::note_primary(std::size_t elected) {
     history_.restart();
 }
 
+/// @return whether its positions are positions of the primary: one that has gone another way since
+/// has replayed what never was
+bool ClusterWatch::has_primarys_history(const Member& replica) const {
+    return timeline_ == 0 || replica.followed == timeline_;
+}
+
 pool::MemberView ClusterWatch::describe(std::size_t index) const {
     const Member& member = members_[index];
     pool::MemberView view;
@@ -252,7 +332,9 @@ pool::MemberView ClusterWatch::describe(std::size_t index) const {
     } else if (view.is_up) {
         view.position = member.replayed;
         view.lag = member.replay_age;
-        view.fresh_until = history_.fresh_until(member.replayed);
+        if (has_primarys_history(member)) {
+            view.fresh_until = history_.fresh_until(member.replayed);
+        }
         if (last_primary_) {
             const std::uint64_t written = members_[*last_primary_].facts.position;
             view.lag_bytes = written > member.replayed ? written - member.replayed : 0;
@@ -260,7 +342,8 @@ pool::MemberView ClusterWatch::describe(std::size_t index) const {
     }
     const bool is_near = settings_.max_replica_lag.count() == 0 || view.lag_bytes == 0U ||
                          (view.lag && *view.lag <= settings_.max_replica_lag);
-    view.may_read = view.role == MemberRole::Replica && view.is_up && is_near;
+    view.may_read = view.role == MemberRole::Replica && view.is_up && member.facts.in_recovery &&
+                    is_near && has_primarys_history(member);
     return view;
 }
 

@@ -57,16 +57,26 @@ public:
     /// Somebody could not reach a member: it is asked now.
     void hurry();
 
+    /// When members get no calls for a while.
+    void set_breakers(const conf::BreakerSettings& settings);
+    /// An operator says that a member is well.
+    /// @param member its address as configured; "" = all of them
+    /// @return whether there is such a member
+    bool reset_breaker(const std::string& member);
+
 private:
     struct Member {
         conf::MemberSettings settings;
         std::unique_ptr<pool::MemberProbe> probe;
         policies::MemberFacts facts;
         std::uint64_t replayed = 0;  ///< of a replica
+        std::uint32_t followed = 0;  ///< the timeline of that
         std::optional<Duration> replay_age;
         std::string problem;
         TimePoint ask_at{};
         std::shared_ptr<pool::MemberLoad> load;
+        std::unique_ptr<policies::Breaker> breaker;
+        policies::Outcomes counted;  ///< of its calls, has been told to the breaker
     };
 
     void on_deadline(net::Deadline& deadline) override;
@@ -76,8 +86,11 @@ private:
     void decide();
     void note_primary(std::size_t elected);
     void tell(const std::vector<policies::ElectionEvent>& events);
+    [[nodiscard]] bool has_primarys_history(const Member& replica) const;
     [[nodiscard]] pool::MemberView describe(std::size_t index) const;
     void schedule();
+    void watch_breakers();
+    void note(Member& member, const std::optional<policies::BreakerChange>& change) const;
 
     net::EventLoop& loop_;
     conf::ClusterSettings settings_;
@@ -94,6 +107,7 @@ private:
     TimePoint missing_since_;
     pool::ClusterViewPtr view_;
     net::Deadline tick_{*this};
+    net::Deadline breakers_tick_{*this};
 };
 
 }  // namespace weir::proxy

@@ -85,6 +85,7 @@ void ClusterWatches::apply(const conf::Config& config) {
             watch =
                 std::make_unique<ClusterWatch>(loop_, cluster, login, is_fast, before.get(), *this);
         }
+        watch->set_breakers(config.breaker);
     }
     is_applying_ = false;
     publish();
@@ -94,6 +95,14 @@ void ClusterWatches::hurry(const std::string& cluster) {
     if (const auto found = watches_.find(cluster); found != watches_.end()) {
         found->second->hurry();
     }
+}
+
+bool ClusterWatches::reset_breaker(const std::string& member) {
+    bool is_known = false;
+    for (const auto& [name, watch] : watches_) {
+        is_known = watch->reset_breaker(member) || is_known;
+    }
+    return is_known;
 }
 
 void ClusterWatches::on_cluster_changed() {
@@ -134,6 +143,21 @@ void add_members(const pool::ClusterViews& views, status::Snapshot& snapshot) {
                 row.lag_us = microseconds(*member.lag);
             }
             row.problem = member.problem;
+            row.leased = member.load->leased.load(std::memory_order_relaxed);
+            row.latency_us = member.load->latency_us.load(std::memory_order_relaxed);
+            const policies::BreakerState breaker = member.load->gate.state();
+            row.breaker = policies::name_of(breaker);
+            row.breaker_number = static_cast<std::int64_t>(breaker);
+            if (breaker != policies::BreakerState::Closed) {
+                row.retry_in_us = std::max<std::int64_t>(
+                    0, microseconds(member.load->gate.retry_at() - Clock::now()));
+            }
+            const policies::Outcomes ended = member.load->outcomes();
+            row.successes = ended.successes;
+            row.failures = ended.failures;
+            row.slow = ended.slow;
+            row.rejected = ended.rejected;
+            row.trips = member.load->trips.load(std::memory_order_relaxed);
             snapshot.members.push_back(std::move(row));
         }
     }

@@ -30,6 +30,9 @@ public:
     void apply(const conf::Config& config);
     /// Somebody could not reach a member.
     void hurry(const std::string& cluster);
+    /// @param member its address as configured; "" = all of them
+    /// @return whether some cluster of several members has it
+    [[nodiscard]] bool reset_breaker(const std::string& member);
 
     [[nodiscard]] const pool::ClusterViewsPtr& views() const { return views_; }
 

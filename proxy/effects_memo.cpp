@@ -22,8 +22,10 @@ SessionEffects EffectsMemo::suspicion(std::uint64_t digest) {
     return is_due ? SessionEffects::all().without(SessionEffect::Lasting) : SessionEffects{};
 }
 
-void EffectsMemo::learn(std::uint64_t digest, SessionEffects found) {
-    entry(digest).found |= found;
+void EffectsMemo::learn(std::uint64_t digest, SessionEffects found, SessionEffects explained) {
+    Entry& mine = entry(digest);
+    mine.found |= found;
+    mine.proven |= found.without(explained);
 }
 
 }  // namespace weir::proxy

@@ -24,14 +24,15 @@ public:
     /// @return what it is to be suspected of
     [[nodiscard]] SessionEffects suspicion(std::uint64_t digest);
 
-    /// @return what requests of this digest have been found to leave
-    [[nodiscard]] SessionEffects found(std::uint64_t digest) const {
+    /// @return what requests of this digest have been found to leave, and nothing else could have
+    [[nodiscard]] SessionEffects proven(std::uint64_t digest) const {
         const auto entry = entries_.find(digest);
-        return entry == entries_.end() ? SessionEffects{} : entry->second.found;
+        return entry == entries_.end() ? SessionEffects{} : entry->second.proven;
     }
 
     /// It was found that requests of this digest leave this behind.
-    void learn(std::uint64_t digest, SessionEffects found);
+    /// @param explained something else is known to have left these
+    void learn(std::uint64_t digest, SessionEffects found, SessionEffects explained);
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
@@ -39,6 +40,7 @@ private:
     struct Entry {
         std::uint32_t runs = 0;
         SessionEffects found;
+        SessionEffects proven;
     };
 
     Entry& entry(std::uint64_t digest);

@@ -77,7 +77,7 @@ bool RequestJudge::leaves_nothing(const RequestEffects& effects,
     }
     look_again();
     return effects.known.empty() && !effects.is_opaque && !effects.may_leave_unlisted &&
-           memo_.found(effects.digest ^ context).empty() &&
+           memo_.proven(effects.digest ^ context).empty() &&
            (known_ == nullptr || traits_of(effects, text).empty());
 }
 

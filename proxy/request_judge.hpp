@@ -47,7 +47,10 @@ public:
 
     /// It was found that requests of this digest leave this behind.
     /// @param digest mixed with the context
-    void learn(std::uint64_t digest, SessionEffects found) { memo_.learn(digest, found); }
+    /// @param explained something else is known to have left these
+    void learn(std::uint64_t digest, SessionEffects found, SessionEffects explained) {
+        memo_.learn(digest, found, explained);
+    }
 
     /// @param wants_callable whether read_facts() will be asked
     /// @return what to ask of the catalog, where it is this one's turn; else nullptr

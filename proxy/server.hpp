@@ -93,6 +93,7 @@ private:
     void set(const std::string& key,
              const std::string& value,
              control::Controller::Done done) override;
+    [[nodiscard]] control::Answer reset_breaker(const std::string& member) override;
     [[nodiscard]] control::Answer shut_down(control::ShutdownMode mode) override;
 
     [[nodiscard]] bool is_shutting_down() const override { return is_draining_ || is_leaving_; }

@@ -41,6 +41,15 @@ void Server::reload(control::Controller::Done done) {
     }
 }
 
+Answer Server::reset_breaker(const std::string& member) {
+    if (clusters_.reset_breaker(member) || member.empty()) {
+        return {};
+    }
+    return Answer::failed(sqlstate::kUndefinedObject,
+                          "no cluster of several members has \"" + member + '"',
+                          "SHOW BREAKERS lists them.");
+}
+
 void Server::end_reload(const Answer& answer) {
     is_reloading_ = false;
     tell(ServerEvent::ReloadEnded);

@@ -416,7 +416,11 @@ void Worker::add_counters_to(status::Totals& totals) const {
     totals.bytes_to_backends += counters_.bytes_to_backends.value();
     totals.cancels += counters_.cancels.value();
     totals.statement_timeouts += counters_.statement_timeouts.value();
-    totals.repeated_reads += counters_.repeated_reads.value();
+    for (std::size_t kind = 0; kind < pool::kRetryKinds; ++kind) {
+        for (std::size_t outcome = 0; outcome < pool::kRetryOutcomes; ++outcome) {
+            totals.retries[kind][outcome] += counters_.retries[kind][outcome].value();
+        }
+    }
     for (std::size_t i = 0; i < kSessionEffects; ++i) {
         totals.pins_by_reason[std::string{name_of(static_cast<SessionEffect>(i))}] +=
             counters_.pins[i].value();

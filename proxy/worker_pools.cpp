@@ -212,6 +212,8 @@ pool::Pool& Worker::read_pool(const pool::Pool& home, std::size_t member) {
         pool::PoolKey key = home.key();
         key.member = pools.view->members[member].name;
         pool = &pool_for(key, {});
+    }
+    if (pool->credentials() != home.credentials()) {
         pool->learn(home.credentials());
     }
     return *pool;

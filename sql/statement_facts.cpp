@@ -20,6 +20,7 @@ public:
             take(node.fields == nullptr ? Access::Unsure : access_of(node));
         }
         facts_.access = conclude(statements.size());
+        facts_.has_several = statements.size() > 1;
         if (!reader_.findings().is_understood) {
             return {};
         }

@@ -49,6 +49,7 @@ struct StatementFacts {
     static constexpr std::size_t kDepthMax = 512;  ///< of nodes in nodes
 
     Access access = Access::Unsure;
+    bool has_several = false;  ///< statements
     TransactionModes modes;   ///< where access is Begin
     bool is_chained = false;  ///< where access is End: the next transaction has begun
     /// It asks what each server answers in its own way, so the answer of a replica is another one:

@@ -45,6 +45,20 @@ def test_writes_in_all_shapes_count(make_cluster: MakeCluster, start_split: Star
             assert client.value("SELECT count(*) FROM t") == str(number), sql
 
 
+def test_write_that_nobody_could_see_counts(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    primary.execute("CREATE TABLE t (x int)")
+    primary.execute("CREATE FUNCTION writes() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (1) RETURNING x'")
+    primary.execute("CREATE FUNCTION hides() RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN writes(); END'")
+    weir = start_split(primary, replica, cluster={"max_replica_lag": "60s"})
+    replica.pause_replay()
+    with weir.logged_in() as client:
+        for number in range(1, 4):
+            assert client.value("SELECT hides()") == "1"
+            weir.wait_until_idle()
+            assert client.value("SELECT count(*) FROM t") == str(number)
+
+
 def test_nobody_waits_who_does_not_want_it(make_cluster: MakeCluster, start_split: StartSplit) -> None:
     primary, replica = make_cluster()
     primary.execute("CREATE TABLE t (x int)")

@@ -25,13 +25,16 @@ def test_reads_are_on_replicas_and_the_rest_on_the_primary(make_cluster: MakeClu
     with weir.logged_in() as client:
         assert {client.value("SELECT at()") for _ in range(20)} == ports(*replicas)
         client.query("CREATE TABLE t (x int)")
-        for sql in ("INSERT INTO t VALUES (1) RETURNING at()", "WITH a AS (DELETE FROM t) SELECT at()",
-                    "SELECT at() FROM t FOR UPDATE", "SELECT at(), nextval('s')", "SELECT at(), random()",
-                    "SELECT at(); SELECT 1", "/* weir: route=primary */ SELECT at()"):
-            if "nextval" in sql:
-                client.query("CREATE SEQUENCE s")
-            client.query("INSERT INTO t VALUES (1)")
+        client.query("CREATE SEQUENCE s")
+        client.query("INSERT INTO t VALUES (1)")
+        for sql in ("INSERT INTO t VALUES (1) RETURNING at()", "WITH a AS (DELETE FROM t WHERE x > 1) SELECT at()",
+                    "SELECT at() FROM t FOR UPDATE", "SELECT at(), nextval('s')",
+                    "SELECT at(); SELECT 1", "/* weir: route=primary */ SELECT at()",
+                    "/* weir: route=replica */ INSERT INTO t VALUES (1) RETURNING at()"):
+            wait_until(lambda: client.value("SELECT at()") in ports(*replicas), "its own writes are there")
             assert client.value(sql) in ports(primary), sql
+        wait_until(lambda: client.value("SELECT at()") in ports(*replicas))
+        assert client.value("/* weir: route=replica */ SELECT at(), random()") in ports(*replicas)
         client.query("BEGIN")
         assert client.value("SELECT at()") in ports(primary)
         client.query("COMMIT")
@@ -113,6 +116,52 @@ def test_what_writes_unseen_runs_on_the_primary_and_is_remembered(
         assert weir.metrics().sum("weir_retries_total", kind="replica", outcome="attempt") == refused
         assert primary.value("SELECT count(*) FROM log") == 5
         wait_until(lambda: client.value("SELECT at()") == str(replica.port), "others are still read there")
+
+
+def test_what_writes_behind_its_first_row_is_known_the_next_time(
+    make_cluster: MakeCluster, start_split: StartSplit
+) -> None:
+    primary, replica = make_cluster()
+    primary.execute("CREATE TABLE log (x int)")
+    primary.execute("CREATE FUNCTION writes(y int) RETURNS int LANGUAGE sql AS 'INSERT INTO log VALUES (y) RETURNING x'")
+    primary.execute("CREATE FUNCTION hides(y int) RETURNS int LANGUAGE plpgsql STABLE AS"
+                    " 'BEGIN IF y < 3 THEN RETURN y; END IF; RETURN writes(y); END'")
+    weir = start_split(primary, replica)
+    with weir.logged_in() as client:
+        sql = "SELECT hides(y) FROM generate_series(1, 4) y"
+        assert errors(client.query(sql)) == ["25006"]  # it has told two rows already
+        assert client.rows(sql) == [["1"], ["2"], ["3"], ["4"]]
+        assert errors(client.query("BEGIN READ ONLY; SELECT 1")) == []
+        client.query("ROLLBACK")
+
+
+def test_session_state_left_on_a_replica_ends_the_session(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    weir = start_split(primary, replica)
+    with weir.logged_in() as client:
+        client.query("BEGIN READ ONLY")
+        client.query("PREPARE p AS SELECT 1")
+        client.send(wire.query("COMMIT"))
+        last = client.receive_to_end()[-1]
+        assert (last.sqlstate, "left session state on a replica" in last.text) == ("0A000", True)
+    with weir.logged_in() as client:
+        client.query("/* weir: route=primary */ BEGIN READ ONLY")
+        client.query("PREPARE p AS SELECT 1")
+        client.query("COMMIT")
+        assert client.value("EXECUTE p") == "1"
+
+
+def test_name_that_is_taken_stays_taken(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    weir = start_split(primary, replica)
+    with weir.logged_in() as client:
+        client.send(wire.parse("SELECT at()", "n") + wire.sync())
+        client.receive_ready()
+        client.send(wire.parse("SELECT 2", "n") + wire.sync())
+        assert errors(client.receive_ready()) == ["42P05"]
+        wait_until(lambda: client.value("SELECT at()") == str(replica.port))
+        client.send(wire.bind(name="n") + wire.execute() + wire.sync())
+        assert [m.columns()[0] for m in client.receive_ready() if m.type == "D"] == [str(replica.port).encode()]
 
 
 def test_an_error_of_its_own_comes_once(make_cluster: MakeCluster, start_split: StartSplit) -> None:

@@ -127,12 +127,10 @@ def test_what_replay_is_in_the_way_of_runs_elsewhere(make_cluster: MakeCluster, 
     replica = Replica(primary, hot_standby_feedback="off", max_standby_streaming_delay="0")
     try:
         primary.execute("CREATE TABLE t AS SELECT g AS x FROM generate_series(1, 1000) g")
+        primary.execute("CREATE FUNCTION slow() RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN PERFORM pg_sleep(1);"
+                        " RETURN (SELECT count(*)::text FROM t); END'")
         weir = start_split(primary, replica)
         before = weir.metrics().sum("weir_retries_total", kind="replica", outcome="attempt")
-        slow = "CREATE FUNCTION slow() RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN PERFORM pg_sleep(1);" \
-               " RETURN (SELECT count(*)::text FROM t); END'"
-        primary.execute(slow)
-        replica.wait_until_near(primary)
         with weir.logged_in() as client:
             client.query("SELECT at()")
             wait_until(lambda: client.value("SELECT at()") == str(replica.port))

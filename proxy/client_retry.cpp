@@ -1,0 +1,223 @@
+// The part of ClientSession that runs a request once more: where it is certain that it has done
+// nothing, and that the client has heard nothing of it.
+
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "policies/backoff.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace weir::proxy {
+
+using pool::RetryKind;
+using pool::RetryOutcome;
+using protocol::FrontendMessage;
+
+namespace {
+
+/// The named Parses in a request.
+std::vector<std::string_view> names_parsed_in(ByteView request) {
+    std::vector<std::string_view> names;
+    while (!request.empty()) {
+        const auto [status, header] = protocol::read_header(request);
+        if (status != protocol::FrameStatus::Complete || request.size() < header.frame_bytes()) {
+            break;
+        }
+        if (static_cast<FrontendMessage>(header.type) == FrontendMessage::Parse) {
+            const auto reference = protocol::read_statement_reference(header, request);
+            if (reference.kind == protocol::StatementReference::Kind::Named) {
+                names.push_back(reference.name);
+            }
+        }
+        request = request.subspan(header.frame_bytes());
+    }
+    return names;
+}
+
+policies::Backoff backoff_of(const conf::Backoff& settings) {
+    return {settings.attempts, settings.base, settings.multiplier, settings.max, settings.jitter};
+}
+
+}  // namespace
+
+/// It has a backend, which nothing has been sent to yet.
+void ClientSession::hold_replies_back() {
+    const ClientRoute* mine = route();
+    if (mine == nullptr || mine->kept.empty()) {
+        return;
+    }
+    if (mine->lender != nullptr) {
+        backend_->hold_back(pool::ReplyHold::At::Replica, mine->retry->also_retry);
+    } else if (mine->rollbacks + 1 < mine->retry->transaction.attempts || mine->is_read) {
+        const bool is_query = mine->kept.front() == static_cast<std::byte>(FrontendMessage::Query);
+        backend_->hold_back(
+            is_query ? pool::ReplyHold::At::Primary : pool::ReplyHold::At::PrimaryToSync,
+            mine->retry->also_retry);
+    }
+}
+
+/// The server that had the request has not answered, and will not: nothing of an answer has reached
+/// the client.
+/// @param wait for so long before it is run once more
+void ClientSession::run_again(RetryKind kind, const pool::Pool* failed, Duration wait) {
+    ClientRoute& mine = *route();
+    worker_.mutable_counters().add(kind, RetryOutcome::Attempt);
+    mine.retried = kind;
+    // What is not consumed is still where it came from.
+    const ByteView consumed = ByteView{mine.kept}.first(std::min(mine.consumed, mine.kept.size()));
+    mine.pending.insert(mine.pending.begin(), consumed.begin(), consumed.end());
+    mine.is_sent = false;
+    mine.consumed = 0;
+    forget_pending_statements();
+    if (statements_ != nullptr) {
+        for (const std::string_view name : names_parsed_in(consumed)) {
+            statements_->forget(name);  // it is prepared anew
+        }
+    }
+    is_forwarding_ = false;
+    stream_.resume(net::Pause::PeerIsFull);
+    if (state_ != ClientState::Waiting) {
+        transition(ClientEvent::BackendMissed);
+    }
+    if (wait > Duration::zero()) {
+        mine.is_pausing = true;
+        worker_.loop().set_deadline(deadline_, worker_.loop().now() + wait);
+        return;
+    }
+    ask_again(failed);
+}
+
+/// @param failed not this one's backend; nullptr: no replica's
+void ClientSession::ask_again(const pool::Pool* failed) {
+    if (failed != nullptr && route()->is_read && choose_replica(failed)) {
+        lender().acquire(*this);
+    } else if (may_call_primary()) {
+        pool_->acquire(*this);
+    } else {
+        resume_held();
+    }
+}
+
+/// A replica's pool has no backend for it.
+void ClientSession::look_elsewhere(const pool::Pool* failed) {
+    if (state_ != ClientState::Waiting) {
+        transition(ClientEvent::BackendMissed);
+    }
+    ask_again(failed);
+}
+
+/// The time is over that it was to wait for before another try.
+void ClientSession::end_pause() {
+    ClientRoute* mine = route();
+    if (mine == nullptr || !std::exchange(mine->is_pausing, false)) {
+        return;
+    }
+    deadline_.clear();
+    ask_again(mine->is_read ? pool_ : nullptr);
+}
+
+/// A read has lost the server that ran it.
+/// @return whether it is run once more
+bool ClientSession::survives_loss(const pool::BackendLoss& loss) {
+    ClientRoute* mine = route();
+    const bool is_unheard = loss.is_untold || state_ == ClientState::Preparing;
+    // A statement that we have ended, or an operator, has ended.
+    const bool is_lost = loss.reason.sqlstate == sqlstate::kConnectionFailure;
+    if (mine == nullptr || !mine->is_read || mine->kept.empty() || !is_unheard || !is_lost ||
+        body_left_ > 0 || is_relaying_) {
+        return false;
+    }
+    if (mine->lender != nullptr && !is_in_recovery(mine->lender->key().member)) {
+        return false;  // it may have written something by now
+    }
+    const auto wait =
+        backoff_of(mine->retry->statement).wait_before(++mine->losses + 1, random_unit());
+    if (!wait) {
+        worker_.mutable_counters().add(RetryKind::Statement, RetryOutcome::Failure);
+        mine->retried.reset();
+        return false;
+    }
+    pool::Pool& failed = end_lease();
+    const bool was_replica = &failed != pool_;
+    run_again(RetryKind::Statement, &failed, was_replica ? Duration::zero() : *wait);
+    return true;
+}
+
+bool ClientSession::is_in_recovery(const std::string& member) {
+    const ReadPools& pools = worker_.read_pools(*pool_);
+    return pools.view != nullptr &&
+           std::any_of(pools.view->members.begin(),
+                       pools.view->members.end(),
+                       [&member](const pool::MemberView& one) {
+                           return one.name == member && one.role != policies::MemberRole::Primary &&
+                                  one.role != policies::MemberRole::SplitBrain;
+                       });
+}
+
+void ClientSession::on_taken_back(SqlState reason) {
+    end_call(policies::CallEnd::Succeeded);  // the member is well
+    ClientRoute& mine = *route();
+    const bool was_replica = mine.lender != nullptr;
+    if (was_replica && reason == sqlstate::kReadOnlySqlTransaction) {
+        request_judge().remember_as_write(mine.digest);
+    }
+    pool::Backend& backend = *std::exchange(backend_, nullptr);
+    pool::Pool& from = end_lease();
+    if (backend.is_at_rest()) {
+        from.release(backend);
+    } else {
+        from.abandon(backend, pool::Backend::Frame::Whole, pool::Backend::Departure::Orderly);
+    }
+    if (was_replica) {
+        mine.is_read = false;  // it may write
+        run_again(RetryKind::Replica, nullptr, Duration::zero());
+        return;
+    }
+    const auto wait =
+        backoff_of(mine.retry->transaction).wait_before(++mine.rollbacks + 1, random_unit());
+    run_again(RetryKind::Transaction, nullptr, wait.value_or(Duration::zero()));
+}
+
+/// An error is on its way to the client.
+void ClientSession::on_error(SqlState sqlstate) {
+    ClientRoute* mine = route();
+    if (mine == nullptr) {
+        return;
+    }
+    if (mine->lender != nullptr && !mine->is_transaction &&
+        sqlstate == sqlstate::kReadOnlySqlTransaction) {
+        request_judge().remember_as_write(mine->digest);  // for the next time
+    }
+    const bool is_rolled_back =
+        sqlstate == sqlstate::kSerializationFailure || sqlstate == sqlstate::kDeadlockDetected;
+    if (is_rolled_back && mine->retried == RetryKind::Transaction) {
+        worker_.mutable_counters().add(RetryKind::Transaction, RetryOutcome::Failure);
+        mine->retried.reset();
+    }
+}
+
+/// Passes on again what a replica has not answered.
+/// @return whether all of it has been; else what follows has to wait
+bool ClientSession::replay() {
+    ClientRoute* mine = route();
+    if (mine == nullptr || mine->pending.empty()) {
+        return true;
+    }
+    if (state_ == ClientState::Waiting || state_ == ClientState::Preparing) {
+        return false;
+    }
+    const std::vector<std::byte> request = std::exchange(mine->pending, {});
+    const std::size_t used = relay(request);
+    if (!is_ending()) {
+        mine->pending.insert(mine->pending.end(),
+                             request.begin() + static_cast<std::ptrdiff_t>(used),
+                             request.end());
+    }
+    return mine->pending.empty();
+}
+
+}  // namespace weir::proxy
