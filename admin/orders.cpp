@@ -138,9 +138,6 @@ Outcome read_client(const OrderCommand& command, const Statement& statement) {
 Outcome read_breaker(const OrderCommand& command, const Statement& statement) {
     Order order;
     order.verb = command.verb;
-    if (statement.words.size() < 2 || statement.words[1] != "breaker") {
-        return misused(command);
-    }
     for (std::size_t i = 2; i < statement.words.size(); ++i) {
         order.member += name_of(statement, i);
     }
@@ -216,6 +213,11 @@ std::optional<Outcome> read_order(const Statement& statement, Role role) {
         });
     if (command == kOrders.end()) {
         return std::nullopt;
+    }
+    const bool is_of_session = command->verb == Verb::ResetBreaker &&
+                               (statement.words.size() < 2 || statement.words[1] != "breaker");
+    if (is_of_session) {
+        return std::nullopt;  // RESET ALL and the like
     }
     if (auto refusal = refuse(command->role, role)) {
         return Outcome{*std::move(refusal)};

@@ -8,18 +8,6 @@ namespace weir::conf {
 
 namespace {
 
-/// A digest is a number of 64 bits.
-constexpr std::size_t kMaxDigestDigits = 16;
-
-void check_digest(Draft& draft, const std::string& path, const std::string& digest) {
-    const bool is_hex = digest.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-    if (!is_hex || digest.size() > kMaxDigestDigits) {
-        draft.complain(
-            path + ".digest",
-            toml_string(digest) + " is no digest; accepted: 1 to 16 hexadecimal digits, or \"\"");
-    }
-}
-
 void check_regex(Draft& draft, const std::string& path, const std::string& regex) {
     RE2::Options options;
     options.set_log_errors(false);
@@ -37,7 +25,6 @@ void check_rules(Draft& draft) {
     for (std::size_t i = 0; i < draft.config.rules.size(); ++i) {
         const RuleSettings& rule = draft.config.rules[i];
         const std::string path = rule_path(i);
-        check_digest(draft, path + ".match", rule.match.digest);
         check_regex(draft, path + ".match", rule.match.regex);
         const std::string set_path = path + ".set";
         const bool is_broken =

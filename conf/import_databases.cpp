@@ -202,10 +202,8 @@ public:
                 path_, "The password stands here as it stood there: keep this file private.");
         }
         hosts_.is_spread = hosts_.is_spread && hosts_.names.size() > 1;
-        draft_.put({path_, "database", "cluster"},
-                   clusters.name_of(hosts_, entry_.at),
-                   entry_.at,
-                   "host");
+        draft_.put(
+            {path_, "database", "cluster"}, clusters.name_of(hosts_, entry_.at), entry_.at, "host");
         carry_hosts(draft_, path_, hosts_, entry_);
         carry_limit_for_all();
     }

@@ -26,7 +26,6 @@ struct Backoff {
 };
 
 struct RetrySettings {
-    Backoff connect;
     Backoff statement;
     Backoff transaction;
     /// Five capitals and digits are an SQLSTATE, see is_sqlstate(); anything else is looked for in
@@ -41,7 +40,6 @@ struct RetrySettings {
 
 /// The keys of [policy.retry] somebody wrote in one place. A table is taken whole.
 struct RetryOverrides {
-    std::optional<Backoff> connect;
     std::optional<Backoff> statement;
     std::optional<Backoff> transaction;
     std::optional<std::vector<std::string>> also_retry;
@@ -94,9 +92,8 @@ struct RuleMatch {
     std::string database;  ///< these three: the whole name, where * stands for any
     std::string user;      ///< characters and everything else for itself
     std::string application_name;
-    std::string table;   ///< "orders" in any schema, or "public.orders"
-    std::string digest;  ///< 1 to 16 hexadecimal digits: a number of 64 bits
-    std::string regex;   ///< RE2 takes it; found anywhere in the statement's text
+    std::string table;  ///< "orders" in any schema, or "public.orders"
+    std::string regex;  ///< RE2 takes it; found anywhere in the statement's text
 
     bool operator==(const RuleMatch&) const = default;
 };

@@ -32,15 +32,6 @@ constexpr std::array kSettings{
         .override_field = field<&PolicyOverrides::statement_timeout>()},
 
     Setting{.section = Section::Retry,
-            .key = "connect",
-            .kind = Kind::Backoff,
-            .default_text = "attempts=3, base=500ms, multiplier=2.0, max=5s, jitter=true",
-            .effect = Effect::Reload,
-            .doc = "Connecting to a member and logging in to it, for one client that waits for the "
-                   "connection.",
-            .field = field<&RetrySettings::connect>(),
-            .override_field = field<&RetryOverrides::connect>()},
-    Setting{.section = Section::Retry,
             .key = "statement",
             .kind = Kind::Backoff,
             .default_text = "attempts=3, base=500ms, multiplier=2.0, max=5s, jitter=true",
@@ -155,11 +146,6 @@ constexpr std::array kSettings{
             .doc = "A table the statement names: \"orders\" in any schema, or \"public.orders\" "
                    "when it is written so.",
             .field = field<&RuleMatch::table>()},
-    Setting{.section = Section::RuleMatch,
-            .key = "digest",
-            .effect = Effect::Reload,
-            .doc = "The digest of the statement: a hexadecimal number of at most 16 digits.",
-            .field = field<&RuleMatch::digest>()},
     Setting{.section = Section::RuleMatch,
             .key = "regex",
             .effect = Effect::Reload,

@@ -109,11 +109,6 @@ constexpr std::array kSections{
                 "admin",
                 Form::Single,
                 "The database that answers SHOW commands instead of PostgreSQL."},
-    SectionInfo{Section::Health,
-                "health",
-                Form::Single,
-                "From where on things are degraded and from where on critical, as [degraded, "
-                "critical]; 0 in either place: never."},
 };
 
 constexpr std::array kSettings{

@@ -336,10 +336,6 @@ bool ClientSession::is_read(std::string_view text) {
         return false;
     }
     ClientRoute& mine = *route();
-    const sql::Hint hint = sql::read_hint(text);
-    if (hint.route == sql::RouteHint::Primary) {
-        return false;
-    }
     const sql::SessionFacts facts = worker_.knowledge().facts(text);
     mine.digest = facts.effects.digest;
     RequestJudge& judge = request_judge();
@@ -347,15 +343,41 @@ bool ClientSession::is_read(std::string_view text) {
         return false;  // it would have to keep the backend
     }
     const sql::FactsMemo::Known known = judge.read_facts(mine.digest, text);
-    if (known.facts->has_several) {
-        return false;  // what has been told of the first cannot be taken back
+    const sql::RouteHint wanted = wanted_route(text, *known.facts);
+    if (wanted == sql::RouteHint::Primary || known.facts->has_several) {
+        return false;  // of several: what has been told of the first cannot be taken back
     }
     if (sql::begins_read_only(*known.facts) || begins_read_only_by_default(*known.facts)) {
         mine.is_transaction = true;
         return true;
     }
     return known.verdict.route == sql::ReadRoute::Replica ||
-           (hint.route == sql::RouteHint::Replica && known.facts->access == sql::Access::Read);
+           (wanted == sql::RouteHint::Replica && known.facts->access == sql::Access::Read);
+}
+
+/// @return where the statement itself says that it is to go, or else the rules
+sql::RouteHint ClientSession::wanted_route(std::string_view text,
+                                           const sql::StatementFacts& facts) const {
+    if (const sql::Hint hint = sql::read_hint(text); hint.route != sql::RouteHint::None) {
+        return hint.route;
+    }
+    const RouteRules* rules = worker_.route_rules();
+    if (rules == nullptr) {
+        return sql::RouteHint::None;
+    }
+    const auto application = settings_->find(pool::kApplicationName);
+    const auto route =
+        rules->route_of({pool_->key().database,
+                         user(),
+                         application == settings_->end() ? std::string_view{} : application->second,
+                         text,
+                         facts});
+    switch (route.value_or(conf::RuleRoute::Auto)) {
+        case conf::RuleRoute::Auto: return sql::RouteHint::Auto;
+        case conf::RuleRoute::Primary: return sql::RouteHint::Primary;
+        case conf::RuleRoute::Replica: return sql::RouteHint::Replica;
+    }
+    return sql::RouteHint::None;
 }
 
 /// BEGIN says nothing of reading or writing, and the session's setting does.

@@ -33,6 +33,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sql/hint.hpp"
+
 namespace weir::proxy {
 
 class Worker;
@@ -299,6 +301,8 @@ private:
     [[nodiscard]] std::size_t look_ahead(ByteView rest);
     [[nodiscard]] std::size_t look_ahead_to_sync(ByteView rest);
     [[nodiscard]] bool is_read(std::string_view text);
+    [[nodiscard]] sql::RouteHint wanted_route(std::string_view text,
+                                              const sql::StatementFacts& facts) const;
     [[nodiscard]] bool begins_read_only_by_default(const sql::StatementFacts& facts) const;
     [[nodiscard]] bool is_behind_read();
     void note_consumed(std::size_t bytes);

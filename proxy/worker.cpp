@@ -52,6 +52,7 @@ void Worker::run(std::promise<void>& started) {
                                                                      *this,
                                                                      index_});
     user_lookups_ = std::make_unique<UserLookups>(*this);
+    renew_rules();
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
     started.set_value();
     loop.run();
@@ -90,6 +91,7 @@ void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
         worker.read_pools_.clear();
+        worker.renew_rules();
         worker.tls_ = std::atomic_load(&worker.shared_.tls);
         worker.renew_plans();
         worker.tell_sessions([](ClientSession& session) { session.refresh(); });

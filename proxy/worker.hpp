@@ -20,6 +20,7 @@
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
 #include "proxy/holds.hpp"
+#include "proxy/route_rules.hpp"
 #include "proxy/session_knowledge.hpp"
 #include "proxy/tls_contexts.hpp"
 #include "proxy/user_lookups.hpp"
@@ -120,6 +121,9 @@ public:
     [[nodiscard]] Shared& shared() { return shared_; }
 
     [[nodiscard]] const conf::Config& config() const { return *config_; }
+
+    /// @return nullptr: there are none
+    [[nodiscard]] const RouteRules* route_rules() const { return route_rules_.get(); }
 
     [[nodiscard]] const TlsContexts& tls() const { return *tls_; }
 
@@ -226,6 +230,7 @@ private:
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
     void renew_plans();
+    void renew_rules();
     void check_drained() const;
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
                                               const pool::Backend& backend,
@@ -251,6 +256,7 @@ private:
     unsigned index_;
     conf::ConfigPtr config_;
     TlsContextsPtr tls_;
+    std::unique_ptr<const RouteRules> route_rules_;
     pool::WorkerCounters counters_;
     std::atomic<std::uint64_t> load_{0};
     std::atomic<std::uint64_t> consoles_{0};

@@ -156,6 +156,11 @@ void Worker::renew_plans() {
     });
 }
 
+void Worker::renew_rules() {
+    route_rules_ =
+        config_->rules.empty() ? nullptr : std::make_unique<const RouteRules>(config_->rules);
+}
+
 pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& replication) const {
     const conf::DatabaseSettings& database = *config_->find_database(key.database);
     const conf::ClusterSettings& cluster = config_->cluster_of(database);

@@ -11,20 +11,14 @@ using namespace weir::conf::test;
 
 TEST_SUITE_BEGIN("policies");
 
-TEST_CASE("policies: retries, breakers and health have the defaults of the contract") {
+TEST_CASE("policies: retries and breakers have the defaults of the contract") {
     const LoadResult result = load_with_base("");
     REQUIRE(result.config);
     const RetrySettings& retry = result.config->policy.retry;
-    CHECK(retry.connect == Backoff{3, 500ms, 2.0, 5s, true});
     CHECK(retry.statement == Backoff{3, 500ms, 2.0, 5s, true});
     CHECK(retry.transaction == Backoff{5, 100ms, 2.0, 2s, true});
     CHECK(retry.also_retry.empty());
     CHECK(result.config->breaker == BreakerSettings{true, 0.5, 20, 10s, 10s, 3, 0s, 1.0});
-    const HealthSettings& health = result.config->health;
-    CHECK(health.pool_usage == Thresholds<double>{0.8, 0.95});
-    CHECK(health.pool_wait == Thresholds<milliseconds>{100ms, 1s});
-    CHECK(health.error_rate == Thresholds<double>{0.01, 0.05});
-    CHECK(health.average_response == Thresholds<milliseconds>{100ms, 2s});
     CHECK(result.config->rules.empty());
 }
 
@@ -36,7 +30,7 @@ also_retry = ["55P03", "could not*lock"]
 statement = { max = 0, multiplier = 1.5, jitter = false }
 [user.app.policy]
 statement_timeout = "3s"
-retry = { connect = { attempts = 1 }, also_retry = [] }
+retry = { transaction = { attempts = 1 }, also_retry = [] }
 )");
     REQUIRE(only_text(result).empty());
     const Config& config = *result.config;
@@ -46,7 +40,7 @@ retry = { connect = { attempts = 1 }, also_retry = [] }
     CHECK(config.policy_for("shop", "x").retry.also_retry ==
           std::vector<std::string>{"55P03", "could not*lock"});
     const PolicySettings app = config.policy_for("shop", "app");
-    CHECK(app.retry.connect.attempts == 1);
+    CHECK(app.retry.transaction.attempts == 1);
     CHECK(app.retry.also_retry.empty());
     CHECK(app.statement_timeout == 3s);
     CHECK(is_sqlstate("55P03"));
@@ -65,36 +59,39 @@ TEST_CASE("policies: what cannot be a retry is said at its place") {
     };
 
     for (const Case& c : {
-             Case{"connect = { attempts = 0 }",
-                  "7:24: policy.retry.connect.attempts: 0 is not accepted; accepted: a whole "
+             Case{"statement = { attempts = 0 }",
+                  "7:26: policy.retry.statement.attempts: 0 is not accepted; accepted: a whole "
                   "number from 1 to 100"},
-             Case{"connect = { attempts = 101 }",
-                  "7:24: policy.retry.connect.attempts: 101 is not accepted; accepted: a whole "
+             Case{"statement = { attempts = 101 }",
+                  "7:26: policy.retry.statement.attempts: 101 is not accepted; accepted: a whole "
                   "number from 1 to 100"},
-             Case{"connect = { multiplier = 0.5 }",
-                  "7:26: policy.retry.connect.multiplier: 0.5 is not accepted; accepted: a number "
-                  "from 1 to 100"},
-             Case{"connect = { multiplier = nan }",
-                  "7:26: policy.retry.connect.multiplier: nan is not accepted; accepted: a number "
-                  "from 1 to 100"},
-             Case{"connect = { multiplier = inf }",
-                  "7:26: policy.retry.connect.multiplier: inf is not accepted; accepted: a number "
-                  "from 1 to 100"},
-             Case{"connect = { multiplier = \"2\" }",
-                  "7:26: policy.retry.connect.multiplier: \"2\" is not accepted; accepted: a "
+             Case{
+                 "statement = { multiplier = 0.5 }",
+                 "7:28: policy.retry.statement.multiplier: 0.5 is not accepted; accepted: a number "
+                 "from 1 to 100"},
+             Case{
+                 "statement = { multiplier = nan }",
+                 "7:28: policy.retry.statement.multiplier: nan is not accepted; accepted: a number "
+                 "from 1 to 100"},
+             Case{
+                 "statement = { multiplier = inf }",
+                 "7:28: policy.retry.statement.multiplier: inf is not accepted; accepted: a number "
+                 "from 1 to 100"},
+             Case{"statement = { multiplier = \"2\" }",
+                  "7:28: policy.retry.statement.multiplier: \"2\" is not accepted; accepted: a "
                   "number from 1 to 100"},
-             Case{"connect = { base = 5 }",
-                  "7:20: policy.retry.connect.base: 5 has no unit; accepted: a whole number and "
+             Case{"statement = { base = 5 }",
+                  "7:22: policy.retry.statement.base: 5 has no unit; accepted: a whole number and "
                   "ms, s, m, h or d, such as \"250ms\"; 0 switches it off"},
-             Case{"connect = { base = \"6s\" }",
-                  "7:11: policy.retry.connect: a table has a max below its base; accepted: at "
+             Case{"statement = { base = \"6s\" }",
+                  "7:13: policy.retry.statement: a table has a max below its base; accepted: at "
                   "least the base, or 0 for no limit"},
-             Case{"connect = { tries = 5 }",
-                  "7:13: policy.retry.connect.tries: unknown key; accepted here: attempts, base, "
+             Case{"statement = { tries = 5 }",
+                  "7:15: policy.retry.statement.tries: unknown key; accepted here: attempts, base, "
                   "multiplier, max, jitter"},
              Case{
-                 "connect = 3",
-                 "7:11: policy.retry.connect: 3 is not accepted; accepted: a table such as { "
+                 "statement = 3",
+                 "7:13: policy.retry.statement: 3 is not accepted; accepted: a table such as { "
                  "attempts = 3, base = \"500ms\", multiplier = 2.0, max = \"5s\", jitter = true }"},
              Case{"also_retry = \"55P03\"",
                   "7:14: policy.retry.also_retry: \"55P03\" is not accepted; accepted: a list of "
@@ -146,7 +143,6 @@ set = { route = "replica" }
 [[rule]]
 [rule.match]
 regex = "(?i)^select .* for update"
-digest = "00C0FFEE"
 [rule.set]
 route = "primary"
 [[rule]]
@@ -155,10 +151,9 @@ set = { route = "auto" }
     REQUIRE(only_text(result).empty());
     const auto& rules = result.config->rules;
     REQUIRE(rules.size() == 3);
-    CHECK(rules[0].match == RuleMatch{"shop", "report", "bi-*", "audit_log", "", ""});
+    CHECK(rules[0].match == RuleMatch{"shop", "report", "bi-*", "audit_log", ""});
     CHECK(rules[0].set.route == RuleRoute::Replica);
     CHECK(rules[1].match.regex == "(?i)^select .* for update");
-    CHECK(rules[1].match.digest == "00C0FFEE");
     CHECK(rules[1].set.route == RuleRoute::Primary);
     CHECK(rules[2].match == RuleMatch{});
     CHECK(name_of(*rules[2].set.route) == "auto");
@@ -185,19 +180,12 @@ TEST_CASE("policies: what cannot be a rule is said at its place") {
                   "\"primary\" or \"replica\""},
              Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = { users = \"x\" }\n",
                   "8:11: rule.1.match.users: unknown key, did you mean \"user\"? accepted here: "
-                  "database, user, application_name, table, digest, regex"},
+                  "database, user, application_name, table, regex"},
              Case{"[[rule]]\nset = { route = \"auto\" }\nmtch = {}\n",
                   "8:1: rule.1.mtch: unknown key, did you mean \"match\"? accepted here: match, "
                   "set"},
              Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = 1\n",
                   "8:9: rule.1.match: is no section; accepted: match = { … }"},
-             Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = { digest = \"xyz\" }\n",
-                  "8:20: rule.1.match.digest: \"xyz\" is no digest; accepted: 1 to 16 hexadecimal "
-                  "digits, or \"\""},
-             Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = { digest = "
-                  "\"00000000000000000\" }\n",
-                  "8:20: rule.1.match.digest: \"00000000000000000\" is no digest; accepted: 1 to "
-                  "16 hexadecimal digits, or \"\""},
              Case{"[[rule]]\nset = { route = \"auto\" }\n[[rule]]\nmatch = { regex = \"a(b\" }\n"
                   "set = { route = \"auto\" }\n",
                   "9:19: rule.2.match.regex: \"a(b\" is no regular expression (missing ): a(b); "
@@ -228,40 +216,17 @@ TEST_CASE("policies: there is a limit to how many rules") {
           "weir.toml:2006:1: rule: too many rules; accepted: at most 1000");
 }
 
-TEST_CASE("policies: limits of health ascend, and 0 is none") {
-    const LoadResult result = load_with_base(
-        "[health]\npool_usage = [0.5, 1]\npool_wait = [\"0s\", \"2s\"]\nerror_rate = [0.1, 0]\n"
-        "average_response = [\"1s\", \"1s\"]\n");
-    REQUIRE(only_text(result).empty());
-    CHECK(result.config->health.pool_usage == Thresholds<double>{0.5, 1.0});
-    CHECK(result.config->health.pool_wait == Thresholds<milliseconds>{0s, 2s});
-    CHECK(result.config->health.error_rate == Thresholds<double>{0.1, 0.0});
-    CHECK(only_text(load_with_base("[health]\npool_usage = [0.95, 0.8]\n")) ==
-          "weir.toml:7:14: health.pool_usage: a list does not ascend; accepted: [degraded, "
-          "critical] with the first not above the second, 0 for never");
-    CHECK(only_text(load_with_base("[health]\npool_wait = [\"2s\", \"1s\"]\n"))
-              .find("weir.toml:7:13: health.pool_wait: a list does not ascend") == 0);
-    CHECK(only_text(load_with_base("[health]\npool_usage = [0.5, 1.5]\n")) ==
-          "weir.toml:7:20: health.pool_usage: 1.5 is not accepted; accepted: a number from 0 to "
-          "1");
-    CHECK(only_text(load_with_base("[health]\npool_wait = [\"1s\"]\n")) ==
-          "weir.toml:7:13: health.pool_wait: a list is not accepted; accepted: two durations that "
-          "ascend, such as [\"100ms\", \"1s\"]");
-}
-
 TEST_CASE("policies: SET changes them, and environment variables name them") {
     const LoadResult result = load_with_base("[[rule]]\nset = { route = \"replica\" }\n",
-                                             {{"WEIR_POLICY_RETRY_CONNECT", "attempts=9, max=0"},
+                                             {{"WEIR_POLICY_RETRY_STATEMENT", "attempts=9, max=0"},
                                               {"WEIR_POLICY_RETRY_ALSO_RETRY", "55P03, too many"},
-                                              {"WEIR_POLICY_BREAKER_FAILURE_RATE", "0.75"},
-                                              {"WEIR_HEALTH_POOL_USAGE", "0.1, 0.2"}});
+                                              {"WEIR_POLICY_BREAKER_FAILURE_RATE", "0.75"}});
     REQUIRE(only_text(result).empty());
     CHECK(notes_text(result).empty());
     const Config& config = *result.config;
-    CHECK(config.policy.retry.connect == Backoff{9, 500ms, 2.0, 0s, true});
+    CHECK(config.policy.retry.statement == Backoff{9, 500ms, 2.0, 0s, true});
     CHECK(config.policy.retry.also_retry == std::vector<std::string>{"55P03", "too many"});
     CHECK(config.breaker.failure_rate == 0.75);
-    CHECK(config.health.pool_usage == Thresholds<double>{0.1, 0.2});
 
     struct Case {
         const char* key;
@@ -273,15 +238,12 @@ TEST_CASE("policies: SET changes them, and environment variables name them") {
                           Case{"policy.retry.statement", "attempts=1, base=9s", false},
                           Case{"policy.retry.statement", "attempts", false},
                           Case{"policy.retry.statement", "tries=1", false},
-                          Case{"database.shop.policy.retry.connect", "attempts=1", true},
+                          Case{"database.shop.policy.retry.statement", "attempts=1", true},
                           Case{"user.app.policy.retry.also_retry", "40001", true},
                           Case{"policy.retry.also_retry", "*", false},
                           Case{"policy.breaker.enabled", "false", true},
                           Case{"policy.breaker.failure_rate", "0", false},
                           Case{"database.shop.policy.breaker.enabled", "false", false},
-                          Case{"health.pool_wait", "1s, 2s", true},
-                          Case{"health.pool_wait", "2s, 1s", false},
-                          Case{"health.pool_wait", "2s", false},
                           Case{"rule.1.set.route", "primary", true},
                           Case{"rule.1.set.route", "away", false},
                           Case{"rule.1.match.regex", "(", false},
