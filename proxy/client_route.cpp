@@ -185,7 +185,7 @@ void ClientSession::forget_call() {
 bool ClientSession::choose_replica(const pool::Pool* but) {
     ClientRoute& mine = *route();
     const ReadPools& pools = worker_.read_pools(*pool_);
-    if (pools.view == nullptr || !mine.is_split || mine.kept.empty() ||
+    if (pools.view == nullptr || !mine.is_split || mine.stays_on_primary || mine.kept.empty() ||
         mine.replicas_tried >= kReplicasTriedMax) {
         return false;
     }
@@ -344,8 +344,9 @@ bool ClientSession::is_read(std::string_view text) {
     }
     const sql::FactsMemo::Known known = judge.read_facts(mine.digest, text);
     const sql::RouteHint wanted = wanted_route(text, *known.facts);
-    if (wanted == sql::RouteHint::Primary || known.facts->has_several) {
-        return false;  // of several: what has been told of the first cannot be taken back
+    mine.stays_on_primary = mine.stays_on_primary || wanted == sql::RouteHint::Primary;
+    if (known.facts->has_several) {
+        return false;  // what has been told of the first cannot be taken back
     }
     if (sql::begins_read_only(*known.facts) || begins_read_only_by_default(*known.facts)) {
         mine.is_transaction = true;

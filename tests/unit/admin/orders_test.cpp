@@ -83,9 +83,17 @@ TEST_SUITE("admin orders") {
         CHECK(problem("SHUTDOWN SOON") == sqlstate::kSyntaxError);
     }
 
+    TEST_CASE("a breaker is reset by its member's address, in quotes or not") {
+        CHECK(order("RESET BREAKER 10.0.0.1:5432").member == "10.0.0.1:5432");
+        CHECK(order("reset breaker '[::1]:5432'").member == "[::1]:5432");
+        CHECK(order("RESET BREAKER").member.empty());
+    }
+
     TEST_CASE("viewers give no orders") {
         for (const OrderCommand& command : order_commands()) {
-            CHECK(problem(command.word, Role::Viewer) == sqlstate::kInsufficientPrivilege);
+            const bool is_of_breaker = command.verb == Verb::ResetBreaker;
+            const std::string text = is_of_breaker ? "reset breaker" : std::string{command.word};
+            CHECK(problem(text, Role::Viewer) == sqlstate::kInsufficientPrivilege);
         }
     }
 
