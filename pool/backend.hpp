@@ -252,7 +252,11 @@ public:
         reply_hold_.begin(at, also);
     }
 
-    void stop_holding_back() { let_go(); }
+    /// @return whether the holder hears all of it now; false: it has been taken back already
+    [[nodiscard]] bool stop_holding_back() {
+        let_go();
+        return !reply_hold_.is_on();
+    }
 
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
 

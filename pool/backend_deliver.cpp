@@ -62,7 +62,7 @@ void Backend::tell_error(ByteView message) {
 
 /// The client gets what was kept for it, and from now on what comes.
 void Backend::let_go() {
-    if (!reply_hold_.is_on()) {
+    if (!reply_hold_.is_on() || reply_hold_.is_taken_back()) {
         return;
     }
     const std::vector<std::byte> kept = reply_hold_.release();

@@ -93,6 +93,10 @@ public:
     virtual bool make_room(const Pool& asking) = 0;
     /// A server could not be reached or has ended a connection: it may be somebody else's turn.
     virtual void on_server_trouble(const PoolKey& key) = 0;
+
+    /// A login has failed, for a reason that another try may not meet.
+    virtual void on_login_failed(const PoolKey& /*key*/) {}
+
     [[nodiscard]] virtual unsigned worker_count() const = 0;
     [[nodiscard]] virtual std::uint64_t next_id() = 0;
 

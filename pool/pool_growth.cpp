@@ -44,6 +44,9 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     counters_.add(PoolEvent::CreateFail);
     counters_.add(PoolEvent::Error);
     env_.peers.on_server_trouble(key_);
+    if (!failure->is_final) {
+        env_.peers.on_login_failed(key_);
+    }
     log::warn("backend_login_failed",
               {{"pool", key_.database + "/" + key_.user},
                {"sqlstate", failure->fields.sqlstate.text()},

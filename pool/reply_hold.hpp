@@ -52,6 +52,8 @@ public:
 
     [[nodiscard]] bool is_on() const { return is_on_; }
 
+    [[nodiscard]] bool is_taken_back() const { return reason_.has_value(); }
+
     /// @param body of the message, where it is an error
     [[nodiscard]] Verdict look_at(protocol::BackendMessage type, std::optional<ByteView> body);
 

@@ -76,6 +76,10 @@ void ClientSession::on_prepared() {
         return;
     }
     transition(ClientEvent::Prepared);
+    if (ClientRoute* mine = route(); mine != nullptr) {
+        mine->call.began_at =
+            worker_.loop().now();  // to wait for a backend is not the member's time
+    }
     if (!is_relaying_) {
         resume_held();
     }
@@ -94,21 +98,22 @@ void ClientSession::return_prepared() {
 }
 
 void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
+    const bool was_at_replica = is_at_replica();
+    end_call(policies::CallEnd::Succeeded);
     if (reason.sqlstate == sqlstate::kQueryCanceled) {
         // Nobody has asked for that but the last client's statement_timeout, or a cancel of its.
         end_lease().abandon(*std::exchange(backend_, nullptr),
                             pool::Backend::Frame::Open,
                             pool::Backend::Departure::Vanished);
-        if (takes_another_backend()) {
+        if (!was_at_replica && takes_another_backend()) {
             return;
         }
     } else {
-        const bool was_at_replica = is_at_replica();
         return_prepared();
-        if (was_at_replica) {  // the primary may take them
-            look_elsewhere(nullptr);
-            return;
-        }
+    }
+    if (was_at_replica) {  // the primary may take them
+        look_elsewhere(nullptr);
+        return;
     }
     if (state_ == ClientState::Welcoming) {
         login_failed(reason.sqlstate, reason.message, "settings");
@@ -138,11 +143,7 @@ bool ClientSession::takes_another_backend() {
 }
 
 void ClientSession::on_refused(const pool::LoginFailure& reason) {
-    if (reason.is_ours) {
-        forget_call();
-    } else {
-        end_call(policies::CallEnd::Failed);
-    }
+    end_refused_call(reason);
     const bool is_pool_full =
         reason.is_ours && reason.fields.sqlstate == sqlstate::kTooManyConnections;
     if (is_at_replica()) {
@@ -316,9 +317,8 @@ void ClientSession::on_reply_end() {
     if (backend_->is_at_rest() && body_left_ == 0) {
         give_back();
     } else {
-        if (route() != nullptr && backend_->owed().empty()) {
-            route()->is_sent = false;  // a transaction, which stays where it is
-            route()->kept.clear();
+        if (ClientRoute* mine = route(); mine != nullptr && backend_->owed().empty()) {
+            mine->forget_request();  // a transaction goes on where it is
         }
         watch_transaction();
     }
@@ -377,7 +377,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         session_state_->reset.clear();
     }
     backend_ = nullptr;
-    end_call(policies::CallEnd::Failed);
+    end_call(loss.reason.sqlstate == sqlstate::kConnectionFailure ? policies::CallEnd::Failed
+                                                                  : policies::CallEnd::Succeeded);
     if (!is_session_lost && survives_loss(loss)) {
         return;
     }

@@ -52,7 +52,8 @@ void ClientSession::hold_replies_back() {
     }
     if (mine->lender != nullptr) {
         backend_->hold_back(pool::ReplyHold::At::Replica, mine->retry->also_retry);
-    } else if (mine->rollbacks + 1 < mine->retry->transaction.attempts || mine->is_read) {
+    } else if (mine->is_one_transaction &&
+               mine->rollbacks + 1 < mine->retry->transaction.attempts) {
         const bool is_query = mine->kept.front() == static_cast<std::byte>(FrontendMessage::Query);
         backend_->hold_back(
             is_query ? pool::ReplyHold::At::Primary : pool::ReplyHold::At::PrimaryToSync,
@@ -117,33 +118,29 @@ void ClientSession::end_pause() {
         return;
     }
     deadline_.clear();
-    ask_again(mine->is_read ? pool_ : nullptr);
+    ask_again(nullptr);
 }
 
-/// A read has lost the server that ran it.
+/// A read has lost the replica that ran it.
 /// @return whether it is run once more
 bool ClientSession::survives_loss(const pool::BackendLoss& loss) {
     ClientRoute* mine = route();
     const bool is_unheard = loss.is_untold || state_ == ClientState::Preparing;
     // A statement that we have ended, or an operator, has ended.
     const bool is_lost = loss.reason.sqlstate == sqlstate::kConnectionFailure;
-    if (mine == nullptr || !mine->is_read || mine->kept.empty() || !is_unheard || !is_lost ||
-        body_left_ > 0 || is_relaying_) {
-        return false;
+    if (mine == nullptr || mine->lender == nullptr || !mine->is_read || mine->kept.empty() ||
+        !is_unheard || !is_lost || body_left_ > 0 || is_relaying_) {
+        return false;  // the primary may have written something, whatever it was
     }
-    if (mine->lender != nullptr && !is_in_recovery(mine->lender->key().member)) {
-        return false;  // it may have written something by now
+    if (!is_in_recovery(mine->lender->key().member)) {
+        return false;  // so may this one by now
     }
-    const auto wait =
-        backoff_of(mine->retry->statement).wait_before(++mine->losses + 1, random_unit());
-    if (!wait) {
+    if (++mine->losses >= mine->retry->statement.attempts) {
         worker_.mutable_counters().add(RetryKind::Statement, RetryOutcome::Failure);
         mine->retried.reset();
         return false;
     }
-    pool::Pool& failed = end_lease();
-    const bool was_replica = &failed != pool_;
-    run_again(RetryKind::Statement, &failed, was_replica ? Duration::zero() : *wait);
+    run_again(RetryKind::Statement, &end_lease(), Duration::zero());
     return true;
 }
 

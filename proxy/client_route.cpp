@@ -10,6 +10,7 @@
 #include "proxy/worker.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <utility>
@@ -40,6 +41,17 @@ policies::Balance balance_of(conf::Balance balance) {
         case conf::Balance::Latency: return policies::Balance::Latency;
     }
     return policies::Balance::LeastConnections;
+}
+
+/// @return whether it is undone as a whole where it fails: a procedure, a DO block and commands
+/// such as VACUUM may have committed a part of what they do
+bool is_one_transaction(std::string_view text) {
+    static constexpr std::array<std::string_view, 8> kWords = {
+        "select", "insert", "update", "delete", "merge", "with", "values", "table"};
+    const sql::Token first = sql::Lexer{text}.next();
+    return std::any_of(kWords.begin(), kWords.end(), [&first](std::string_view word) {
+        return first.is_word(word);
+    });
 }
 
 std::string_view text_of(const pool::Statement& statement) {
@@ -113,7 +125,10 @@ pool::Pool* ClientSession::choose_lender(ByteView rest) {
     if (mine->is_split) {
         mine->retry = mine->next_retry;
         const std::size_t bytes = look_ahead(rest);
-        mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
+        const bool may_repeat = mine->is_one_transaction && mine->retry->transaction.attempts > 1;
+        if (mine->is_read || may_repeat) {
+            mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
+        }
         if (mine->is_read && choose_replica(nullptr)) {
             return mine->lender;
         }
@@ -177,6 +192,17 @@ void ClientSession::forget_call() {
     if (ClientRoute* mine = route(); mine != nullptr && mine->call.member != nullptr) {
         mine->call.member->gate.give_back(mine->call.trial);
         mine->call = {};
+    }
+}
+
+/// The logins that have failed are counted by themselves; but a trial must come to its end.
+void ClientSession::end_refused_call(const pool::LoginFailure& reason) {
+    const ClientRoute* mine = route();
+    const bool is_trial = mine != nullptr && mine->call.trial != policies::kNoTrial;
+    if (is_trial && !reason.is_ours && !reason.is_final) {
+        end_call(policies::CallEnd::Failed);
+    } else {
+        forget_call();
     }
 }
 
@@ -320,7 +346,12 @@ std::size_t ClientSession::look_ahead_to_sync(ByteView rest) {
                     return 0;  // what has been told of the first cannot be taken back
                 }
                 break;
-            case FrontendMessage::Close: break;
+            case FrontendMessage::Close:
+                if (statements_ != nullptr && reference.kind == Kind::Named &&
+                    statements_->find(reference.name) != nullptr) {
+                    return 0;  // once it is answered the name is gone
+                }
+                break;
             case FrontendMessage::Sync:
                 mine.is_read = has_text && is_all_read;
                 return has_text && at <= ClientRoute::kKeptBytesMax ? at : 0;
@@ -332,10 +363,11 @@ std::size_t ClientSession::look_ahead_to_sync(ByteView rest) {
 
 /// @return whether a replica may run this, as far as is known
 bool ClientSession::is_read(std::string_view text) {
+    ClientRoute& mine = *route();
+    mine.is_one_transaction = mine.is_one_transaction && is_one_transaction(text);
     if (text.size() > kTextBytesMax) {
         return false;
     }
-    ClientRoute& mine = *route();
     const sql::SessionFacts facts = worker_.knowledge().facts(text);
     mine.digest = facts.effects.digest;
     RequestJudge& judge = request_judge();
@@ -352,8 +384,11 @@ bool ClientSession::is_read(std::string_view text) {
         mine.is_transaction = true;
         return true;
     }
-    return known.verdict.route == sql::ReadRoute::Replica ||
-           (wanted == sql::RouteHint::Replica && known.facts->access == sql::Access::Read);
+    if (known.verdict.route == sql::ReadRoute::Replica) {
+        return true;
+    }
+    mine.is_proven = false;  // it is said to be one
+    return (wanted == sql::RouteHint::Replica && known.facts->access == sql::Access::Read);
 }
 
 /// @return where the statement itself says that it is to go, or else the rules
@@ -405,9 +440,11 @@ bool ClientSession::is_behind_read() {
         return false;
     }
     if (mine->lender == nullptr) {
+        if (!backend_->stop_holding_back()) {
+            return true;  // the first is to be run once more
+        }
         mine->is_read = false;  // something more, that nobody has looked at
         mine->kept.clear();
-        backend_->stop_holding_back();  // it is too late to run the first once more
         return false;
     }
     return true;
@@ -419,7 +456,7 @@ void ClientSession::note_rest() {
     if (mine == nullptr) {
         return;
     }
-    if (mine->lender == nullptr && !mine->is_read) {
+    if (mine->lender == nullptr && !(mine->is_read && mine->is_proven)) {
         // Not the loop's time: that was read before the answer came.
         mine->wrote_at = Clock::now();
     }
@@ -429,8 +466,7 @@ void ClientSession::note_rest() {
     if (const auto kind = std::exchange(mine->retried, std::nullopt)) {
         worker_.mutable_counters().add(*kind, pool::RetryOutcome::Success);
     }
-    mine->kept.clear();
-    mine->is_sent = false;
+    mine->forget_request();
 }
 
 /// So many bytes of the request under way have been passed on.

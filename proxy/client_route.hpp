@@ -60,10 +60,21 @@ struct ClientRoute {
         return std::exchange(lender, nullptr);
     }
 
+    /// The request under way is over.
+    void forget_request() {
+        constexpr std::size_t kRetainedMax = 2048;
+        is_read = is_sent = false;
+        kept.clear();
+        if (kept.capacity() > kRetainedMax) {
+            kept.shrink_to_fit();
+        }
+    }
+
     /// Another request begins.
     void begin_request() {
         call = {};
         is_read = is_transaction = stays_on_primary = is_sent = is_pausing = false;
+        is_one_transaction = is_proven = true;
         consumed = 0;
         kept.clear();
         replicas_tried = losses = rollbacks = 0;
@@ -82,11 +93,13 @@ struct ClientRoute {
     bool is_plain = false;                  ///< whether its text means what it seems to
 
     // The request under way:
-    bool is_read = false;           ///< it is a proven read
-    bool is_transaction = false;    ///< it begins one that says READ ONLY
-    bool stays_on_primary = false;  ///< a hint or a rule wants it
-    bool is_sent = false;           ///< the whole of it has been passed on
-    bool is_pausing = false;        ///< until it is tried again
+    bool is_read = false;            ///< it is a proven read
+    bool is_transaction = false;     ///< it begins one that says READ ONLY
+    bool stays_on_primary = false;   ///< a hint or a rule wants it
+    bool is_proven = true;           ///< where it is a read: not by a hint or a rule alone
+    bool is_one_transaction = true;  ///< what fails of it is undone as a whole
+    bool is_sent = false;            ///< the whole of it has been passed on
+    bool is_pausing = false;         ///< until it is tried again
     std::uint64_t digest = 0;
     std::vector<std::byte> kept;     ///< all of it, while it may have to be run once more
     std::size_t consumed = 0;        ///< of that, has been passed on

@@ -296,6 +296,7 @@ private:
     [[nodiscard]] policies::CallPermit begin_call(const std::shared_ptr<pool::MemberLoad>& member);
     void end_call(policies::CallEnd how);
     void forget_call();
+    void end_refused_call(const pool::LoginFailure& reason);
     [[nodiscard]] bool choose_replica(const pool::Pool* but);
     [[nodiscard]] bool is_text_plain_to_us();
     [[nodiscard]] std::size_t look_ahead(ByteView rest);

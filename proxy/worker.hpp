@@ -249,6 +249,7 @@ private:
     [[nodiscard]] unsigned worker_count() const override;
 
     void on_server_trouble(const pool::PoolKey& key) override;
+    void on_login_failed(const pool::PoolKey& key) override;
 
     [[nodiscard]] std::uint64_t next_id() override { return shared_.next_id.fetch_add(1); }
 

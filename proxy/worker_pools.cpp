@@ -193,6 +193,27 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     return plan;
 }
 
+/// For the member's circuit breaker. A client that waits does not count it: many may wait for one
+/// connection.
+void Worker::on_login_failed(const pool::PoolKey& key) {
+    const conf::DatabaseSettings* database = config_->find_database(key.database);
+    const auto found =
+        database == nullptr ? views_->end() : views_->find(config_->cluster_of(*database).name);
+    if (found == views_->end()) {
+        return;
+    }
+    const pool::ClusterView& view = *found->second;
+    for (std::size_t i = 0; i < view.members.size(); ++i) {
+        const pool::MemberView& member = view.members[i];
+        if (key.member.empty() ? view.primary == i : member.name == key.member) {
+            member.load->calls[index_].finish(member.load->gate,
+                                              policies::kNoTrial,
+                                              policies::CallEnd::Failed,
+                                              policies::CallSpeed::Normal);
+        }
+    }
+}
+
 ReadPools& Worker::read_pools(const pool::Pool& home) {
     const auto [found, is_new] = read_pools_.try_emplace(&home);
     ReadPools& pools = found->second;

@@ -73,6 +73,22 @@ def test_attempts_have_an_end(make_cluster: MakeCluster, start_split: StartSplit
         assert types(client.receive_ready()) == "TDCZ"
 
 
+def test_what_may_have_committed_a_part_is_not_run_again(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    primary.execute("CREATE TABLE t (x int)")
+    body = "BEGIN INSERT INTO t VALUES (1); COMMIT; RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END"
+    primary.execute(f"CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$ {body} $$")
+    weir = start_split(primary, replica, policy={"retry": {"transaction": {"attempts": 3, "base": "1ms"}}})
+    with weir.logged_in() as client:
+        for number, request in enumerate((wire.query("CALL commits()"), wire.query(f"DO $$ {body} $$"),
+                                          wire.extended("CALL commits()") + wire.sync(),
+                                          wire.query("/* x */ CALL commits()")), 1):
+            client.send(request)
+            assert errors(client.receive_ready()) == ["40001"]
+            assert primary.value("SELECT count(*) FROM t") == number
+    assert retries(weir, "transaction", "attempt") == 0
+
+
 def test_errors_of_ones_own_choice(make_cluster: MakeCluster, start_split: StartSplit) -> None:
     primary, replica = make_cluster()
     primary.execute("CREATE TABLE t (x int); INSERT INTO t VALUES (0)")
@@ -108,20 +124,31 @@ def test_write_that_lost_its_server_is_not_run_again(make_cluster: MakeCluster, 
 
 
 def test_read_that_keeps_losing_its_server_is_told_so(make_cluster: MakeCluster, start_split: StartSplit) -> None:
-    primary, replica = make_cluster()
+    primary, *replicas = make_cluster(2)
     primary.execute("CREATE FUNCTION slow() RETURNS int LANGUAGE plpgsql STABLE AS"
                     " 'BEGIN PERFORM pg_sleep(30); RETURN 1; END'")
-    weir = start_split(primary, replica, policy={"retry": {"statement": {"attempts": 3, "base": "1ms"}}})
-    killed = 0
+    weir = start_split(primary, *replicas, policy={"retry": {"statement": {"attempts": 3}}})
     with weir.logged_in() as client:
         client.send(wire.query("SELECT slow()"))
-        for _ in range(3):
-            def kill() -> bool:
-                return any(server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                                          " WHERE query = 'SELECT slow()' AND state = 'active'")
-                           for server in (primary, replica))
+
+        def kill() -> bool:
+            return any(server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                                      " WHERE query = 'SELECT slow()' AND state = 'active'")
+                       for server in (primary, *replicas))
+
+        for _ in range(3):  # on each replica, then on the primary
             wait_until(kill)
-            killed += 1
         assert errors(client.receive_ready()) == ["08006"]
-        assert retries(weir, "statement", "attempt") == 2 and retries(weir, "statement", "failure") == 1
+        assert retries(weir, "statement", "attempt") == 2
         assert client.value("SELECT 1") == "1"
+
+
+def test_close_of_a_statement_comes_with_its_last_run(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    primary.execute("CREATE TABLE t (x int); INSERT INTO t VALUES (0)")
+    fast = {"retry": {"transaction": {"attempts": 20, "base": "1ms", "multiplier": 2.0, "max": "50ms"}}}
+    weir = start_split(primary, replica, policy=fast)
+    sql = "UPDATE t SET x = (SELECT x FROM t) + 1"
+    met = add_up(weir, lambda: wire.parse(sql, "n") + wire.sync() + wire.bind(name="n") + wire.execute()
+                 + wire.close("S", "n") + wire.sync(), times=10)
+    assert "26000" not in met
