@@ -82,7 +82,11 @@ void add_map(MetricFamily& family,
 }
 
 Labels labels_of(const status::Pool& pool) {
-    return {{"database", pool.database}, {"user", pool.user}};
+    Labels labels{{"database", pool.database}, {"user", pool.user}};
+    if (!pool.member.empty()) {
+        labels.push_back({"member", pool.member});
+    }
+    return labels;
 }
 
 Labels labels_of(const status::Pool& pool, const char* label, const char* value) {

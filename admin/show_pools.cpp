@@ -1,5 +1,6 @@
 #include "admin/show.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -35,9 +36,42 @@ constexpr Column kPoolColumns[] = {
     {"reserve", Int4},
 };
 
+/// The pools of replicas are counted with the primary's: who knows PgBouncer expects one row for a
+/// database and user.
+std::vector<status::Pool> with_replicas(const std::vector<status::Pool>& pools) {
+    std::vector<status::Pool> sums;
+    for (const status::Pool& pool : pools) {
+        const bool is_more =
+            !sums.empty() && sums.back().database == pool.database && sums.back().user == pool.user;
+        if (!is_more) {
+            sums.push_back(pool);
+            continue;
+        }
+        status::Pool& sum = sums.back();
+        sum.clients_active += pool.clients_active;
+        sum.clients_idle += pool.clients_idle;
+        sum.clients_waiting += pool.clients_waiting;
+        sum.clients_active_cancel += pool.clients_active_cancel;
+        sum.clients_waiting_cancel += pool.clients_waiting_cancel;
+        sum.backends_active += pool.backends_active;
+        sum.backends_active_cancel += pool.backends_active_cancel;
+        sum.backends_being_canceled += pool.backends_being_canceled;
+        sum.backends_idle += pool.backends_idle;
+        sum.backends_used += pool.backends_used;
+        sum.backends_tested += pool.backends_tested;
+        sum.backends_login += pool.backends_login;
+        sum.longest_wait_us = std::max(sum.longest_wait_us, pool.longest_wait_us);
+        sum.open += pool.open;
+        sum.size_max += pool.size_max;
+        sum.size_min += pool.size_min;
+        sum.reserve += pool.reserve;
+    }
+    return sums;
+}
+
 std::vector<Row> pool_rows(const CommandInput& input) {
     std::vector<Row> rows;
-    for (const status::Pool& pool : input.snapshot.pools) {
+    for (const status::Pool& pool : with_replicas(input.snapshot.pools)) {
         rows.push_back(
             {pool.database,
              pool.user,

@@ -59,7 +59,8 @@ struct Connection {
 struct Pool {
     std::string database;
     std::string user;
-    std::string mode;  ///< session, transaction, statement
+    std::string mode;    ///< session, transaction, statement
+    std::string member;  ///< the replica that is read from; "" = the primary, or the only server
     std::uint64_t clients_active = 0;
     std::uint64_t clients_idle =
         0;  ///< logged in, nothing under way; PgBouncer counts them as active

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace weir::proxy {
@@ -55,9 +56,9 @@ void merge_pool(status::Pool& into, const status::Pool& from) {
 }
 
 void merge_pools(status::Snapshot& snapshot) {
-    std::map<std::pair<std::string, std::string>, status::Pool> merged;
+    std::map<std::tuple<std::string, std::string, std::string>, status::Pool> merged;
     for (status::Pool& row : snapshot.pools) {
-        const auto [place, is_new] = merged.try_emplace({row.database, row.user}, row);
+        const auto [place, is_new] = merged.try_emplace({row.database, row.user, row.member}, row);
         if (!is_new) {
             merge_pool(place->second, row);
         }

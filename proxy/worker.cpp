@@ -323,13 +323,16 @@ Worker::PoolRows Worker::add_pools_to(status::Snapshot& snapshot, status::Detail
         status::Pool row;
         row.database = pool.key().database;
         row.user = pool.key().user;
+        row.member = pool.key().member;
         const conf::PoolSettings& settings = pool.plan().settings;
         row.mode = conf::name_of(settings.mode);
         row.size_max = settings.max;
         row.size_min = settings.min;
         row.reserve = settings.reserve;
         pool.add_to(row, now);
-        if (const std::string why = pool.failure_text(); !why.empty() && row.open == 0) {
+        // Without a replica the primary serves.
+        if (const std::string why = pool.failure_text();
+            !why.empty() && row.open == 0 && row.member.empty()) {
             snapshot.not_ready.push_back(row.database + ": " + why);
         }
         rows[&pool] = snapshot.pools.size();

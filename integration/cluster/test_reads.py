@@ -40,6 +40,18 @@ def test_reads_are_on_replicas_and_the_rest_on_the_primary(make_cluster: MakeClu
         client.query("COMMIT")
 
 
+def test_pools_of_replicas_are_told_apart_and_counted_in(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    weir = start_split(primary, replica)
+    with weir.logged_in() as client:
+        wait_until(lambda: client.value("SELECT at()") == str(replica.port))
+        weir.wait_until_idle()
+        at_replica = {"database": "app", "member": f"127.0.0.1:{replica.port}"}
+        assert weir.metrics().sum("weir_pool_connections", **at_replica) >= 1
+        rows = [row for row in weir.show("POOLS") if row["database"] == "app"]
+        assert len(rows) == 1 and rows[0]["open"] >= 2 and rows[0]["max"] == 16
+
+
 def test_read_only_transactions_are_on_one_replica(make_cluster: MakeCluster, start_split: StartSplit) -> None:
     primary, *replicas = make_cluster(2)
     weir = start_split(primary, *replicas)
