@@ -388,7 +388,9 @@ private:
     void on_parameter(ByteView body, protocol::ReplyVerdict verdict);
     void on_command_complete(ByteView body, protocol::ReplyVerdict verdict);
     void deliver(net::WriteBatch& batch);
+    void act_on(Treatment treatment, ByteView message, net::WriteBatch& batch);
     [[nodiscard]] bool is_taken_back(ByteView message, net::WriteBatch& batch);
+    [[nodiscard]] bool tell_taken_back();
     void let_go();
     void tell_error(ByteView message);
     void end_of_read();

@@ -32,6 +32,38 @@ void Backend::deliver(net::WriteBatch& batch) {
     batch.clear();
 }
 
+/// What is special about a message that has begun, for the holder.
+void Backend::act_on(Treatment treatment, ByteView message, net::WriteBatch& batch) {
+    if (is_forwarding_ && reply_hold_.is_on()) {
+        is_forwarding_ = !is_taken_back(message, batch);
+    }
+    if (is_forwarding_ && message[0] == static_cast<std::byte>(BackendMessage::ErrorResponse)) {
+        tell_error(message);
+    }
+    if (treatment == Treatment::Reword) {
+        deliver(batch);
+        let_go();
+        tell_timeout();
+    } else if (treatment == Treatment::Replace) {
+        deliver(batch);
+        let_go();
+        tell_refusal(message.subspan(protocol::kHeaderBytes, body_left_ - protocol::kHeaderBytes));
+    }
+}
+
+/// @return whether the holder has been told that its request is to be run once more
+bool Backend::tell_taken_back() {
+    if (holder_ == nullptr || body_left_ > 0) {
+        return false;
+    }
+    const auto reason = reply_hold_.take_reason();
+    if (reason) {
+        ready_seen_ = false;
+        holder_->on_taken_back(*reason);
+    }
+    return reason.has_value();
+}
+
 /// A message for the client has begun.
 /// @param message from its header on, whole where it is an error that is looked into
 /// @return whether the client is not to see it

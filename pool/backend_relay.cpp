@@ -137,23 +137,7 @@ std::size_t Backend::relay(ByteView bytes) {
             }
             is_forwarding_ =
                 treatment == Treatment::Forward && holder_ != nullptr && !is_for_nobody;
-            if (is_forwarding_ && reply_hold_.is_on()) {
-                is_forwarding_ = !is_taken_back(rest, batch);
-            }
-            if (is_forwarding_ &&
-                rest[0] == static_cast<std::byte>(BackendMessage::ErrorResponse)) {
-                tell_error(rest);
-            }
-            if (treatment == Treatment::Reword) {
-                deliver(batch);
-                let_go();
-                tell_timeout();
-            } else if (treatment == Treatment::Replace) {
-                deliver(batch);
-                let_go();
-                tell_refusal(
-                    rest.subspan(protocol::kHeaderBytes, body_left_ - protocol::kHeaderBytes));
-            }
+            act_on(treatment, rest, batch);
         }
         const std::size_t part = std::min(body_left_, rest.size());
         pass_on(rest.first(part), batch);
@@ -181,12 +165,8 @@ void Backend::end_of_read() {
     if (audit_ != nullptr && audit_->is_done() && body_left_ == 0) {
         finish_audit();
     }
-    if (holder_ != nullptr && body_left_ == 0) {
-        if (const auto reason = reply_hold_.take_reason()) {
-            ready_seen_ = false;
-            holder_->on_taken_back(*reason);
-            return;
-        }
+    if (tell_taken_back()) {
+        return;
     }
     if (holder_ != nullptr) {
         // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.

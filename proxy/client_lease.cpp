@@ -112,7 +112,7 @@ void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
         return_prepared();
     }
     if (was_at_replica) {  // the primary may take them
-        look_elsewhere(nullptr);
+        look_elsewhere(/*failed=*/nullptr);
         return;
     }
     if (state_ == ClientState::Welcoming) {
@@ -377,13 +377,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         session_state_->reset.clear();
     }
     backend_ = nullptr;
-    end_call(loss.reason.sqlstate == sqlstate::kConnectionFailure ? policies::CallEnd::Failed
-                                                                  : policies::CallEnd::Succeeded);
-    if (!is_session_lost && survives_loss(loss)) {
+    if (!is_session_lost && settles_loss(loss)) {
         return;
-    }
-    if (route() != nullptr && !route()->is_read) {
-        route()->wrote_at = Clock::now();  // it may have been committed
     }
     static_cast<void>(end_lease());
     forget_pending_statements();

@@ -99,14 +99,7 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (!check_header(header)) {
         return {Treatment::Stop};
     }
-    if (backend_ != nullptr && backend_->is_cancel_on_its_way() && backend_->owed().empty() &&
-        header.type != static_cast<char>(FrontendMessage::Terminate)) {
-        return wait_for_answers();  // it could be hit by the cancel of the statement before it
-    }
-    if (backend_ != nullptr && awaits_reset()) {
-        return wait_for_answers();
-    }
-    if (header.type != static_cast<char>(FrontendMessage::Terminate) && is_behind_read()) {
+    if (must_wait(header)) {
         return wait_for_answers();
     }
     protocol::StatementReference reference;
@@ -134,6 +127,22 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     }
     body_left_ = header.frame_bytes() - begun.used;
     return begun;
+}
+
+/// @return whether nothing that is sent now may meet what was sent before it
+bool ClientSession::must_wait(const protocol::FrameHeader& header) {
+    if (backend_ == nullptr) {
+        return false;
+    }
+    if (awaits_reset()) {
+        return true;
+    }
+    if (header.type == static_cast<char>(FrontendMessage::Terminate)) {
+        return false;
+    }
+    // It could be hit by the cancel of the statement before it.
+    const bool is_in_danger = backend_->is_cancel_on_its_way() && backend_->owed().empty();
+    return is_in_danger || is_behind_read();
 }
 
 /// The message is kept until the backend has answered more of what came before it.

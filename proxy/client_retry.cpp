@@ -118,7 +118,21 @@ void ClientSession::end_pause() {
         return;
     }
     deadline_.clear();
-    ask_again(nullptr);
+    ask_again(/*failed=*/nullptr);
+}
+
+/// The backend is gone: for the breaker, and for what the client may read from now on.
+/// @return whether what it ran is run once more
+bool ClientSession::settles_loss(const pool::BackendLoss& loss) {
+    end_call(loss.reason.sqlstate == sqlstate::kConnectionFailure ? policies::CallEnd::Failed
+                                                                  : policies::CallEnd::Succeeded);
+    if (survives_loss(loss)) {
+        return true;
+    }
+    if (ClientRoute* mine = route(); mine != nullptr && !mine->is_read) {
+        mine->wrote_at = Clock::now();  // it may have been committed
+    }
+    return false;
 }
 
 /// A read has lost the replica that ran it.
@@ -171,12 +185,12 @@ void ClientSession::on_taken_back(SqlState reason) {
     }
     if (was_replica) {
         mine.is_read = false;  // it may write
-        run_again(RetryKind::Replica, nullptr, Duration::zero());
+        run_again(RetryKind::Replica, /*failed=*/nullptr, Duration::zero());
         return;
     }
     const auto wait =
         backoff_of(mine.retry->transaction).wait_before(++mine.rollbacks + 1, random_unit());
-    run_again(RetryKind::Transaction, nullptr, wait.value_or(Duration::zero()));
+    run_again(RetryKind::Transaction, /*failed=*/nullptr, wait.value_or(Duration::zero()));
 }
 
 /// An error is on its way to the client.

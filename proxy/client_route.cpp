@@ -129,7 +129,7 @@ pool::Pool* ClientSession::choose_lender(ByteView rest) {
         if (mine->is_read || may_repeat) {
             mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
         }
-        if (mine->is_read && choose_replica(nullptr)) {
+        if (mine->is_read && choose_replica(/*but=*/nullptr)) {
             return mine->lender;
         }
     }
@@ -291,74 +291,93 @@ std::size_t ClientSession::look_ahead(ByteView rest) {
     return header.frame_bytes();
 }
 
-std::size_t ClientSession::look_ahead_to_sync(ByteView rest) {
-    ClientRoute& mine = *route();
+/// What has been seen of a batch of messages.
+struct ClientSession::BatchLook {
     std::map<std::string_view, std::uint64_t> parsed;  // digests by name
-    bool is_all_read = true;
+    bool is_read = true;
     bool has_text = false;
     bool is_bound = false;
-    int executes = 0;
+    bool is_executed = false;
+};
+
+std::size_t ClientSession::look_ahead_to_sync(ByteView rest) {
+    BatchLook look;
     std::size_t at = 0;
-    while (at < rest.size() && at <= ClientRoute::kKeptBytesMax) {
+    while (at < rest.size()) {
         const ByteView message = rest.subspan(at);
         const auto [status, header] = protocol::read_header(message);
         if (status != protocol::FrameStatus::Complete || message.size() < header.frame_bytes()) {
             return 0;
         }
         at += header.frame_bytes();
-        const auto reference = protocol::read_statement_reference(header, message);
-        const auto type = static_cast<FrontendMessage>(header.type);
-        switch (type) {
-            case FrontendMessage::Parse: {
-                const auto parse = protocol::read_parse(protocol::body_of(message, header));
-                const bool is_taken = parse && !parse->name.empty() && statements_ != nullptr &&
-                                      (statements_->find(parse->name) != nullptr ||
-                                       statements_->is_unsettled(parse->name));
-                if (!parse || is_taken) {
-                    return 0;  // it is refused, and must be so each time
-                }
-                is_all_read = is_read(parse->sql) && is_all_read;
-                parsed[parse->name] = mine.digest;
-                has_text = true;
-                break;
-            }
-            case FrontendMessage::Describe:
-            case FrontendMessage::Bind: {
-                is_bound = is_bound || type == FrontendMessage::Bind;
-                if (reference.kind == Kind::None) {
-                    break;  // a portal of this request's, or no message at all
-                }
-                if (const auto here = parsed.find(reference.name); here != parsed.end()) {
-                    mine.digest = here->second;
-                    break;
-                }
-                const ClientStatement* known =
-                    statements_ == nullptr ? nullptr : statements_->find(reference.name);
-                if (known == nullptr || known->statement == nullptr || known->is_deallocate) {
-                    return 0;
-                }
-                is_all_read = is_read(text_of(*known->statement)) && is_all_read;
-                has_text = true;
-                break;
-            }
-            case FrontendMessage::Execute:
-                if (!is_bound || ++executes > 1) {
-                    return 0;  // what has been told of the first cannot be taken back
-                }
-                break;
-            case FrontendMessage::Close:
-                if (statements_ != nullptr && reference.kind == Kind::Named &&
-                    statements_->find(reference.name) != nullptr) {
-                    return 0;  // once it is answered the name is gone
-                }
-                break;
-            case FrontendMessage::Sync:
-                mine.is_read = has_text && is_all_read;
-                return has_text && at <= ClientRoute::kKeptBytesMax ? at : 0;
-            default: return 0;
+        if (at > ClientRoute::kKeptBytesMax) {
+            return 0;
+        }
+        if (static_cast<FrontendMessage>(header.type) == FrontendMessage::Sync) {
+            route()->is_read = look.has_text && look.is_read;
+            return look.has_text ? at : 0;
+        }
+        if (!look_at(header, message, look)) {
+            return 0;
         }
     }
     return 0;
+}
+
+/// @return whether the batch may still be run once more
+bool ClientSession::look_at(const protocol::FrameHeader& header,
+                            ByteView message,
+                            BatchLook& look) {
+    const auto reference = protocol::read_statement_reference(header, message);
+    switch (static_cast<FrontendMessage>(header.type)) {
+        case FrontendMessage::Parse: return look_at_parse(header, message, look);
+        case FrontendMessage::Bind: look.is_bound = true; return look_at_use(reference, look);
+        case FrontendMessage::Describe: return look_at_use(reference, look);
+        case FrontendMessage::Execute:
+            // What has been told of the first could not be taken back.
+            return look.is_bound && !std::exchange(look.is_executed, true);
+        case FrontendMessage::Close:
+            return !knows_name(reference);  // once it is answered the name is gone
+        default: return false;
+    }
+}
+
+bool ClientSession::knows_name(const protocol::StatementReference& reference) const {
+    return statements_ != nullptr && reference.kind == Kind::Named &&
+           (statements_->find(reference.name) != nullptr ||
+            statements_->is_unsettled(reference.name));
+}
+
+bool ClientSession::look_at_parse(const protocol::FrameHeader& header,
+                                  ByteView message,
+                                  BatchLook& look) {
+    const auto parse = protocol::read_parse(protocol::body_of(message, header));
+    if (!parse || knows_name(protocol::read_statement_reference(header, message))) {
+        return false;  // it is refused, and must be so each time
+    }
+    look.is_read = is_read(parse->sql) && look.is_read;
+    look.parsed[parse->name] = route()->digest;
+    look.has_text = true;
+    return true;
+}
+
+/// Bind and Describe.
+bool ClientSession::look_at_use(const protocol::StatementReference& reference, BatchLook& look) {
+    if (reference.kind == Kind::None) {
+        return true;  // a portal of this request's, or no message at all
+    }
+    if (const auto here = look.parsed.find(reference.name); here != look.parsed.end()) {
+        route()->digest = here->second;
+        return true;
+    }
+    const ClientStatement* known =
+        statements_ == nullptr ? nullptr : statements_->find(reference.name);
+    if (known == nullptr || known->statement == nullptr || known->is_deallocate) {
+        return false;
+    }
+    look.is_read = is_read(text_of(*known->statement)) && look.is_read;
+    look.has_text = true;
+    return true;
 }
 
 /// @return whether a replica may run this, as far as is known

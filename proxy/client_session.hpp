@@ -190,6 +190,7 @@ private:
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
     [[nodiscard]] Begun forward_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool must_wait(const protocol::FrameHeader& header);
     [[nodiscard]] Begun wait_for_answers();
     void separate_statements(protocol::FrontendMessage type);
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
@@ -301,6 +302,15 @@ private:
     [[nodiscard]] bool is_text_plain_to_us();
     [[nodiscard]] std::size_t look_ahead(ByteView rest);
     [[nodiscard]] std::size_t look_ahead_to_sync(ByteView rest);
+    struct BatchLook;
+    [[nodiscard]] bool look_at(const protocol::FrameHeader& header,
+                               ByteView message,
+                               BatchLook& look);
+    [[nodiscard]] bool look_at_parse(const protocol::FrameHeader& header,
+                                     ByteView message,
+                                     BatchLook& look);
+    [[nodiscard]] bool look_at_use(const protocol::StatementReference& reference, BatchLook& look);
+    [[nodiscard]] bool knows_name(const protocol::StatementReference& reference) const;
     [[nodiscard]] bool is_read(std::string_view text);
     [[nodiscard]] sql::RouteHint wanted_route(std::string_view text,
                                               const sql::StatementFacts& facts) const;
@@ -315,6 +325,7 @@ private:
     void ask_again(const pool::Pool* failed);
     void look_elsewhere(const pool::Pool* failed);
     void end_pause();
+    [[nodiscard]] bool settles_loss(const pool::BackendLoss& loss);
     [[nodiscard]] bool survives_loss(const pool::BackendLoss& loss);
     [[nodiscard]] bool is_in_recovery(const std::string& member);
     void on_taken_back(SqlState reason) override;

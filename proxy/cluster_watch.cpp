@@ -79,19 +79,23 @@ ClusterWatch::ClusterWatch(net::EventLoop& loop,
         }
     }
     for (const conf::MemberSettings& one : settings_.members) {
-        Member& member = members_.emplace_back();
-        member.settings = one;
-        member.probe = std::make_unique<pool::MemberProbe>(loop_, one.address, login_);
-        member.facts.configured = configured_role(one.role);
-        member.load = std::make_shared<pool::MemberLoad>();
-        member.breaker = std::make_unique<policies::Breaker>(policies::BreakerSettings{false},
-                                                             member.load->gate);
+        add(one);
     }
     decide();
     loop_.set_deadline(tick_, loop_.now());
 }
 
 ClusterWatch::~ClusterWatch() = default;
+
+void ClusterWatch::add(const conf::MemberSettings& one) {
+    Member& member = members_.emplace_back();
+    member.settings = one;
+    member.probe = std::make_unique<pool::MemberProbe>(loop_, one.address, login_);
+    member.facts.configured = configured_role(one.role);
+    member.load = std::make_shared<pool::MemberLoad>();
+    member.breaker =
+        std::make_unique<policies::Breaker>(policies::BreakerSettings{false}, member.load->gate);
+}
 
 bool ClusterWatch::is_watching(const conf::ClusterSettings& settings,
                                const pool::ProbeLogin& login,

@@ -79,6 +79,7 @@ private:
         policies::Outcomes counted;  ///< of its calls, has been told to the breaker
     };
 
+    void add(const conf::MemberSettings& one);
     void on_deadline(net::Deadline& deadline) override;
     void ask(std::size_t index);
     void on_answer(std::size_t index, const pool::ProbeAnswer& answer);
