@@ -5,9 +5,9 @@
 namespace weir::net {
 
 FdWatch::FdWatch(EventLoop& loop, int fd, std::function<void()> on_ready)
-    : loop_{loop},
-      on_ready_{std::move(on_ready)},
-      poll_{[&loop, fd](uv_poll_t* handle) { return uv_poll_init(loop.raw(), handle, fd); }} {
+    : loop_{loop}, on_ready_{std::move(on_ready)}, poll_{[&loop, fd](uv_poll_t* handle) {
+          return uv_poll_init(loop.raw(), handle, fd);
+      }} {
     if (poll_.is_open()) {
         poll_.set_owner(this);
     }

@@ -50,8 +50,8 @@ struct StatementFacts {
 
     Access access = Access::Unsure;
     bool has_several = false;  ///< statements
-    TransactionModes modes;   ///< where access is Begin
-    bool is_chained = false;  ///< where access is End: the next transaction has begun
+    TransactionModes modes;    ///< where access is Begin
+    bool is_chained = false;   ///< where access is End: the next transaction has begun
     /// It asks what each server answers in its own way, so the answer of a replica is another one:
     /// pg_stat_activity, pg_locks, pg_temp, SHOW, the last_value of a sequence.
     bool asks_about_server = false;
