@@ -30,6 +30,8 @@ def busy_weir(start_weir: StartWeir) -> Iterator[Endpoint]:
     weir = start_weir({"pool": {"min": 2, "max": 2, "round_robin": True, "acquire_timeout": "30s"}})
     company = Company(weir)
     wait_until(lambda: company.transactions > 0 or company.failures, "the company is busy")
+    if isinstance(weir, Weir):
+        wait_until(lambda: weir.pool()["open"] == 2, "both connections are there")
     yield weir
     company.stop()
     if isinstance(weir, Weir):
