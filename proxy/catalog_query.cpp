@@ -1,6 +1,6 @@
 #include "proxy/catalog_query.hpp"
 
-#include "sql/function_knowledge.hpp"
+#include "sql/function_catalog.hpp"
 
 namespace weir::proxy {
 

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "sql/function_knowledge.hpp"
+#include "sql/function_catalog.hpp"
 #include "sql/function_source.hpp"
 
 namespace weir::proxy {
@@ -140,7 +140,7 @@ void CatalogReading::on_row(ByteView body) {
         has_failed_ = has_failed_ || !is_plain || name.empty() || name.size() > kPrintBytesMax;
         print_ = name;
     } else if (kind == "callable") {
-        if (callable_.size() <= sql::FunctionKnowledge::kRowsMax) {
+        if (callable_.size() <= sql::FunctionCatalog::kRowsMax) {
             callable_.push_back(
                 {std::string{name}, std::string{row[2].value_or("")}, row[3].value_or("") == "t"});
         }

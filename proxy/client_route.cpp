@@ -396,18 +396,15 @@ bool ClientSession::is_read(std::string_view text) {
     const sql::FactsMemo::Known known = judge.read_facts(mine.digest, text);
     const sql::RouteHint wanted = wanted_route(text, *known.facts);
     mine.stays_on_primary = mine.stays_on_primary || wanted == sql::RouteHint::Primary;
-    if (known.facts->has_several) {
-        return false;  // what has been told of the first cannot be taken back
-    }
     if (sql::begins_read_only(*known.facts) || begins_read_only_by_default(*known.facts)) {
         mine.is_transaction = true;
         return true;
     }
-    if (known.verdict.route == sql::ReadRoute::Replica) {
+    if (known.is_read) {
         return true;
     }
     mine.is_proven = false;  // it is said to be one
-    return (wanted == sql::RouteHint::Replica && known.facts->access == sql::Access::Read);
+    return wanted == sql::RouteHint::Replica && sql::reads_by_grammar(*known.facts);
 }
 
 /// @return where the statement itself says that it is to go, or else the rules

@@ -26,7 +26,7 @@ Traits unknown() {
     return traits;
 }
 
-sql::FunctionKnowledge functions_of(const pool::FunctionKnowledgePtr& known) {
+sql::FunctionCatalog functions_of(const pool::FunctionKnowledgePtr& known) {
     std::vector<sql::FunctionRow> rows;
     if (known != nullptr) {
         rows.reserve(known->callable.size());
@@ -34,7 +34,7 @@ sql::FunctionKnowledge functions_of(const pool::FunctionKnowledgePtr& known) {
             rows.push_back({one.schema, one.name, one.is_volatile});
         }
     }
-    return sql::FunctionKnowledge{rows};
+    return sql::FunctionCatalog{rows};
 }
 
 }  // namespace

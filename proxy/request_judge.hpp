@@ -13,7 +13,7 @@
 #include <unordered_map>
 
 #include "sql/facts_memo.hpp"
-#include "sql/function_knowledge.hpp"
+#include "sql/function_catalog.hpp"
 
 namespace weir::proxy {
 
@@ -82,7 +82,7 @@ public:
 
 private:
     struct Reads {
-        sql::FunctionKnowledge functions;
+        sql::FunctionCatalog functions;
         sql::FactsMemo memo;
     };
 

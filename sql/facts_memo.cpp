@@ -70,20 +70,17 @@ void FactsMemo::find_out(Entry& mine, std::string_view sql) {
 
 FactsMemo::Known FactsMemo::look_up(std::uint64_t digest,
                                     std::string_view sql,
-                                    const FunctionKnowledge& knowledge) {
+                                    const FunctionCatalog& catalog) {
     Entry& mine = entry(digest);
     const bool is_new = mine.known.facts == nullptr;
     if (is_new) {
         find_out(mine, sql);
-    } else if (mine.version != knowledge.version()) {
+    } else if (mine.version != catalog.version()) {
         mine.is_refused = false;
     }
-    if (is_new || mine.version != knowledge.version()) {
-        mine.version = knowledge.version();
-        mine.known.verdict = read_verdict(*mine.known.facts, knowledge);
-        if (mine.is_refused) {
-            mine.known.verdict.route = ReadRoute::Primary;
-        }
+    if (is_new || mine.version != catalog.version()) {
+        mine.version = catalog.version();
+        mine.known.is_read = !mine.is_refused && is_read(*mine.known.facts, catalog);
     }
     Known found = mine.known;
     while (bytes_ > bytes_max_ && !places_.empty()) {
@@ -95,7 +92,7 @@ FactsMemo::Known FactsMemo::look_up(std::uint64_t digest,
 void FactsMemo::remember_as_write(std::uint64_t digest) {
     Entry& mine = entry(digest);
     mine.is_refused = true;
-    mine.known.verdict.route = ReadRoute::Primary;
+    mine.known.is_read = false;
 }
 
 }  // namespace weir::sql

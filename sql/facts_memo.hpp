@@ -24,7 +24,7 @@ public:
     /// What is known of a statement.
     struct Known {
         std::shared_ptr<const StatementFacts> facts;  ///< never null
-        ReadVerdict verdict;
+        bool is_read = false;  ///< see sql::is_read(); false of what a replica has refused
     };
 
     explicit FactsMemo(std::size_t entries_max = kEntriesMax, std::size_t bytes_max = kBytesMax);
@@ -34,7 +34,7 @@ public:
     /// @param sql the text; not kept
     [[nodiscard]] Known look_up(std::uint64_t digest,
                                 std::string_view sql,
-                                const FunctionKnowledge& knowledge);
+                                const FunctionCatalog& catalog);
 
     /// A replica has refused a statement of this digest: it goes to the primary for as long as it
     /// is remembered and the functions stay what they are.
@@ -50,7 +50,7 @@ private:
         std::uint64_t digest = 0;
         Known known;                // without facts: they are not known yet
         std::size_t bytes = 0;      // of the facts
-        std::uint64_t version = 0;  // of the knowledge that the verdict is by
+        std::uint64_t version = 0;  // of the catalog that is_read is by
         bool is_taken = false;
         bool is_refused = false;  // by a replica, under that version
         bool is_used = false;     // since the hand came by

@@ -6,27 +6,17 @@
 
 namespace weir::sql {
 
-bool is_read(const StatementFacts& facts, const FunctionKnowledge& knowledge) {
-    if (facts.access != Access::Read || facts.asks_about_server) {
-        return false;
-    }
-    return std::all_of(
-        facts.functions.begin(), facts.functions.end(), [&](const QualifiedName& function) {
-            return !must_run_on_primary(function.name) &&
-                   knowledge.is_safe_read(function.schema, function.name);
-        });
+bool reads_by_grammar(const StatementFacts& facts) {
+    return facts.access == Access::Read && !facts.has_several;
 }
 
-bool calls_own_functions(const StatementFacts& facts, const FunctionKnowledge& knowledge) {
-    return std::any_of(
-        facts.functions.begin(), facts.functions.end(), [&](const QualifiedName& function) {
-            return !knowledge.is_built_in(function.schema, function.name);
-        });
-}
-
-ReadVerdict read_verdict(const StatementFacts& facts, const FunctionKnowledge& knowledge) {
-    return {.route = is_read(facts, knowledge) ? ReadRoute::Replica : ReadRoute::Primary,
-            .calls_own_functions = calls_own_functions(facts, knowledge)};
+bool is_read(const StatementFacts& facts, const FunctionCatalog& catalog) {
+    return reads_by_grammar(facts) && !facts.asks_about_server &&
+           std::all_of(
+               facts.functions.begin(), facts.functions.end(), [&](const QualifiedName& function) {
+                   return !must_run_on_primary(function.name) &&
+                          catalog.is_safe_read(function.schema, function.name);
+               });
 }
 
 bool begins_read_only(const StatementFacts& facts) {

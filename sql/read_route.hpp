@@ -1,37 +1,20 @@
 #pragma once
 
-#include <cstdint>
-
-#include "sql/function_knowledge.hpp"
+#include "sql/function_catalog.hpp"
 #include "sql/statement_facts.hpp"
 
 namespace weir::sql {
 
-/// Where a request may run.
-enum class ReadRoute : std::uint8_t {
-    Primary,
-    Replica,  ///< provably a read, whose answer is the same on a replica that has replayed enough
-};
-
-struct ReadVerdict {
-    ReadRoute route = ReadRoute::Primary;
-    /// It calls functions that are not PostgreSQL's own: what they do no catalog proves.
-    bool calls_own_functions = false;
-
-    [[nodiscard]] bool operator==(const ReadVerdict&) const = default;
-};
-
-/// Outside a transaction that was begun before: inside one, everything runs where it began.
+/// @return whether a request is provably a read, whose answer is the same on a replica that has
+/// replayed enough: outside a transaction that was begun before, and one statement, because what
+/// has been told of the first of several could not be taken back
 ///
 /// What a replica still refuses, and the primary would not: 25006 (something hidden writes), 0A000
 /// (an unlogged or temporary table, default_transaction_isolation serializable), 55000.
-[[nodiscard]] ReadVerdict read_verdict(const StatementFacts& facts,
-                                       const FunctionKnowledge& knowledge);
+[[nodiscard]] bool is_read(const StatementFacts& facts, const FunctionCatalog& catalog);
 
-[[nodiscard]] bool is_read(const StatementFacts& facts, const FunctionKnowledge& knowledge);
-
-[[nodiscard]] bool calls_own_functions(const StatementFacts& facts,
-                                       const FunctionKnowledge& knowledge);
+/// @return whether it is one statement that reads by its grammar, whatever its functions do
+[[nodiscard]] bool reads_by_grammar(const StatementFacts& facts);
 
 /// @return whether it is a BEGIN that says READ ONLY, of a kind that a standby accepts
 [[nodiscard]] bool begins_read_only(const StatementFacts& facts);

@@ -8,9 +8,8 @@
 
 using weir::sql::Access;
 using weir::sql::FactsMemo;
-using weir::sql::FunctionKnowledge;
+using weir::sql::FunctionCatalog;
 using weir::sql::FunctionRow;
-using weir::sql::ReadRoute;
 
 namespace {
 
@@ -19,57 +18,56 @@ constexpr std::string_view kRead = "SELECT f(1)";
 constexpr std::array<FunctionRow, 1> kStable = {{{"public", "f", false}}};
 constexpr std::array<FunctionRow, 1> kVolatile = {{{"public", "f", true}}};
 
-ReadRoute route(FactsMemo& memo, std::uint64_t digest, const FunctionKnowledge& knowledge) {
-    return memo.look_up(digest, kRead, knowledge).verdict.route;
+bool is_read(FactsMemo& memo, std::uint64_t digest, const FunctionCatalog& knowledge) {
+    return memo.look_up(digest, kRead, knowledge).is_read;
 }
 
 }  // namespace
 
 TEST_CASE("facts are found out once, verdicts follow the knowledge") {
     FactsMemo memo;
-    const FunctionKnowledge stable{kStable};
-    const FunctionKnowledge changed{kVolatile};
-    CHECK(route(memo, 1, {}) == ReadRoute::Primary);
+    const FunctionCatalog stable{kStable};
+    const FunctionCatalog changed{kVolatile};
+    CHECK_FALSE(is_read(memo, 1, {}));
     const FactsMemo::Known first = memo.look_up(1, kRead, stable);
-    CHECK(first.verdict.route == ReadRoute::Replica);
-    CHECK(first.verdict.calls_own_functions);
+    CHECK(first.is_read);
     CHECK(memo.look_up(1, "not looked at again", stable).facts == first.facts);
-    CHECK(route(memo, 1, changed) == ReadRoute::Primary);
-    CHECK(route(memo, 1, stable) == ReadRoute::Replica);
+    CHECK_FALSE(is_read(memo, 1, changed));
+    CHECK(is_read(memo, 1, stable));
     CHECK(memo.size() == 1);
 }
 
 TEST_CASE("what a replica has refused goes to the primary") {
     FactsMemo memo;
-    const FunctionKnowledge stable{kStable};
-    CHECK(route(memo, 1, stable) == ReadRoute::Replica);
+    const FunctionCatalog stable{kStable};
+    CHECK(is_read(memo, 1, stable));
     memo.remember_as_write(1);
-    CHECK(route(memo, 1, stable) == ReadRoute::Primary);
-    CHECK(route(memo, 1, stable) == ReadRoute::Primary);
+    CHECK_FALSE(is_read(memo, 1, stable));
+    CHECK_FALSE(is_read(memo, 1, stable));
     CHECK(memo.look_up(1, kRead, stable).facts->access == Access::Read);
-    CHECK(route(memo, 2, stable) == ReadRoute::Replica);
+    CHECK(is_read(memo, 2, stable));
     // Other functions may no longer write.
-    CHECK(route(memo, 1, {}) == ReadRoute::Primary);
-    CHECK(route(memo, 1, stable) == ReadRoute::Replica);
+    CHECK_FALSE(is_read(memo, 1, {}));
+    CHECK(is_read(memo, 1, stable));
 }
 
 TEST_CASE("a refusal of what is not known yet is remembered too") {
     FactsMemo memo;
     memo.remember_as_write(7);
-    const FunctionKnowledge stable{kStable};
-    CHECK(route(memo, 7, stable) == ReadRoute::Primary);
-    CHECK(route(memo, 7, stable) == ReadRoute::Primary);
+    const FunctionCatalog stable{kStable};
+    CHECK_FALSE(is_read(memo, 7, stable));
+    CHECK_FALSE(is_read(memo, 7, stable));
 }
 
 TEST_CASE("it is bounded, and what is in use stays") {
     constexpr std::size_t kPlaces = 8;
     FactsMemo memo{kPlaces};
-    const FunctionKnowledge stable{kStable};
+    const FunctionCatalog stable{kStable};
     static_cast<void>(memo.look_up(1, kRead, stable));
     memo.remember_as_write(1);
     for (std::uint64_t digest = 2; digest < 1000; ++digest) {
         static_cast<void>(memo.look_up(digest, kRead, stable));
-        CHECK(route(memo, 1, stable) == ReadRoute::Primary);  // else it would be judged anew
+        CHECK_FALSE(is_read(memo, 1, stable));  // else it would be judged anew
         CHECK(memo.size() <= kPlaces);
     }
     CHECK(memo.size() == kPlaces);
@@ -77,7 +75,7 @@ TEST_CASE("it is bounded, and what is in use stays") {
 
 TEST_CASE("all in use: one goes all the same") {
     FactsMemo memo{2};
-    const FunctionKnowledge stable{kStable};
+    const FunctionCatalog stable{kStable};
     for (int round = 0; round < 3; ++round) {
         for (std::uint64_t digest = 0; digest < 5; ++digest) {
             static_cast<void>(memo.look_up(digest, kRead, stable));
@@ -90,7 +88,7 @@ TEST_CASE("all in use: one goes all the same") {
 TEST_CASE("names are bounded as well") {
     constexpr std::size_t kBytes = 4096;
     FactsMemo memo{FactsMemo::kEntriesMax, kBytes};
-    const FunctionKnowledge stable{kStable};
+    const FunctionCatalog stable{kStable};
     std::size_t most = 0;
     for (std::uint64_t digest = 0; digest < 500; ++digest) {
         const std::string long_name(60, static_cast<char>('a' + digest % 26));
@@ -104,7 +102,7 @@ TEST_CASE("names are bounded as well") {
     CHECK(most > 2);
     CHECK(memo.size() <= most);
     FactsMemo none{8, 0};
-    CHECK(route(none, 1, stable) == ReadRoute::Replica);
+    CHECK(is_read(none, 1, stable));
     CHECK(none.size() == 0);
     CHECK(none.bytes() == 0);
 }

@@ -8,18 +8,14 @@
 
 #include "sql/function_lists.hpp"
 
-using weir::sql::FunctionKnowledge;
+using weir::sql::FunctionCatalog;
 using weir::sql::FunctionRow;
 using weir::sql::statement_facts;
 
 namespace {
 
-bool is_read(std::string_view sql, const FunctionKnowledge& knowledge) {
+bool is_read(std::string_view sql, const FunctionCatalog& knowledge) {
     return weir::sql::is_read(statement_facts(sql), knowledge);
-}
-
-bool calls_own(std::string_view sql, const FunctionKnowledge& knowledge) {
-    return weir::sql::calls_own_functions(statement_facts(sql), knowledge);
 }
 
 constexpr std::array<FunctionRow, 9> kRows = {{
@@ -37,7 +33,7 @@ constexpr std::array<FunctionRow, 9> kRows = {{
 }  // namespace
 
 TEST_CASE("knowledge says which functions are safe") {
-    const FunctionKnowledge knowledge{kRows};
+    const FunctionCatalog knowledge{kRows};
     CHECK(knowledge.is_safe_read("", "lower"));
     CHECK(knowledge.is_safe_read("pg_catalog", "lower"));
     CHECK_FALSE(knowledge.is_safe_read("public", "lower"));
@@ -51,47 +47,42 @@ TEST_CASE("knowledge says which functions are safe") {
     CHECK_FALSE(knowledge.is_safe_read("b", "twice"));
     CHECK_FALSE(knowledge.is_safe_read("", "unknown"));
     CHECK_FALSE(knowledge.is_safe_read("", ""));
-    CHECK(knowledge.is_built_in("", "lower"));
-    CHECK_FALSE(knowledge.is_built_in("", "own"));
-    CHECK_FALSE(knowledge.is_built_in("", "unknown"));
 }
 
 TEST_CASE("a function of one's own hides a built-in one") {
     std::vector<FunctionRow> rows{kRows.begin(), kRows.end()};
     rows.push_back({"app", "random", true});
     rows.push_back({"app", "lower", false});
-    const FunctionKnowledge knowledge{rows};
+    const FunctionCatalog knowledge{rows};
     CHECK_FALSE(knowledge.is_safe_read("", "random"));
     CHECK(knowledge.is_safe_read("pg_catalog", "random"));
     CHECK_FALSE(knowledge.is_safe_read("app", "random"));
     CHECK(knowledge.is_safe_read("", "lower"));
-    CHECK_FALSE(knowledge.is_built_in("", "lower"));
-    CHECK(knowledge.is_built_in("pg_catalog", "lower"));
 }
 
 TEST_CASE("one volatile row of a name decides, whatever the order") {
     constexpr std::array<FunctionRow, 3> kTwice = {
         {{"public", "f", false}, {"public", "f", true}, {"public", "f", false}}};
-    CHECK_FALSE(FunctionKnowledge{kTwice}.is_safe_read("", "f"));
+    CHECK_FALSE(FunctionCatalog{kTwice}.is_safe_read("", "f"));
 }
 
 TEST_CASE("versions follow what is known") {
-    const FunctionKnowledge knowledge{kRows};
-    CHECK(FunctionKnowledge{}.version() == 0);
-    CHECK(FunctionKnowledge{std::vector<FunctionRow>{}}.version() == 0);
+    const FunctionCatalog knowledge{kRows};
+    CHECK(FunctionCatalog{}.version() == 0);
+    CHECK(FunctionCatalog{std::vector<FunctionRow>{}}.version() == 0);
     CHECK(knowledge.version() != 0);
     const std::vector<FunctionRow> turned{kRows.rbegin(), kRows.rend()};
-    CHECK(FunctionKnowledge{turned}.version() == knowledge.version());
+    CHECK(FunctionCatalog{turned}.version() == knowledge.version());
     std::vector<FunctionRow> other{kRows.begin(), kRows.end()};
     other[4].is_volatile = true;
-    CHECK(FunctionKnowledge{other}.version() != knowledge.version());
+    CHECK(FunctionCatalog{other}.version() != knowledge.version());
     other[4] = {"public2", "own", false};
-    CHECK(FunctionKnowledge{other}.version() != knowledge.version());
+    CHECK(FunctionCatalog{other}.version() != knowledge.version());
 }
 
 TEST_CASE("more functions than fit make none safe") {
     std::vector<std::string> names;
-    for (std::size_t i = 0; i <= FunctionKnowledge::kRowsMax; ++i) {
+    for (std::size_t i = 0; i <= FunctionCatalog::kRowsMax; ++i) {
         names.push_back("f" + std::to_string(i));
     }
     std::vector<FunctionRow> rows;
@@ -99,14 +90,14 @@ TEST_CASE("more functions than fit make none safe") {
     for (const std::string& name : names) {
         rows.push_back({"public", name, false});
     }
-    CHECK_FALSE(FunctionKnowledge{rows}.is_safe_read("", "f1"));
-    CHECK(FunctionKnowledge{rows}.version() == 0);
+    CHECK_FALSE(FunctionCatalog{rows}.is_safe_read("", "f1"));
+    CHECK(FunctionCatalog{rows}.version() == 0);
     rows.pop_back();
-    CHECK(FunctionKnowledge{rows}.is_safe_read("", "f1"));
+    CHECK(FunctionCatalog{rows}.is_safe_read("", "f1"));
 }
 
 TEST_CASE("before the catalog was asked only what calls nothing is a read") {
-    const FunctionKnowledge nothing;
+    const FunctionCatalog nothing;
     CHECK(is_read("SELECT a FROM t", nothing));
     CHECK(is_read("SELECT coalesce(a, 1), current_user, extract(year from b) FROM t", nothing));
     CHECK_FALSE(is_read("SELECT lower(a) FROM t", nothing));
@@ -115,7 +106,7 @@ TEST_CASE("before the catalog was asked only what calls nothing is a read") {
 }
 
 TEST_CASE("the primary's own functions stay there, however the catalog calls them") {
-    const FunctionKnowledge knowledge{kRows};
+    const FunctionCatalog knowledge{kRows};
     CHECK_FALSE(is_read("SELECT pg_is_in_recovery()", knowledge));
     CHECK_FALSE(is_read("SELECT txid_of()", knowledge));
     for (const std::string_view name : {"nextval",
@@ -153,13 +144,10 @@ TEST_CASE("the primary's own functions stay there, however the catalog calls the
     }
 }
 
-TEST_CASE("which statements call functions of one's own") {
-    const FunctionKnowledge knowledge{kRows};
-    CHECK_FALSE(calls_own("SELECT a FROM t", knowledge));
-    CHECK_FALSE(calls_own("SELECT lower(a), random() FROM t", knowledge));
-    CHECK(calls_own("SELECT lower(own(a)) FROM t", knowledge));
-    CHECK(calls_own("SELECT a.twice()", knowledge));
-    CHECK(calls_own("SELECT unknown()", knowledge));
-    CHECK(weir::sql::read_verdict(statement_facts("SELECT own(1)"), knowledge) ==
-          weir::sql::ReadVerdict{weir::sql::ReadRoute::Replica, true});
+TEST_CASE("of several statements none is taken for a read") {
+    const FunctionCatalog knowledge{kRows};
+    CHECK_FALSE(is_read("SELECT 1; SELECT 2", knowledge));
+    CHECK(weir::sql::reads_by_grammar(statement_facts("SELECT own_volatile()")));
+    CHECK_FALSE(weir::sql::reads_by_grammar(statement_facts("SELECT own_volatile(); SELECT 1")));
+    CHECK_FALSE(weir::sql::reads_by_grammar(statement_facts("DELETE FROM t")));
 }

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sql/function_knowledge.hpp"
+#include "sql/function_catalog.hpp"
 
 /// tests/data/routing_statements.txt and routing_functions.txt, read.
 namespace weir::sql::test {
@@ -50,7 +50,7 @@ inline std::vector<RoutingCase> routing_cases() {
 }
 
 /// What kFunctionsQuery says of routing_schema.sql and of PostgreSQL's own functions in the table.
-inline FunctionKnowledge routing_knowledge() {
+inline FunctionCatalog routing_knowledge() {
     std::ifstream file{WEIR_DATA_DIR "/routing_functions.txt"};
     REQUIRE(file);
     std::vector<std::string> words;
@@ -61,7 +61,7 @@ inline FunctionKnowledge routing_knowledge() {
     for (std::size_t i = 0; i + 2 < words.size(); i += 3) {
         rows.push_back({words[i], words[i + 1], words[i + 2] == "t"});
     }
-    return FunctionKnowledge{rows};
+    return FunctionCatalog{rows};
 }
 
 }  // namespace weir::sql::test

@@ -1,4 +1,4 @@
-#include "sql/function_knowledge.hpp"
+#include "sql/function_catalog.hpp"
 
 #include <algorithm>
 
@@ -19,7 +19,7 @@ std::uint64_t hash(std::string_view text, std::uint64_t before) {
 
 }  // namespace
 
-FunctionKnowledge::FunctionKnowledge(std::span<const FunctionRow> rows) {
+FunctionCatalog::FunctionCatalog(std::span<const FunctionRow> rows) {
     if (rows.size() > kRowsMax) {
         return;  // with some left out, a name could seem safer than it is
     }
@@ -46,12 +46,12 @@ FunctionKnowledge::FunctionKnowledge(std::span<const FunctionRow> rows) {
     version_ = functions_.empty() ? 0 : std::max<std::uint64_t>(version_, 1);
 }
 
-const std::vector<FunctionKnowledge::Place>* FunctionKnowledge::find(std::string_view name) const {
+const std::vector<FunctionCatalog::Place>* FunctionCatalog::find(std::string_view name) const {
     const auto found = functions_.find(name);
     return found == functions_.end() ? nullptr : &found->second;
 }
 
-bool FunctionKnowledge::is_safe_read(std::string_view schema, std::string_view name) const {
+bool FunctionCatalog::is_safe_read(std::string_view schema, std::string_view name) const {
     const std::vector<Place>* places = find(name);
     if (places == nullptr) {
         return false;
@@ -67,17 +67,6 @@ bool FunctionKnowledge::is_safe_read(std::string_view schema, std::string_view n
         is_known = true;
     }
     return is_known;
-}
-
-bool FunctionKnowledge::is_built_in(std::string_view schema, std::string_view name) const {
-    const std::vector<Place>* places = find(name);
-    if (places == nullptr) {
-        return false;
-    }
-    const auto is_own = [](const Place& place) { return place.schema != kBuiltIn; };
-    const bool has_built_in = !std::all_of(places->begin(), places->end(), is_own);
-    const bool has_own = std::any_of(places->begin(), places->end(), is_own);
-    return has_built_in && (schema == kBuiltIn || (schema.empty() && !has_own));
 }
 
 }  // namespace weir::sql

@@ -39,23 +39,20 @@ inline constexpr std::string_view kFunctionsQuery =
 /// What one database's catalog says of its functions. Immutable; empty before it was asked, and
 /// then no function is safe.
 /// @thread any
-class FunctionKnowledge {
+class FunctionCatalog {
 public:
     /// More rows than this are not kept, and no function is safe.
     static constexpr std::size_t kRowsMax = 100'000;
 
-    FunctionKnowledge() = default;
+    FunctionCatalog() = default;
 
     /// @param rows in any order; of one name in one schema one volatile row decides
-    explicit FunctionKnowledge(std::span<const FunctionRow> rows);
+    explicit FunctionCatalog(std::span<const FunctionRow> rows);
 
     /// @param schema as the call is written; "" where it names none: then every function of the
     /// name counts, wherever it is, because the search_path is not known
     /// @return true: known, and not volatile, or one of the built-in volatile ones that do no harm
     [[nodiscard]] bool is_safe_read(std::string_view schema, std::string_view name) const;
-
-    /// @return whether it can only be one of PostgreSQL's own
-    [[nodiscard]] bool is_built_in(std::string_view schema, std::string_view name) const;
 
     /// @return a number that the same rows share in this process; 0 of empty knowledge
     [[nodiscard]] std::uint64_t version() const { return version_; }
