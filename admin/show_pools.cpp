@@ -48,19 +48,7 @@ std::vector<status::Pool> with_replicas(const std::vector<status::Pool>& pools) 
             continue;
         }
         status::Pool& sum = sums.back();
-        sum.clients_active += pool.clients_active;
-        sum.clients_idle += pool.clients_idle;
-        sum.clients_waiting += pool.clients_waiting;
-        sum.clients_active_cancel += pool.clients_active_cancel;
-        sum.clients_waiting_cancel += pool.clients_waiting_cancel;
-        sum.backends_active += pool.backends_active;
-        sum.backends_active_cancel += pool.backends_active_cancel;
-        sum.backends_being_canceled += pool.backends_being_canceled;
-        sum.backends_idle += pool.backends_idle;
-        sum.backends_used += pool.backends_used;
-        sum.backends_tested += pool.backends_tested;
-        sum.backends_login += pool.backends_login;
-        sum.longest_wait_us = std::max(sum.longest_wait_us, pool.longest_wait_us);
+        sum.add(pool);
         sum.open += pool.open;
         sum.size_max += pool.size_max;
         sum.size_min += pool.size_min;

@@ -1,5 +1,6 @@
 #include "pool/reply_hold.hpp"
 
+#include "base/wildcard.hpp"
 #include "protocol/backend_views.hpp"
 
 #include <algorithm>
@@ -31,18 +32,8 @@ bool is_one_of(SqlState state, const std::array<SqlState, n>& states) {
 }
 
 /// @param pattern found anywhere; * stands for any characters
-bool matches(std::string_view message, std::string_view pattern) {
-    while (!pattern.empty()) {
-        const std::size_t star = pattern.find('*');
-        const std::string_view part = pattern.substr(0, star);
-        const std::size_t found = message.find(part);
-        if (found == std::string_view::npos) {
-            return false;
-        }
-        message.remove_prefix(found + part.size());
-        pattern.remove_prefix(star == std::string_view::npos ? pattern.size() : star + 1);
-    }
-    return true;
+bool contains(std::string_view message, std::string_view pattern) {
+    return matches_wildcard(message, "*" + std::string{pattern} + "*");
 }
 
 }  // namespace
@@ -57,7 +48,7 @@ std::optional<SqlState> ReplyHold::refusal_in(const std::optional<ByteView>& err
         at_ == At::Replica ? is_one_of(state, kOfReplicas) : is_one_of(state, kOfTransactions);
     const bool is_meant =
         is_built_in || std::any_of(also_->begin(), also_->end(), [&](const std::string& entry) {
-            return entry == state.text() || matches((*view)->message, entry);
+            return entry == state.text() || contains((*view)->message, entry);
         });
     return is_meant ? std::optional{state} : std::nullopt;
 }

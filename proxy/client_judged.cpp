@@ -130,7 +130,8 @@ std::unique_ptr<pool::CatalogQuestion> ClientSession::catalog_question() const {
     if (!is_text_plain() || is_at_replica()) {
         return nullptr;  // a replica may not have heard of the last change yet
     }
-    return request_judge().question(route() != nullptr, worker_.loop().now());
+    const bool reads_go_to_replicas = route() != nullptr && route()->is_split;
+    return request_judge().question(reads_go_to_replicas, worker_.loop().now());
 }
 
 }  // namespace weir::proxy

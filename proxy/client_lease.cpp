@@ -71,7 +71,7 @@ void ClientSession::on_prepared() {
         }
         const pool::ReportedParameters parameters = backend_->parameters();
         pool_->remember_welcome(welcome_settings(), parameters);
-        return_prepared();
+        return_backend();
         send_welcome(parameters);
         return;
     }
@@ -85,9 +85,9 @@ void ClientSession::on_prepared() {
     }
 }
 
-/// Gives back a backend that no statement of this client has run on. It is not at rest while a
+/// Gives back a backend on which nothing of this client's is under way. It is not at rest while a
 /// message that came by itself is half way through.
-void ClientSession::return_prepared() {
+void ClientSession::return_backend() {
     pool::Backend& backend = *std::exchange(backend_, nullptr);
     pool::Pool& from = end_lease();
     if (backend.is_at_rest()) {
@@ -109,10 +109,11 @@ void ClientSession::on_prepare_failed(const protocol::ErrorFields& reason) {
             return;
         }
     } else {
-        return_prepared();
+        return_backend();
     }
-    if (was_at_replica) {  // the primary may take them
-        look_elsewhere(/*failed=*/nullptr);
+    if (was_at_replica) {
+        route()->stays_on_primary = true;  // which may take them
+        look_elsewhere();
         return;
     }
     if (state_ == ClientState::Welcoming) {
@@ -147,9 +148,12 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
     const bool is_pool_full =
         reason.is_ours && reason.fields.sqlstate == sqlstate::kTooManyConnections;
     if (is_at_replica()) {
-        pool::Pool& replica = end_lease();
+        ClientRoute& mine = *route();
+        mine.avoided = mine.load;
+        ++mine.refusals;
+        static_cast<void>(end_lease());
         if (!is_pool_full) {
-            look_elsewhere(&replica);
+            look_elsewhere();
             return;
         }
     }
@@ -377,7 +381,8 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         session_state_->reset.clear();
     }
     backend_ = nullptr;
-    if (!is_session_lost && settles_loss(loss)) {
+    note_loss(loss);
+    if (!is_session_lost && survives_loss(loss)) {
         return;
     }
     static_cast<void>(end_lease());

@@ -64,7 +64,7 @@ void ClientSession::hold_replies_back() {
 /// The server that had the request has not answered, and will not: nothing of an answer has reached
 /// the client.
 /// @param wait for so long before it is run once more
-void ClientSession::run_again(RetryKind kind, const pool::Pool* failed, Duration wait) {
+void ClientSession::run_again(RetryKind kind, Duration wait) {
     ClientRoute& mine = *route();
     worker_.mutable_counters().add(kind, RetryOutcome::Attempt);
     mine.retried = kind;
@@ -89,12 +89,11 @@ void ClientSession::run_again(RetryKind kind, const pool::Pool* failed, Duration
         worker_.loop().set_deadline(deadline_, worker_.loop().now() + wait);
         return;
     }
-    ask_again(failed);
+    ask_again();
 }
 
-/// @param failed not this one's backend; nullptr: no replica's
-void ClientSession::ask_again(const pool::Pool* failed) {
-    if (failed != nullptr && route()->is_read && choose_replica(failed)) {
+void ClientSession::ask_again() {
+    if (route()->is_read && choose_replica()) {
         lender().acquire(*this);
     } else if (may_call_primary()) {
         pool_->acquire(*this);
@@ -104,11 +103,11 @@ void ClientSession::ask_again(const pool::Pool* failed) {
 }
 
 /// A replica's pool has no backend for it.
-void ClientSession::look_elsewhere(const pool::Pool* failed) {
+void ClientSession::look_elsewhere() {
     if (state_ != ClientState::Waiting) {
         transition(ClientEvent::BackendMissed);
     }
-    ask_again(failed);
+    ask_again();
 }
 
 /// The time is over that it was to wait for before another try.
@@ -118,21 +117,16 @@ void ClientSession::end_pause() {
         return;
     }
     deadline_.clear();
-    ask_again(/*failed=*/nullptr);
+    ask_again();
 }
 
 /// The backend is gone: for the breaker, and for what the client may read from now on.
-/// @return whether what it ran is run once more
-bool ClientSession::settles_loss(const pool::BackendLoss& loss) {
+void ClientSession::note_loss(const pool::BackendLoss& loss) {
     end_call(loss.reason.sqlstate == sqlstate::kConnectionFailure ? policies::CallEnd::Failed
                                                                   : policies::CallEnd::Succeeded);
-    if (survives_loss(loss)) {
-        return true;
-    }
-    if (ClientRoute* mine = route(); mine != nullptr && !mine->is_read) {
+    if (ClientRoute* mine = route(); mine != nullptr && mine->may_have_written()) {
         mine->wrote_at = Clock::now();  // it may have been committed
     }
-    return false;
 }
 
 /// A read has lost the replica that ran it.
@@ -154,7 +148,11 @@ bool ClientSession::survives_loss(const pool::BackendLoss& loss) {
         mine->retried.reset();
         return false;
     }
-    run_again(RetryKind::Statement, &end_lease(), Duration::zero());
+    // The first goes on at once: it is another server's turn.
+    const auto wait = backoff_of(mine->retry->statement).wait_before(mine->losses, random_unit());
+    mine->avoided = mine->load;
+    static_cast<void>(end_lease());
+    run_again(RetryKind::Statement, wait.value_or(Duration::zero()));
     return true;
 }
 
@@ -176,21 +174,15 @@ void ClientSession::on_taken_back(SqlState reason) {
     if (was_replica && reason == sqlstate::kReadOnlySqlTransaction) {
         request_judge().remember_as_write(mine.digest);
     }
-    pool::Backend& backend = *std::exchange(backend_, nullptr);
-    pool::Pool& from = end_lease();
-    if (backend.is_at_rest()) {
-        from.release(backend);
-    } else {
-        from.abandon(backend, pool::Backend::Frame::Whole, pool::Backend::Departure::Orderly);
-    }
+    return_backend();
     if (was_replica) {
         mine.is_read = false;  // it may write
-        run_again(RetryKind::Replica, /*failed=*/nullptr, Duration::zero());
+        run_again(RetryKind::Replica, Duration::zero());
         return;
     }
     const auto wait =
         backoff_of(mine.retry->transaction).wait_before(++mine.rollbacks + 1, random_unit());
-    run_again(RetryKind::Transaction, /*failed=*/nullptr, wait.value_or(Duration::zero()));
+    run_again(RetryKind::Transaction, wait.value_or(Duration::zero()));
 }
 
 /// An error is on its way to the client.

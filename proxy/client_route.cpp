@@ -30,8 +30,8 @@ namespace {
 
 /// Longer texts are not looked at.
 constexpr std::size_t kTextBytesMax = std::size_t{16} * 1024;
-/// Replicas that do not take a request; then the primary does.
-constexpr unsigned kReplicasTriedMax = 2;
+/// So many replicas that have no backend for a request; then the primary runs it.
+constexpr unsigned kRefusalsMax = 2;
 
 policies::Balance balance_of(conf::Balance balance) {
     switch (balance) {
@@ -129,7 +129,7 @@ pool::Pool* ClientSession::choose_lender(ByteView rest) {
         if (mine->is_read || may_repeat) {
             mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
         }
-        if (mine->is_read && choose_replica(/*but=*/nullptr)) {
+        if (mine->is_read && choose_replica()) {
             return mine->lender;
         }
     }
@@ -206,13 +206,12 @@ void ClientSession::end_refused_call(const pool::LoginFailure& reason) {
     }
 }
 
-/// @param but not this one, which has failed
 /// @return whether there is a replica that may serve this client now: the lender is its pool then
-bool ClientSession::choose_replica(const pool::Pool* but) {
+bool ClientSession::choose_replica() {
     ClientRoute& mine = *route();
     const ReadPools& pools = worker_.read_pools(*pool_);
     if (pools.view == nullptr || !mine.is_split || mine.stays_on_primary || mine.kept.empty() ||
-        mine.replicas_tried >= kReplicasTriedMax) {
+        mine.refusals >= kRefusalsMax) {
         return false;
     }
     const pool::ClusterView& view = *pools.view;
@@ -225,7 +224,7 @@ bool ClientSession::choose_replica(const pool::Pool* but) {
         const pool::MemberView& member = view.members[i];
         const bool is_fresh = !mine.sees_own_writes ||
                               policies::may_read_own_writes(mine.wrote_at, member.fresh_until);
-        if (member.may_read && is_fresh && (but == nullptr || but->key().member != member.name)) {
+        if (member.may_read && is_fresh && member.load != mine.avoided) {
             candidates.push_back({i,
                                   member.weight,
                                   member.load->leased.load(std::memory_order_relaxed),
@@ -237,7 +236,6 @@ bool ClientSession::choose_replica(const pool::Pool* but) {
         const std::shared_ptr<pool::MemberLoad>& load = view.members[*chosen].load;
         if (begin_call(load).verdict != policies::CallVerdict::Refused) {
             mine.enter(worker_.read_pool(*pool_, *chosen), load);
-            ++mine.replicas_tried;
             return true;
         }
         std::erase_if(candidates,
@@ -472,7 +470,7 @@ void ClientSession::note_rest() {
     if (mine == nullptr) {
         return;
     }
-    if (mine->lender == nullptr && !(mine->is_read && mine->is_proven)) {
+    if (mine->may_have_written()) {
         // Not the loop's time: that was read before the answer came.
         mine->wrote_at = Clock::now();
     }

@@ -77,8 +77,14 @@ struct ClientRoute {
         is_one_transaction = is_proven = true;
         consumed = 0;
         kept.clear();
-        replicas_tried = losses = rollbacks = 0;
+        avoided.reset();
+        refusals = losses = rollbacks = 0;
         retried.reset();
+    }
+
+    /// @return whether what has run may have changed something that the client is to see
+    [[nodiscard]] bool may_have_written() const {
+        return lender == nullptr && !(is_read && is_proven);
     }
 
     pool::Pool* lender = nullptr;                      ///< nullptr = its own pool, the primary's
@@ -104,9 +110,10 @@ struct ClientRoute {
     std::vector<std::byte> kept;     ///< all of it, while it may have to be run once more
     std::size_t consumed = 0;        ///< of that, has been passed on
     std::vector<std::byte> pending;  ///< to be passed on before anything else
-    unsigned replicas_tried = 0;
-    unsigned losses = 0;     ///< of the member that ran it
-    unsigned rollbacks = 0;  ///< with 40001, 40P01 or the like
+    std::shared_ptr<pool::MemberLoad> avoided;  ///< of a replica that has failed; nullptr: of none
+    unsigned refusals = 0;                      ///< replicas that had no backend for it
+    unsigned losses = 0;                        ///< of the member that ran it
+    unsigned rollbacks = 0;                     ///< with 40001, 40P01 or the like
     std::optional<pool::RetryKind> retried;
 };
 

@@ -200,7 +200,7 @@ private:
     [[nodiscard]] Treatment skip(protocol::FrontendMessage type);
     void count(protocol::FrontendMessage type);
     void flush_to_backend(pool::RequestBatch& batch);
-    void return_prepared();
+    void return_backend();
     [[nodiscard]] bool takes_another_backend();
     void maybe_give_back();
     void give_back();
@@ -298,7 +298,7 @@ private:
     void end_call(policies::CallEnd how);
     void forget_call();
     void end_refused_call(const pool::LoginFailure& reason);
-    [[nodiscard]] bool choose_replica(const pool::Pool* but);
+    [[nodiscard]] bool choose_replica();
     [[nodiscard]] bool is_text_plain_to_us();
     [[nodiscard]] std::size_t look_ahead(ByteView rest);
     [[nodiscard]] std::size_t look_ahead_to_sync(ByteView rest);
@@ -321,11 +321,11 @@ private:
 
     // What is run once more (client_retry.cpp)
     void hold_replies_back();
-    void run_again(pool::RetryKind kind, const pool::Pool* failed, Duration wait);
-    void ask_again(const pool::Pool* failed);
-    void look_elsewhere(const pool::Pool* failed);
+    void run_again(pool::RetryKind kind, Duration wait);
+    void ask_again();
+    void look_elsewhere();
     void end_pause();
-    [[nodiscard]] bool settles_loss(const pool::BackendLoss& loss);
+    void note_loss(const pool::BackendLoss& loss);
     [[nodiscard]] bool survives_loss(const pool::BackendLoss& loss);
     [[nodiscard]] bool is_in_recovery(const std::string& member);
     void on_taken_back(SqlState reason) override;

@@ -1,5 +1,7 @@
 #include "proxy/route_rules.hpp"
 
+#include "base/wildcard.hpp"
+
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -9,32 +11,8 @@ namespace weir::proxy {
 
 namespace {
 
-/// @param pattern all of the name; * stands for any characters
-bool matches(std::string_view name, std::string_view pattern) {
-    const std::size_t star = pattern.find('*');
-    if (star == std::string_view::npos) {
-        return name == pattern;
-    }
-    if (!name.starts_with(pattern.substr(0, star))) {
-        return false;
-    }
-    name.remove_prefix(star);
-    pattern.remove_prefix(star + 1);
-    for (std::size_t next = pattern.find('*'); next != std::string_view::npos;
-         next = pattern.find('*')) {
-        const std::string_view part = pattern.substr(0, next);
-        const std::size_t found = name.find(part);
-        if (found == std::string_view::npos) {
-            return false;
-        }
-        name.remove_prefix(found + part.size());
-        pattern.remove_prefix(next + 1);
-    }
-    return name.ends_with(pattern);
-}
-
 bool matches_if_asked(std::string_view name, std::string_view pattern) {
-    return pattern.empty() || matches(name, pattern);
+    return pattern.empty() || matches_wildcard(name, pattern);
 }
 
 /// @param wanted "orders", in any schema, or "public.orders"

@@ -19,48 +19,13 @@ namespace {
 constexpr std::chrono::seconds kSampleEvery{1};
 
 /// Adds a worker's rows of a pool to those of the others.
-void merge_pool(status::Pool& into, const status::Pool& from) {
-    into.clients_active += from.clients_active;
-    into.clients_idle += from.clients_idle;
-    into.clients_waiting += from.clients_waiting;
-    into.clients_active_cancel += from.clients_active_cancel;
-    into.clients_waiting_cancel += from.clients_waiting_cancel;
-    into.backends_active += from.backends_active;
-    into.backends_active_cancel += from.backends_active_cancel;
-    into.backends_being_canceled += from.backends_being_canceled;
-    into.backends_idle += from.backends_idle;
-    into.backends_used += from.backends_used;
-    into.backends_tested += from.backends_tested;
-    into.backends_login += from.backends_login;
-    into.open = std::max(into.open, from.open);
-    into.longest_wait_us = std::max(into.longest_wait_us, from.longest_wait_us);
-    into.assignments += from.assignments;
-    into.transactions += from.transactions;
-    into.statements += from.statements;
-    into.bytes_received += from.bytes_received;
-    into.bytes_sent += from.bytes_sent;
-    into.transaction_us += from.transaction_us;
-    into.statement_us += from.statement_us;
-    into.wait_us += from.wait_us;
-    into.client_parses += from.client_parses;
-    into.backend_parses += from.backend_parses;
-    into.binds += from.binds;
-    into.logins += from.logins;
-    into.wait_sum_us += from.wait_sum_us;
-    for (std::size_t i = 0; i < into.events.size(); ++i) {
-        into.events[i] += from.events[i];
-    }
-    for (std::size_t i = 0; i < into.wait_buckets.size(); ++i) {
-        into.wait_buckets[i] += from.wait_buckets[i];
-    }
-}
-
 void merge_pools(status::Snapshot& snapshot) {
     std::map<std::tuple<std::string, std::string, std::string>, status::Pool> merged;
-    for (status::Pool& row : snapshot.pools) {
+    for (const status::Pool& row : snapshot.pools) {
         const auto [place, is_new] = merged.try_emplace({row.database, row.user, row.member}, row);
         if (!is_new) {
-            merge_pool(place->second, row);
+            place->second.add(row);
+            place->second.open = std::max(place->second.open, row.open);  // all workers see all
         }
     }
     snapshot.pools.clear();

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from cluster.conftest import MakeCluster, StartSplit
+from support import wire
 from support.deadlines import scaled, wait_until
+from support.raw_client import errors
 
 pytestmark = pytest.mark.needs_weir
 
@@ -57,6 +59,34 @@ def test_write_that_nobody_could_see_counts(make_cluster: MakeCluster, start_spl
             assert client.value("SELECT hides()") == "1"
             weir.wait_until_idle()
             assert client.value("SELECT count(*) FROM t") == str(number)
+
+
+def test_write_whose_server_was_lost_may_be_there(
+    make_cluster: MakeCluster, start_split: StartSplit
+) -> None:
+    """It is committed, waits for the replica, and loses its connection; and it was said to be a read."""
+    primary, replica = make_cluster(synchronous_commit="remote_apply")
+    primary.execute("CREATE TABLE t (x int)")
+    primary.execute("CREATE FUNCTION writes() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (1) RETURNING x'")
+    weir = start_split(primary, replica, cluster={"max_replica_lag": "500ms"})
+    with weir.logged_in() as client:
+        replica.pause_replay()
+        primary.execute("INSERT INTO t VALUES (1)")
+        wait_until(lambda: client.value("SELECT at()") == str(primary.port), "the replica is left alone")
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: primary.value("SELECT sync_state FROM pg_stat_replication") != "async")
+        client.send(wire.query("/* weir: route=replica */ SELECT writes()"))
+        wait_until(lambda: primary.backends("wait_event = 'SyncRep'") == 1, "it is committed")
+        primary.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        assert errors(client.receive_ready()) == ["08006"]
+        weir.reload({"cluster": {"main": {"max_replica_lag": "60s"}}})
+        with weir.logged_in() as other:
+            wait_until(lambda: other.value("SELECT at()") == str(replica.port), "the replica is read from")
+        assert client.value("SELECT count(*) FROM t") == "2"
+        replica.execute("SELECT pg_wal_replay_resume()")
+        wait_until(lambda: client.value("SELECT at()") == str(replica.port), "and it recovers")
+        assert client.value("SELECT count(*) FROM t") == "2"
 
 
 def test_nobody_waits_who_does_not_want_it(make_cluster: MakeCluster, start_split: StartSplit) -> None:

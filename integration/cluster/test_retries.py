@@ -1,6 +1,7 @@
 """What is run once more, and what never is."""
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -140,6 +141,35 @@ def test_read_that_keeps_losing_its_server_is_told_so(make_cluster: MakeCluster,
             wait_until(kill)
         assert errors(client.receive_ready()) == ["08006"]
         assert retries(weir, "statement", "attempt") == 2
+        assert client.value("SELECT 1") == "1"
+
+
+def test_there_is_a_pause_before_a_read_is_run_a_third_time(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, *replicas = make_cluster(2)
+    primary.execute("CREATE FUNCTION slow() RETURNS int LANGUAGE plpgsql STABLE AS"
+                    " 'BEGIN PERFORM pg_sleep(30); RETURN 1; END'")
+    pause = {"attempts": 3, "base": "2s", "max": "2s", "jitter": False}
+    weir = start_split(primary, *replicas, policy={"retry": {"statement": pause}})
+
+    def kill() -> bool:
+        return any(server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                                  " WHERE query = 'SELECT slow()' AND state = 'active'")
+                   for server in (primary, *replicas))
+
+    with weir.logged_in() as client:
+        client.send(wire.query("SELECT slow()"))
+        wait_until(kill, "the first")
+        wait_until(kill, "the second")
+        lost = time.monotonic()
+        wait_until(kill, "the third")
+        assert time.monotonic() - lost > 1.9
+        assert errors(client.receive_ready()) == ["08006"]
+        # Who leaves meanwhile is not waited for.
+        client.send(wire.query("SELECT slow()"))
+        wait_until(kill, "the first")
+        wait_until(kill, "the second")
+    weir.wait_until_idle()
+    with weir.logged_in() as client:
         assert client.value("SELECT 1") == "1"
 
 
