@@ -208,8 +208,9 @@ struct MemoryUse {
     std::uint64_t used = 0;  ///< how many there are
 };
 
-/// Why a request is run once more.
+/// What is tried once more.
 enum class RetryKind : std::uint8_t {
+    Connect,      ///< no request: a server could not be logged in to
     Replica,      ///< a replica has refused what the primary may do
     Statement,    ///< a read has lost its server before the first row
     Transaction,  ///< one of a single statement was rolled back
@@ -217,13 +218,13 @@ enum class RetryKind : std::uint8_t {
 
 enum class RetryOutcome : std::uint8_t { Attempt, Success, Failure };
 
-inline constexpr std::size_t kRetryKinds = 3;
+inline constexpr std::size_t kRetryKinds = 4;
 inline constexpr std::size_t kRetryOutcomes = 3;
 
 /// @return the words of the metric's labels
 [[nodiscard]] constexpr std::string_view name_of(RetryKind kind) {
     constexpr std::array<std::string_view, kRetryKinds> kNames = {
-        "replica", "statement", "transaction"};
+        "connect", "replica", "statement", "transaction"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 

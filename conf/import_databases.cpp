@@ -142,10 +142,6 @@ private:
                    timeout != nullptr ? draft_.seconds(*timeout) : "15s",
                    at,
                    "server_connect_timeout");
-        if (const IniEntry* retry = draft_.find("server_login_retry")) {
-            draft_.put(
-                {path, "cluster", "login_retry"}, draft_.seconds(*retry), at, "server_login_retry");
-        }
     }
 
     ImportDraft& draft_;

@@ -197,6 +197,7 @@ private:
                 draft_.put({"pool", "reserve_after"}, duration, entry->at, entry->key);
             }
         }
+        carry_login_retry();
         const std::string mode = lower(draft_.value_of("pool_mode", "session"));
         if (draft_.value_of("server_reset_query_always", "0") == "1" && mode != "session") {
             draft_.find_fault(draft_.place_of("server_reset_query_always"),
@@ -209,6 +210,24 @@ private:
                        entry->at,
                        entry->key);
         }
+    }
+
+    /// Weir's pauses grow up to PgBouncer's, which is the same each time.
+    void carry_login_retry() {
+        constexpr double kFirstPause = 0.1;  // seconds
+        const IniEntry* entry = draft_.find("server_login_retry");
+        const std::string pause = entry == nullptr ? "" : draft_.seconds(*entry);
+        if (pause.empty()) {
+            return;
+        }
+        const double seconds = std::stod(entry->value);
+        std::string text = "max=" + pause;
+        if (seconds <= 0) {
+            text = "max=100ms";
+        } else if (seconds < kFirstPause) {
+            text.append(", base=").append(pause);
+        }
+        draft_.put({"policy.retry", "connect"}, text, entry->at, entry->key);
     }
 
     /// Seconds where PgBouncer's 0 means at once, and ours never.
@@ -288,8 +307,8 @@ void add_common_notes(PgBouncerImport& result) {
         {("pool.state is left at \"carry\": in transaction mode a session's settings go with its "
           "client, where PgBouncer forgets them; applications written for PgBouncer do not notice"),
          "listen.threads is left at \"auto\": one event loop for each core, all sharing the pools",
-         ("cluster.NAME.login_retry is 1 s where server_login_retry is not given: PgBouncer waits "
-          "15 s"),
+         ("the pauses of policy.retry.connect grow to 1 s where server_login_retry is not given: "
+          "PgBouncer waits 15 s"),
          "the HTTP port for metrics (http.address) is open on 127.0.0.1; address = \"\" closes it",
          ("the admin database is called pgbouncer, as there; clients of the same unix user get no "
           "special way in")});

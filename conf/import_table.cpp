@@ -125,7 +125,7 @@ constexpr std::array kKnown{
                  "a server connection in session mode is closed when its client leaves"},
     KnownSetting{"server_idle_timeout", Carry::Seconds, "pool", "idle_timeout", "600", ""},
     KnownSetting{"server_lifetime", Carry::Special, "pool", "max_lifetime", "", ""},
-    KnownSetting{"server_login_retry", Carry::Special, "cluster", "login_retry", "", ""},
+    KnownSetting{"server_login_retry", Carry::Special, "policy.retry", "connect", "", ""},
     KnownSetting{"server_reset_query", Carry::Text, "pool", "reset_query", "", ""},
     KnownSetting{"server_reset_query_always", Carry::Special, "", "", "", ""},
     KnownSetting{"server_round_robin", Carry::Flag, "pool", "round_robin", "", ""},

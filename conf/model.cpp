@@ -93,6 +93,7 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
 }
 
 RetrySettings merge(RetrySettings base, const RetryOverrides& overrides) {
+    lay_over(base.connect, overrides.connect);
     lay_over(base.statement, overrides.statement);
     lay_over(base.transaction, overrides.transaction);
     lay_over(base.also_retry, overrides.also_retry);

@@ -115,7 +115,6 @@ struct ClusterSettings {
     std::string probe_user;  ///< "" = the user of the pool
     milliseconds connect_timeout{};
     unsigned connect_concurrency = 0;  ///< per member
-    milliseconds login_retry{};
     Balance balance = Balance::LeastConnections;
     milliseconds max_replica_lag{};  ///< zero = no limit
     milliseconds failover_hold{};    ///< zero = writes fail at once

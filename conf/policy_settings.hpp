@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 /// How often something is tried, and how long each pause is: `base`, then `multiplier` times the
 /// one before, never above `max`.
 struct Backoff {
-    unsigned attempts = 1;  ///< tries in all, the first one included; from 1
+    unsigned attempts = 1;  ///< tries in all, the first one included; 0 = without an end
     milliseconds base{};
     double multiplier = 1;  ///< from 1
     milliseconds max{};     ///< zero = pauses grow without a limit
@@ -26,6 +26,7 @@ struct Backoff {
 };
 
 struct RetrySettings {
+    Backoff connect;
     Backoff statement;
     Backoff transaction;
     /// Five capitals and digits are an SQLSTATE, see is_sqlstate(); anything else is looked for in
@@ -40,6 +41,7 @@ struct RetrySettings {
 
 /// The keys of [policy.retry] somebody wrote in one place. A table is taken whole.
 struct RetryOverrides {
+    std::optional<Backoff> connect;
     std::optional<Backoff> statement;
     std::optional<Backoff> transaction;
     std::optional<std::vector<std::string>> also_retry;

@@ -187,7 +187,7 @@ private:
     /// Reads one key of a table that is one value.
     /// @param accepted_keys those the caller reads itself, for the message
     void read_part(const Entry& entry, void* object, std::string accepted_keys) {
-        for (const Setting& key : record_keys(setting_.kind)) {
+        for (const Setting& key : record_keys(setting_)) {
             if (key.key == entry.key) {
                 std::vector<ValueProblem> own;
                 if (const auto value = read_value(key, entry.value, own)) {
@@ -199,7 +199,7 @@ private:
                 return;
             }
         }
-        for (const Setting& key : record_keys(setting_.kind)) {
+        for (const Setting& key : record_keys(setting_)) {
             accepted_keys.append(key.key).append(", ");
         }
         accepted_keys.resize(accepted_keys.size() - 2);

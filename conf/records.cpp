@@ -30,20 +30,25 @@ constexpr std::array kMemberKeys{Setting{.key = "weight",
                                          .choices = kRoles,
                                          .field = field<&MemberSettings::role>()}};
 
-constexpr std::array kBackoffKeys{
-    Setting{.key = "attempts",
-            .kind = Kind::Integer,
-            .low = 1,
-            .high = kMaxAttempts,
-            .field = field<&Backoff::attempts>()},
-    Setting{.key = "base", .kind = Kind::Duration, .field = field<&Backoff::base>()},
-    Setting{.key = "multiplier",
-            .kind = Kind::Number,
-            .low = 1,
-            .high = kMaxMultiplier,
-            .field = field<&Backoff::multiplier>()},
-    Setting{.key = "max", .kind = Kind::Duration, .field = field<&Backoff::max>()},
-    Setting{.key = "jitter", .kind = Kind::Boolean, .field = field<&Backoff::jitter>()}};
+constexpr auto backoff_keys(std::uint64_t fewest_attempts) {
+    return std::array{
+        Setting{.key = "attempts",
+                .kind = Kind::Integer,
+                .low = fewest_attempts,
+                .high = kMaxAttempts,
+                .field = field<&Backoff::attempts>()},
+        Setting{.key = "base", .kind = Kind::Duration, .field = field<&Backoff::base>()},
+        Setting{.key = "multiplier",
+                .kind = Kind::Number,
+                .low = 1,
+                .high = kMaxMultiplier,
+                .field = field<&Backoff::multiplier>()},
+        Setting{.key = "max", .kind = Kind::Duration, .field = field<&Backoff::max>()},
+        Setting{.key = "jitter", .kind = Kind::Boolean, .field = field<&Backoff::jitter>()}};
+}
+
+constexpr auto kBackoffKeys = backoff_keys(1);
+constexpr auto kEndlessBackoffKeys = backoff_keys(0);
 
 const Setting* find_key(std::span<const Setting> keys, std::string_view name) {
     const auto found = std::find_if(
@@ -99,12 +104,12 @@ Parsed<MemberSettings> parse_member(const Setting& setting, std::string_view tex
 
 }  // namespace
 
-std::span<const Setting> record_keys(Kind kind) {
-    if (kind == Kind::Servers) {
-        return kMemberKeys;
+std::span<const Setting> record_keys(const Setting& setting) {
+    switch (setting.kind) {
+        case Kind::Servers: return kMemberKeys;
+        case Kind::Backoff: return setting.low == 0 ? kEndlessBackoffKeys : kBackoffKeys;
+        default: return {};
     }
-    return kind == Kind::Backoff ? std::span<const Setting>{kBackoffKeys}
-                                 : std::span<const Setting>{};
 }
 
 Parsed<Value> parse_members(const Setting& setting, std::string_view text) {
@@ -130,7 +135,8 @@ Parsed<Value> parse_backoff(const Setting& setting, std::string_view text) {
         backoff = std::get<Backoff>(*defaults.value);
     }
     for (const std::string& part : split_at_commas(text)) {
-        if (std::string problem = put_part(kBackoffKeys, part, &backoff); !problem.empty()) {
+        if (std::string problem = put_part(record_keys(setting), part, &backoff);
+            !problem.empty()) {
             return Parsed<Value>::bad(std::move(problem));
         }
     }

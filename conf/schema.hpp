@@ -97,7 +97,9 @@ struct Setting {
     std::string_view key = {};
     Kind kind = Kind::Text;
     std::string_view default_text = {};  ///< as in the environment: no quotes, lists with commas
-    std::uint64_t low = 0;  ///< Integer, Size, Number; of a Duration the least milliseconds
+    /// Integer, Size, Number; of a Duration the least milliseconds, of a Backoff the fewest
+    /// attempts
+    std::uint64_t low = 0;
     std::uint64_t high = 0;
     std::span<const std::string_view> choices = {};  ///< Choice, in the order of the enumerators
     Effect effect = Effect::Restart;
@@ -116,7 +118,7 @@ struct Setting {
 
 /// @return the keys of a table that is one value: of Kind::Backoff in the struct Backoff, of
 /// Kind::Servers (besides address) in MemberSettings; none for other kinds
-[[nodiscard]] std::span<const Setting> record_keys(Kind kind);
+[[nodiscard]] std::span<const Setting> record_keys(const Setting& setting);
 
 /// @return Setting::default_text, or what the profile says for the keys it presets
 [[nodiscard]] std::string_view default_text(const Setting& setting, Profile profile);

@@ -32,19 +32,30 @@ constexpr std::array kSettings{
         .override_field = field<&PolicyOverrides::statement_timeout>()},
 
     Setting{.section = Section::Retry,
+            .key = "connect",
+            .kind = Kind::Backoff,
+            .default_text = "attempts=0, base=100ms, multiplier=2.0, max=1s, jitter=true",
+            .effect = Effect::Reload,
+            .doc = "A server that cannot be connected or logged in to. Clients wait meanwhile, up "
+                   "to pool.acquire_timeout; once so many attempts in a row have failed, whoever "
+                   "waits gets the server's error. 0 attempts: there is no such end.",
+            .field = field<&RetrySettings::connect>(),
+            .override_field = field<&RetryOverrides::connect>()},
+    Setting{.section = Section::Retry,
             .key = "statement",
             .kind = Kind::Backoff,
             .default_text = "attempts=3, base=500ms, multiplier=2.0, max=5s, jitter=true",
+            .low = 1,
             .effect = Effect::Reload,
-            .doc = "A read that failed before its first row, with an error that another try may "
-                   "not meet: the connection was lost, the server is starting or shutting down, or "
-                   "recovery was in the way.",
+            .doc = "A read that lost its replica before the first row. The first retry goes on at "
+                   "once, on another server; the pauses are before those that follow.",
             .field = field<&RetrySettings::statement>(),
             .override_field = field<&RetryOverrides::statement>()},
     Setting{.section = Section::Retry,
             .key = "transaction",
             .kind = Kind::Backoff,
             .default_text = "attempts=5, base=100ms, multiplier=2.0, max=2s, jitter=true",
+            .low = 1,
             .effect = Effect::Reload,
             .doc = "A transaction of one statement that the server rolled back with 40001 "
                    "(serialization failure) or 40P01 (deadlock).",

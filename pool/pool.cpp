@@ -195,8 +195,7 @@ void Pool::learn(const Credentials& credentials) {
     }
     credentials_ = credentials;
     if (last_failure_ && last_failure_->is_final) {
-        last_failure_.reset();  // perhaps it lacked just this
-        failing_since_ = kNever;
+        forget_failures();  // perhaps it lacked just this
     }
 }
 
@@ -327,9 +326,10 @@ void Pool::learn_defaults(const Backend& backend) {
 
 void Pool::on_backend_idle(Backend& backend) {
     if (last_failure_ || defaults_.empty()) {
-        last_failure_.reset();
-        failing_since_ = kNever;
-        retry_wait_ = Duration::zero();
+        if (failures_ > 0) {
+            env_.counters.add(RetryKind::Connect, RetryOutcome::Success);
+        }
+        forget_failures();
         learn_defaults(backend);
     }
     if (hold_ == Hold::Paused || must_retire(backend, env_.loop.now()) ||

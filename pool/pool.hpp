@@ -7,6 +7,7 @@
 #include "net/background.hpp"
 #include "net/event_loop.hpp"
 #include "pool/backend.hpp"
+#include "pool/backoff_of.hpp"
 #include "pool/budget.hpp"
 #include "pool/canceller.hpp"
 #include "pool/counters.hpp"
@@ -55,7 +56,7 @@ struct PoolPlan {
     std::string connect_query;
     std::chrono::milliseconds connect_timeout{};
     unsigned connect_concurrency = 1;
-    std::chrono::milliseconds login_retry{1000};
+    policies::Backoff connect_retry = kUsualPauses;  ///< of a server that cannot be logged in to
     net::TcpOptions tcp;
     ServerTls tls;
     std::uint64_t reconnects = 0;  ///< how often an operator has ordered RECONNECT
@@ -262,6 +263,8 @@ private:
     [[nodiscard]] Backend::Environment backend_environment();
     void announce();
     void ask_peers();
+    void forget_failures();
+    [[nodiscard]] Duration next_pause() const;
     void refuse_all(const LoginFailure& failure);
     void refuse(LeaseHolder& holder, const LoginFailure& failure);
     void expire_waiters(TimePoint now);
@@ -298,7 +301,7 @@ private:
     std::optional<LoginFailure> last_failure_;  // until a login succeeds
     TimePoint failing_since_ = kNever;
     TimePoint retry_at_{};
-    Duration retry_wait_{};
+    std::uint64_t failures_ = 0;  // logins in a row; those made together count as one
     ReportedParameters defaults_;
     std::map<SettingsPtr, ReportedParameters> welcomes_;
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told

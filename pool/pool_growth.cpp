@@ -15,7 +15,10 @@ using status::PoolEvent;
 
 namespace {
 
-constexpr std::chrono::milliseconds kRetryWaitFirst{100};
+/// No server is asked more often.
+constexpr std::chrono::milliseconds kShortestPause{10};
+/// A failure says nothing any more about the server once the next attempt is overdue for so long.
+constexpr std::chrono::seconds kFailureCounts{1};
 /// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go
 /// at once.
 constexpr double kLifetimeSpread = 0.1;
@@ -63,16 +66,30 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
         failing_since_ = now;
     }
     if (now >= retry_at_) {  // attempts made together fail together and count as one
-        retry_wait_ = std::min<Duration>(std::max<Duration>(retry_wait_ * 2, kRetryWaitFirst),
-                                         std::max(plan_.login_retry, kRetryWaitFirst));
-        retry_at_ = now + retry_wait_;
+        ++failures_;
+        retry_at_ = now + next_pause();
     }
     // Who wants to read is not kept waiting for one replica: there are others.
     const bool is_hopeless = !key_.member.empty() && backends_.empty();
-    if (is_hopeless || (failure->is_final && list(BackendState::Leased).empty())) {
+    const bool is_over = failure->is_final || failures_ >= plan_.connect_retry.attempts;
+    if (is_hopeless || (is_over && list(BackendState::Leased).empty())) {
         refuse_all(*failure);
     }
     schedule();
+}
+
+/// @return how long the server is left alone after so many failures
+Duration Pool::next_pause() const {
+    policies::Backoff pauses = plan_.connect_retry;
+    pauses.attempts = kEndlessAttempts;  // the clients' end is not the server's
+    const auto pause = pauses.wait_before(failures_ + 1, random_unit());
+    return std::max<Duration>(pause.value_or(Duration::zero()), kShortestPause);
+}
+
+void Pool::forget_failures() {
+    last_failure_.reset();
+    failing_since_ = kNever;
+    failures_ = 0;
 }
 
 std::size_t Pool::opening() const {
@@ -209,6 +226,9 @@ void Pool::dial(const SettingsPtr& startup) {
     request.connect_query = plan_.connect_query;
     request.tcp = plan_.tcp;
     request.tls = plan_.tls;
+    if (last_failure_) {
+        env_.counters.add(RetryKind::Connect, RetryOutcome::Attempt);
+    }
     const TimePoint now = env_.loop.now();
     request.due = deadline_after(now, plan_.connect_timeout);
     counters_.add(PoolEvent::CreateRequest);
@@ -235,6 +255,9 @@ void Pool::keep_minimum() {
 
 void Pool::refuse(LeaseHolder& holder, const LoginFailure& failure) {
     counters_.add(PoolEvent::AcquireFail);
+    if (failures_ > 1) {
+        env_.counters.add(RetryKind::Connect, RetryOutcome::Failure);
+    }
     holder.on_refused(failure);
 }
 
@@ -316,7 +339,7 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
 bool Pool::has_been_failing(TimePoint now) const {
     const Duration timeout = plan_.settings.acquire_timeout;
     return last_failure_ && failing_since_ != kNever && timeout > Duration::zero() &&
-           now - failing_since_ >= timeout && now < retry_at_ + plan_.login_retry;
+           now - failing_since_ >= timeout && now < retry_at_ + kFailureCounts;
 }
 
 std::string Pool::failure_text() const {

@@ -22,8 +22,7 @@ void Pool::apply(PoolPlan plan) {
     if (generation != std::exchange(generation_, generation)) {
         defaults_.clear();
         welcomes_.clear();
-        last_failure_.reset();
-        failing_since_ = kNever;
+        forget_failures();
     }
     if (plan.shared_name() != plan_.shared_name()) {
         database_ = env_.shared_databases.find_or_add(plan.shared_name());

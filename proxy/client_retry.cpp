@@ -3,7 +3,7 @@
 
 #include "base/log.hpp"
 #include "base/random.hpp"
-#include "policies/backoff.hpp"
+#include "pool/backoff_of.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/worker.hpp"
 
@@ -36,10 +36,6 @@ std::vector<std::string_view> names_parsed_in(ByteView request) {
         request = request.subspan(header.frame_bytes());
     }
     return names;
-}
-
-policies::Backoff backoff_of(const conf::Backoff& settings) {
-    return {settings.attempts, settings.base, settings.multiplier, settings.max, settings.jitter};
 }
 
 }  // namespace
@@ -149,7 +145,8 @@ bool ClientSession::survives_loss(const pool::BackendLoss& loss) {
         return false;
     }
     // The first goes on at once: it is another server's turn.
-    const auto wait = backoff_of(mine->retry->statement).wait_before(mine->losses, random_unit());
+    const auto wait =
+        pool::backoff_of(mine->retry->statement).wait_before(mine->losses, random_unit());
     mine->avoided = mine->load;
     static_cast<void>(end_lease());
     run_again(RetryKind::Statement, wait.value_or(Duration::zero()));
@@ -181,7 +178,7 @@ void ClientSession::on_taken_back(SqlState reason) {
         return;
     }
     const auto wait =
-        backoff_of(mine.retry->transaction).wait_before(++mine.rollbacks + 1, random_unit());
+        pool::backoff_of(mine.retry->transaction).wait_before(++mine.rollbacks + 1, random_unit());
     run_again(RetryKind::Transaction, wait.value_or(Duration::zero()));
 }
 

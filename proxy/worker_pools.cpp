@@ -183,7 +183,8 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     plan.connect_query = replication.empty() ? database.connect_query : std::string{};
     plan.connect_timeout = cluster.connect_timeout;
     plan.connect_concurrency = cluster.connect_concurrency;
-    plan.login_retry = cluster.login_retry;
+    plan.connect_retry =
+        pool::backoff_of(config_->policy_for(key.database, key.user).retry.connect);
     plan.tcp = tcp_options_of(config_->listen);
     if (key.use == pool::PoolKey::Use::Lookups) {
         plan_lookups(plan, config_->auth);

@@ -137,7 +137,7 @@ def test_imported_configuration_passes_the_check_runs_and_serves(postgres: Postg
         'tcp_user_timeout = "30s"',
         'reserve_after = "1500ms"',
         "round_robin = true",
-        'login_retry = "2s"',
+        'connect = { attempts = 0, base = "100ms", multiplier = 2.0, max = "2s", jitter = true }',
         "max_clients = 200",
         'max_message = "2147483647B"',
         "connect_query = \"select 'x'\"",
@@ -294,6 +294,19 @@ def test_settings_of_newer_versions_are_known(tmp_path: Path) -> None:
         "max = 4",
     ):
         assert line in result.stdout, line + "\n" + result.stdout
+
+
+@pytest.mark.parametrize(
+    "seconds, first, longest", [("0", "100ms", "100ms"), ("0.05", "50ms", "50ms"), ("0.1", "100ms", "100ms"), ("15", "100ms", "15s")]
+)
+def test_pause_between_logins_grows_to_theirs(tmp_path: Path, seconds: str, first: str, longest: str) -> None:
+    result = import_ini(
+        tmp_path,
+        "[databases]\nshop = host=127.0.0.1\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nserver_login_retry = {seconds}\n",
+    )
+    assert result.returncode == 0, result.stderr
+    assert f'base = "{first}", multiplier = 2.0, max = "{longest}", jitter = true' in result.stdout
 
 
 @pytest.mark.parametrize(

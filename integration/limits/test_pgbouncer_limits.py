@@ -133,15 +133,44 @@ def test_check_query_that_fails_costs_the_connection(start_weir: StartWeir) -> N
         assert client.backend_pid() == second
 
 
-def test_login_retry_is_the_longest_pause_between_attempts(start_weir_at: Callable[..., object], own_postgres: Callable[..., Postgres]) -> None:
+SHORT_PAUSES = {"base": "10ms", "max": "200ms"}
+
+
+def test_connecting_is_tried_again_at_short_intervals(start_weir_at: Callable[..., object], own_postgres: Callable[..., Postgres]) -> None:
     postgres = own_postgres()
-    weir = start_weir_at(postgres.port, {"cluster": {"main": {"login_retry": "200ms"}}, "pool": {"acquire_timeout": "60s"}})
+    weir = start_weir_at(postgres.port, {"policy": {"retry": {"connect": SHORT_PAUSES}}, "pool": {"acquire_timeout": "60s"}}, http=True)
     postgres.stop()
     with weir.raw() as client:
         client.send(wire.startup({"user": "postgres", "database": "app"}))
         wait_until(lambda: weir.log.count("backend_login_failed") >= 6, "it goes on trying at short intervals")
         postgres.start()
         assert client.receive_until("Z")[-1].type == "Z"
+    retries = weir.metrics()
+    assert retries.sum("weir_retries_total", kind="connect", outcome="attempt") >= 5
+    assert retries.sum("weir_retries_total", kind="connect", outcome="success") == 1
+    assert retries.sum("weir_retries_total", kind="connect", outcome="failure") == 0
+
+
+def test_attempts_at_connecting_have_an_end_where_one_is_wanted(
+    start_weir_at: Callable[..., object], own_postgres: Callable[..., Postgres]
+) -> None:
+    postgres = own_postgres()
+    weir = start_weir_at(
+        postgres.port,
+        {"policy": {"retry": {"connect": {**SHORT_PAUSES, "attempts": 4}}}, "pool": {"acquire_timeout": "60s"}},
+        http=True,
+    )
+    with weir.logged_in() as client, weir.logged_in() as busy:
+        postgres.stop()
+        wait_until(lambda: weir.show("servers") == [], "the connections are gone")
+        seen = weir.log.count("backend_login_failed")
+        assert errors(client.query("SELECT 1")) == ["57P03"]
+        assert weir.log.count("backend_login_failed") - seen == 4
+        assert weir.metrics().sum("weir_retries_total", kind="connect", outcome="failure") == 1
+        assert errors(busy.query("SELECT 1")) == ["57P03"]  # the next attempt has failed too
+        postgres.start()
+        wait_until(lambda: errors(client.query("SELECT 1")) == [], "and it recovers")
+        assert busy.value("SELECT 1") == "1"
 
 
 def test_unix_socket_gets_its_group(start_weir: StartWeir, tmp_path) -> None:

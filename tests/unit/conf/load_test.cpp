@@ -208,7 +208,6 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[ledger]\npath = \"\"\n",
                              "[listen]\nreuse_port = true\n",
                              "[health]\npool_usage = [0.8, 0.9]\n",
-                             "[policy.retry]\nconnect = { attempts = 1 }\n",
                              "[[rule]]\nmatch = { digest = \"1\" }\nset = { route = \"auto\" }\n",
                              "[[rule]]\nset = { route = \"replica\", deny = \"\" }\n",
                              "[user.app]\npriority = 1\n"}) {

@@ -15,6 +15,8 @@ TEST_CASE("policies: retries and breakers have the defaults of the contract") {
     const LoadResult result = load_with_base("");
     REQUIRE(result.config);
     const RetrySettings& retry = result.config->policy.retry;
+    // Unlike there: a server that restarts takes longer than three attempts.
+    CHECK(retry.connect == Backoff{0, 100ms, 2.0, 1s, true});
     CHECK(retry.statement == Backoff{3, 500ms, 2.0, 5s, true});
     CHECK(retry.transaction == Backoff{5, 100ms, 2.0, 2s, true});
     CHECK(retry.also_retry.empty());
@@ -27,6 +29,7 @@ TEST_CASE("policies: the most specific place says how something is retried") {
 statement = { attempts = 7, base = "10ms" }
 also_retry = ["55P03", "could not*lock"]
 [database.shop.policy.retry]
+connect = { attempts = 0, max = "9s" }
 statement = { max = 0, multiplier = 1.5, jitter = false }
 [user.app.policy]
 statement_timeout = "3s"
@@ -37,6 +40,7 @@ retry = { transaction = { attempts = 1 }, also_retry = [] }
     CHECK(config.policy.retry.statement == Backoff{7, 10ms, 2.0, 5s, true});
     // A table is taken whole: it is not laid over that of a less specific place.
     CHECK(config.policy_for("shop", "x").retry.statement == Backoff{3, 500ms, 1.5, 0s, false});
+    CHECK(config.policy_for("shop", "x").retry.connect == Backoff{0, 100ms, 2.0, 9s, true});
     CHECK(config.policy_for("shop", "x").retry.also_retry ==
           std::vector<std::string>{"55P03", "could not*lock"});
     const PolicySettings app = config.policy_for("shop", "app");
