@@ -27,14 +27,21 @@ FunctionKnowledgePtr DatabaseKnowledge::knowledge() const {
     return knowledge_;
 }
 
-bool DatabaseKnowledge::claim(TimePoint now) {
-    const std::int64_t at = nanoseconds(now);
-    const bool is_due = known_changes_.load() != changes_.load() ||
+bool DatabaseKnowledge::is_due(std::int64_t at) const {
+    const bool is_old = known_changes_.load() != changes_.load() ||
                         at >= read_at_.load() + nanoseconds(kRenewAfter);
-    if (!is_due || changing_.load() != 0 || at < retry_at_.load()) {
-        return false;
-    }
-    return !is_claimed_.exchange(true);
+    return is_old && changing_.load() == 0 && at >= retry_at_.load();
+}
+
+bool DatabaseKnowledge::claim(TimePoint now) {
+    return is_due(nanoseconds(now)) && !is_claimed_.exchange(true);
+}
+
+bool DatabaseKnowledge::takes_errand(TimePoint now) {
+    const std::int64_t at = nanoseconds(now);
+    std::int64_t last = sent_at_.load();
+    return is_due(at) && !is_claimed_.load() && at >= last + nanoseconds(kRetryAfter) &&
+           sent_at_.compare_exchange_strong(last, at);
 }
 
 void DatabaseKnowledge::renew(FunctionKnowledgePtr fresh,

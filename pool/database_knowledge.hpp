@@ -132,6 +132,10 @@ public:
     /// @return whether it is the caller's to read the catalog now: renew() or fail() must follow
     [[nodiscard]] bool claim(TimePoint now);
 
+    /// @return whether the caller is to go where the catalog can be read, which it would not do by
+    /// itself: one at a time
+    [[nodiscard]] bool takes_errand(TimePoint now);
+
     /// @param changes when the reading began
     /// @param fresh nullptr: it is what it was
     void renew(FunctionKnowledgePtr fresh, std::uint32_t changes, TimePoint begun_at);
@@ -145,12 +149,15 @@ public:
     [[nodiscard]] std::vector<std::string> custom_settings() const;
 
 private:
+    [[nodiscard]] bool is_due(std::int64_t at) const;
+
     std::atomic<std::uint32_t> changes_{1};
     std::atomic<int> changing_{0};
     std::atomic<std::uint32_t> known_changes_{0};
     std::atomic<std::uint64_t> version_{0};
     std::atomic<std::int64_t> read_at_{0};   // ns; when known_changes_ is not 0
     std::atomic<std::int64_t> retry_at_{0};  // ns
+    std::atomic<std::int64_t> sent_at_{0};   // ns; when somebody last took the errand
     std::atomic<bool> is_claimed_{false};
 
     mutable std::mutex mutex_;

@@ -135,7 +135,7 @@ void MemberProbe::connect(const std::string& numeric_host) {
          tls.min_version == conf::TlsVersion::V13 ? "TLSv1.3" : "TLSv1.2"},
         {"gssencmode", "disable"},
         // Nothing of the environment or of somebody's home is to decide.
-        {"passfile", "/dev/null"},
+        {"passfile", "/dev/null/none"},
     }};
     std::vector<const char*> keywords;
     std::vector<const char*> values;

@@ -224,7 +224,13 @@ const std::string* Pool::default_of(std::string_view lower_case_name) const {
 
 bool Pool::is_check_due(const Backend& idle, TimePoint now) const {
     const Duration check_after = plan_.settings.check_after;
-    return check_after > Duration::zero() && now - idle.idle_since() > check_after;
+    return is_doubted(idle) ||
+           (check_after > Duration::zero() && now - idle.idle_since() > check_after);
+}
+
+/// @return whether its server has been missed since anybody heard of it over this connection
+bool Pool::is_doubted(const Backend& idle) const {
+    return idle.idle_since() < doubted_at_;
 }
 
 /// @return whether clients have backends of their own, which began with their own settings

@@ -238,6 +238,7 @@ private:
 
     [[nodiscard]] std::size_t opening() const;
     [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now) const;
+    [[nodiscard]] bool is_doubted(const Backend& idle) const;
     [[nodiscard]] bool is_check_due(const Backend& idle, TimePoint now) const;
     [[nodiscard]] bool lend_idle(LeaseHolder& holder, Duration waited);
     [[nodiscard]] SettingsPtr startup_for(const LeaseHolder& holder) const;
@@ -276,6 +277,7 @@ private:
     [[nodiscard]] TimePoint wait_ends(const LeaseHolder& holder) const;
     [[nodiscard]] LoginFailure timeout_failure(Duration waited) const;
     void lose_leased(const std::string& why);
+    void close_doubted();
     [[nodiscard]] bool has_been_failing(TimePoint now) const;
 
     Environment env_;
@@ -307,6 +309,7 @@ private:
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told
     TimePoint noticed_until_{};      // who waits since then or before has been told
     net::Deadline tick_{*this};
+    TimePoint doubted_at_{};     // when a server that is one of several was missed
     TimePoint present_since_{};  // when the last absence of a primary ended
     Hold hold_ = Hold::None;
     bool is_serving_ = false;

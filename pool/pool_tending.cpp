@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace weir::pool {
 
@@ -29,8 +30,11 @@ void Pool::apply(PoolPlan plan) {
     }
     const bool is_gone = !key_.member.empty() && plan.is_absent && !plan_.is_absent;
     const bool has_another_primary = plan.term != plan_.term;
-    if (plan_.is_absent && !plan.is_absent) {
+    const bool is_back = plan_.is_absent && !plan.is_absent;
+    if (is_back) {
         present_since_ = env_.loop.now();
+    } else if (plan.is_absent && !plan_.is_absent) {
+        doubted_at_ = env_.loop.now();
     }
     plan_ = std::move(plan);
     traits_ = traits_of(plan_, key_);
@@ -40,9 +44,28 @@ void Pool::apply(PoolPlan plan) {
     } else if (is_gone) {
         lose_leased("the server does not answer any more");
     }
+    if (is_back || has_another_primary) {
+        close_doubted();
+    }
     tend_idle(env_.loop.now());
     look_again();
     schedule();
+}
+
+/// The server is there again, perhaps elsewhere, or another in its place: nobody waits to see
+/// whether what was open to the one before still is.
+void Pool::close_doubted() {
+    for (const BackendState state : {BackendState::Idle, BackendState::Checking}) {
+        std::vector<Backend*> doubted;
+        list(state).for_each([&](Backend& backend) {
+            if (is_doubted(backend)) {
+                doubted.push_back(&backend);
+            }
+        });
+        for (Backend* backend : doubted) {
+            backend->close();
+        }
+    }
 }
 
 void Pool::on_deadline(net::Deadline& /*deadline*/) {

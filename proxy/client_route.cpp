@@ -215,7 +215,9 @@ bool ClientSession::choose_replica() {
         return false;
     }
     const pool::ClusterView& view = *pools.view;
-    if (carries_state() && view.primary && !request_judge().is_informed(worker_.loop().now())) {
+    const TimePoint now = worker_.loop().now();
+    if (carries_state() && view.primary &&
+        (!request_judge().is_informed(now) || request_judge().takes_errand(now))) {
         return false;  // the primary tells what functions do
     }
     std::vector<policies::Candidate>& candidates = worker_.candidates();
@@ -228,7 +230,7 @@ bool ClientSession::choose_replica() {
             candidates.push_back({i,
                                   member.weight,
                                   member.load->leased.load(std::memory_order_relaxed),
-                                  member.load->latency_us.load(std::memory_order_relaxed)});
+                                  member.load->latency(now)});
         }
     }
     const policies::Balance balance = balance_of(pools.balance);
@@ -475,7 +477,7 @@ void ClientSession::note_rest() {
         mine->wrote_at = Clock::now();
     }
     if (mine->load != nullptr) {
-        mine->load->note_latency(worker_.loop().now() - request_at_);
+        mine->load->note_latency(worker_.loop().now() - request_at_, worker_.loop().now());
     }
     if (const auto kind = std::exchange(mine->retried, std::nullopt)) {
         worker_.mutable_counters().add(*kind, pool::RetryOutcome::Success);

@@ -62,6 +62,11 @@ public:
         return database_->knowledge.is_current(now);
     }
 
+    /// @return whether this read is to run on the primary, where the catalog is read anew with it
+    [[nodiscard]] bool takes_errand(TimePoint now) {
+        return database_->knowledge.takes_errand(now);
+    }
+
     /// @param context as for judge()
     /// @return whether a request is not known, or thought, to leave anything in its session
     [[nodiscard]] bool leaves_nothing(const RequestEffects& effects,

@@ -42,6 +42,18 @@ TEST_CASE("one at a time reads the catalog, and a failure waits a moment") {
     CHECK(knowledge.claim(kStart + DatabaseKnowledge::kRetryAfter));
 }
 
+TEST_CASE("where all reads go elsewhere one at a time is sent for the catalog") {
+    DatabaseKnowledge knowledge;
+    read(knowledge, kStart);
+    CHECK_FALSE(knowledge.takes_errand(kStart));
+    const TimePoint due = kStart + DatabaseKnowledge::kRenewAfter;
+    CHECK(knowledge.takes_errand(due));
+    CHECK_FALSE(knowledge.takes_errand(due));  // it is on its way
+    CHECK(knowledge.takes_errand(due + DatabaseKnowledge::kRetryAfter));  // it has not come back
+    REQUIRE(knowledge.claim(due + DatabaseKnowledge::kRetryAfter));
+    CHECK_FALSE(knowledge.takes_errand(due + 2 * DatabaseKnowledge::kRetryAfter));
+}
+
 TEST_CASE("a change that is not committed may be committed at any moment") {
     DatabaseKnowledge knowledge;
     read(knowledge, kStart);
