@@ -11,12 +11,16 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "scripts", "lib"))
 
 # The path above must be set before the folder's own modules look for the shared helpers.
+import failover  # noqa: E402
 import idle  # noqa: E402
+import own_writes  # noqa: E402
 import slow_reader  # noqa: E402
+import split  # noqa: E402
 import throughput  # noqa: E402
 from processes import Failed  # noqa: E402
 
-BENCHES = {"throughput": throughput, "idle": idle, "slow-reader": slow_reader}
+BENCHES = {"throughput": throughput, "idle": idle, "slow-reader": slow_reader, "split": split,
+           "own-writes": own_writes, "failover": failover}
 
 
 def machine():

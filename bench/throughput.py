@@ -34,12 +34,17 @@ def add_options(parser):
 
 
 def measure(contender, options):
-    """One run of pgbench: {"tps", "latency_ms", and for proxies "cpu_us", "user_us", "system_us"}."""
-    command = ["pgbench", "-n", "-M", options.protocol, "-c", str(options.clients),
+    """One run of pgbench with the script and protocol of the options; what it returns is pgbench()'s."""
+    script = ["-S"] if options.script == "select" else []
+    return pgbench(contender, options, *script, "-M", options.protocol)
+
+
+def pgbench(contender, options, *words):
+    """One run of pgbench: {"tps", "latency_ms", "transactions", and for proxies "cpu_us", "user_us",
+    "system_us"} per transaction. options: clients, jobs, seconds; words are pgbench's own."""
+    command = ["pgbench", "-n", *words, "-c", str(options.clients),
                "-j", str(options.jobs), "-T", str(options.seconds), "-h", "127.0.0.1",
                "-p", str(contender.port), "-U", USER, DATABASE]
-    if options.script == "select":
-        command.insert(1, "-S")
     before = cpu_seconds(contender.pid) if contender.pid else None
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=options.seconds + 120, check=False)

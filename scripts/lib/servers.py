@@ -1,5 +1,6 @@
 """The servers that the demo and the bench put on a Stage: PostgreSQL, Weir, PgBouncer, HAProxy."""
 
+import contextlib
 import glob
 import os
 import shutil
@@ -72,18 +73,32 @@ class Postgres:
         wait_for(f"{self.name} ready", lambda: subprocess.call(ready) == 0)
 
     def crash(self):
-        """Ends the server the hard way: SIGKILL for the postmaster, its children follow."""
+        """Ends the server the hard way: SIGKILL for the postmaster and everything it started."""
+        # The postmaster first: it would start others in the place of those it misses.
         os.kill(self.pid, signal.SIGKILL)
+        for child in self._children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self.stage.stop(self.pid)
-        # The children notice by themselves; their shared memory must be free before the next start.
-        wait_for("the old server's processes to leave", lambda: not self._children(), 20)
+        # Their shared memory must be free before the next start.
+        wait_for("the old server's processes to leave", lambda: not self._children(), 20, 0.01)
+
+    def stop(self):
+        """PostgreSQL's fast shutdown: clients are told 57P01, replicas get everything."""
+        self.stage.stop(self.pid)
+
+    def follow(self, primary):
+        """From now on this replica streams from another server, which was a replica like it."""
+        self.sql("ALTER SYSTEM SET primary_conninfo ="
+                 f" 'host={primary.folder} port={primary.port} user={POSTGRES_USER}'")
+        self.sql("SELECT pg_reload_conf()")
 
     def _children(self):
         mine = []  # every process of a PostgreSQL works in its data folder
         for path in glob.glob("/proc/[0-9]*/cwd"):
             try:
                 if os.readlink(path) == self.data:
-                    mine.append(path)
+                    mine.append(int(path.split("/")[2]))
             except OSError:
                 continue  # gone meanwhile
         return mine

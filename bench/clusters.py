@@ -1,0 +1,141 @@
+"""A primary and two replicas with Weir before them, as the benchmarks of clusters want them."""
+
+import os
+
+from cluster import Cluster
+from contenders import DATABASE, USER
+from processes import Failed, wait_for
+from servers import Weir, psql
+
+HBA = """local all,replication all trust
+host all all 127.0.0.1/32 trust
+"""
+
+PROBE_USER = "probe"
+
+CONFIG = """[listen]
+addresses = ["127.0.0.1:@PORT@"]
+threads = {threads}
+max_clients = {max_clients}
+[auth]
+method = "trust"
+[cluster.main]
+servers = [{servers}]
+probe_user = "{probe_user}"
+{of_cluster}
+[database.{database}]
+cluster = "main"
+read_write_split = {split}
+[user.{user}]
+[user.{probe_user}]
+[pool]
+mode = "transaction"
+min = 0
+max = {pool_size}
+acquire_timeout = "60s"
+[log]
+level = "warn"
+[http]
+address = "127.0.0.1:@HTTP@"
+[admin]
+admins = ["{user}"]
+"""
+
+# Says which member answered. PostgreSQL's own functions that do are not asked of replicas, and this one
+# is because it calls itself STABLE.
+SERVED_BY = ("CREATE FUNCTION served_by() RETURNS int LANGUAGE plpgsql STABLE AS"
+             " 'BEGIN RETURN current_setting(''port''); END'")
+
+
+def start_cluster(stage, *, tables, replicas=2, settings=None, of_replicas=None):
+    """A running cluster with the roles of the benchmarks; tables(primary) fills the primary before the
+    replicas are copied from it. settings are everybody's, of_replicas are theirs alone."""
+    cluster = Cluster(stage, replicas, {"shared_buffers": "256MB", "autovacuum": "off",
+                                        "max_connections": 100, **(settings or {})})
+    cluster.start_primary(HBA)
+    primary = cluster.primary
+    primary.sql(f"CREATE ROLE {USER} LOGIN SUPERUSER")
+    primary.sql(f"CREATE ROLE {PROBE_USER} LOGIN IN ROLE pg_monitor")
+    primary.sql(f"CREATE DATABASE {DATABASE} OWNER {USER}")
+    primary.sql(SERVED_BY, DATABASE)
+    tables(primary)
+    cluster.start_replicas(**(of_replicas or {}))
+    cluster.wait_until_level()
+    return cluster
+
+
+class Endpoint:
+    """One Weir before the cluster, with reads on replicas or without. A contender for pgbench()."""
+
+    def __init__(self, stage, cluster, options, *, name="weir", split=True, **of_cluster):
+        """options: weir, threads, max_clients, pool_size. of_cluster: further keys of [cluster.main]."""
+        if not os.access(options.weir, os.X_OK):
+            raise Failed(f"no binary at {options.weir}")
+        self.name, self.cluster = name, cluster
+        self._weir = Weir(stage, os.path.abspath(options.weir), CONFIG.format(
+            threads=options.threads, max_clients=options.max_clients, pool_size=options.pool_size,
+            servers=", ".join(f'"127.0.0.1:{member.port}"' for member in cluster.members),
+            probe_user=PROBE_USER, database=DATABASE, user=USER, split=str(split).lower(),
+            of_cluster="\n".join(f'{key} = "{value}"' for key, value in of_cluster.items())), name)
+        self._weir.start()
+        if split:
+            self.wait_for_reads_on_replicas()
+
+    @property
+    def port(self):
+        """Where it listens."""
+        return self._weir.port
+
+    @property
+    def pid(self):
+        """The process."""
+        return self._weir.pid
+
+    @property
+    def dsn(self):
+        """How a client gets to the database through it."""
+        return f"host=127.0.0.1 port={self.port} dbname={DATABASE} user={USER}"
+
+    def order(self, command):
+        """Gives the admin database an order and returns when it is answered."""
+        psql(f"host=127.0.0.1 port={self.port} dbname=weir user={USER}", command)
+
+    def wait_for_reads_on_replicas(self):
+        """The members must have answered, and the functions of the database must be known."""
+        replicas = {str(replica.port) for replica in self.cluster.replicas}
+        wait_for("reads on replicas", lambda: psql(self.dsn, "SELECT served_by()")[0][0] in replicas)
+
+
+def committed(cluster, endpoints):
+    """Transactions committed in the database so far, by the name of the member. Nobody may be at work.
+
+    Server processes report what they did at the latest when they end, so those of all endpoints are ended.
+    """
+    for endpoint in endpoints:
+        endpoint.order(f"RECONNECT {DATABASE}")
+    counts = {}
+    for member in cluster.members:
+        wait_for(f"connections to {member.name} to be closed", lambda member=member: member.sql(
+            f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{USER}'") == [["0"]])
+        counts[member.name] = int(member.sql(
+            f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'")[0][0])
+    return counts
+
+
+def shares(before, after):
+    """The part of each member in what was committed between two calls of committed()."""
+    grown = {name: after[name] - before[name] for name in after}
+    total = sum(grown.values()) or 1
+    return {name: count / total for name, count in grown.items()}
+
+
+def shares_text(parts):
+    """Shares for the terminal."""
+    return ", ".join(f"{name} {part:.0%}" for name, part in parts.items())
+
+
+def verdict(kept, text, failures):
+    """Prints a goal and what came of it; a missed one joins the failures."""
+    print(f"{'ok' if kept else 'FAILED'}: {text}", flush=True)
+    if not kept:
+        failures.append(text)
