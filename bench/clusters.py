@@ -2,7 +2,7 @@
 
 import os
 
-from cluster import Cluster
+from cluster import SERVED_BY, Cluster
 from contenders import DATABASE, USER
 from processes import Failed, wait_for
 from servers import Weir, psql
@@ -40,11 +40,6 @@ address = "127.0.0.1:@HTTP@"
 [admin]
 admins = ["{user}"]
 """
-
-# Says which member answered. PostgreSQL's own functions that do are not asked of replicas, and this one
-# is because it calls itself STABLE.
-SERVED_BY = ("CREATE FUNCTION served_by() RETURNS int LANGUAGE plpgsql STABLE AS"
-             " 'BEGIN RETURN current_setting(''port''); END'")
 
 
 def start_cluster(stage, *, tables, replicas=2, settings=None, of_replicas=None):
@@ -107,31 +102,11 @@ class Endpoint:
 
 
 def committed(cluster, endpoints):
-    """Transactions committed in the database so far, by the name of the member. Nobody may be at work.
-
-    Server processes report what they did at the latest when they end, so those of all endpoints are ended.
-    """
+    """Transactions committed so far by the name of the member. Nobody may be at work: the endpoints' server
+    connections are closed."""
     for endpoint in endpoints:
         endpoint.order(f"RECONNECT {DATABASE}")
-    counts = {}
-    for member in cluster.members:
-        wait_for(f"connections to {member.name} to be closed", lambda member=member: member.sql(
-            f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{USER}'") == [["0"]])
-        counts[member.name] = int(member.sql(
-            f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{DATABASE}'")[0][0])
-    return counts
-
-
-def shares(before, after):
-    """The part of each member in what was committed between two calls of committed()."""
-    grown = {name: after[name] - before[name] for name in after}
-    total = sum(grown.values()) or 1
-    return {name: count / total for name, count in grown.items()}
-
-
-def shares_text(parts):
-    """Shares for the terminal."""
-    return ", ".join(f"{name} {part:.0%}" for name, part in parts.items())
+    return cluster.committed(DATABASE, USER)
 
 
 def verdict(kept, text, failures):

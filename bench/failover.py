@@ -67,17 +67,6 @@ def play(cluster, endpoint, options):
     return load, moments
 
 
-def went_on(load, moment):
-    """Kinds of statement of which not every client that does them had a success after this moment."""
-    missing = []
-    for kind in KINDS:
-        for events in load.by_client.values():
-            mine = [event for event in events if event.kind == kind]
-            if mine and not any(event.outcome == "ok" and event.began > moment for event in mine):
-                missing.append(kind)
-    return missing
-
-
 def judge(load, books, moments, options):
     """Prints what came of each goal; returns what was missed."""
     failures = []
@@ -90,8 +79,8 @@ def judge(load, books, moments, options):
     verdict(books["lost"] == 0, f"{books['lost']} of {books['acknowledged']} acknowledged writes lost, goal 0",
             failures)
     verdict(books["twice"] == 0, f"{books['twice']} writes done twice, goal 0", failures)
-    stuck = went_on(load, moments[2])
-    verdict(not stuck, f"{len(stuck)} clients did not go on, goal 0", failures)
+    stuck = load.stuck(moments[2])
+    verdict(stuck == 0, f"{stuck} clients did not go on, goal 0", failures)
     if options.assert_stall is not None:
         stall = max(load.longest_stall(kind) for kind in KINDS)
         verdict(stall <= options.assert_stall,

@@ -41,7 +41,7 @@ def machine():
 
 
 def main():
-    """Runs one benchmark; exit status 1 when an --assert was not kept, 2 when it could not run."""
+    """Runs one benchmark; exit status 1 when a goal was missed, 2 when it could not run."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     kinds = parser.add_subparsers(dest="bench", required=True)
     for name, module in BENCHES.items():

@@ -7,7 +7,8 @@ split Weir has a second pool, of the same size, for the replicas. On one machine
 cores, so throughput does not grow with their number.
 """
 
-from clusters import Endpoint, committed, shares, shares_text, start_cluster, verdict
+from cluster import SESSIONS_SCRIPT, shares, shares_text
+from clusters import Endpoint, committed, start_cluster, verdict
 from contenders import DATABASE, USER
 from processes import Stage
 from throughput import medians, pgbench
@@ -20,14 +21,6 @@ WORKLOADS = {
     "each session reads and writes": ["-b", "select-only@8", "-b", "simple-update@2"],
     "a quarter of the sessions writes": ["-f", "{script}", "-D", "scale={scale}"],
 }
-
-SCRIPT = """\\set aid random(1, 100000 * :scale)
-\\if :client_id % 4 = 0
-UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;
-\\else
-SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
-\\endif
-"""
 
 
 def add_options(parser):
@@ -89,7 +82,7 @@ def run(options):
             options.scale, DATABASE, USER))
         endpoints = [Endpoint(stage, cluster, options, name="off", split=False),
                      Endpoint(stage, cluster, options, name="on", split=True)]
-        script = stage.write("sessions.sql", SCRIPT)
+        script = stage.write("sessions.sql", SESSIONS_SCRIPT)
         for workload, templates in WORKLOADS.items():
             words = [word.format(script=script, scale=options.scale) for word in templates]
             print(f"\n{workload}: pgbench {' '.join(words)} -c {options.clients} -j {options.jobs},"

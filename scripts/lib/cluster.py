@@ -10,6 +10,20 @@ STREAMING = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
 DEFAULT_SETTINGS = {"wal_level": "replica", "max_wal_senders": 10, "wal_keep_size": "256MB",
                     "hot_standby": "on", "hot_standby_feedback": "on"}
 
+# Says which member answered. PostgreSQL's own functions that do are not asked of replicas, and this one
+# is because it calls itself STABLE.
+SERVED_BY = ("CREATE FUNCTION served_by() RETURNS int LANGUAGE plpgsql STABLE AS"
+             " 'BEGIN RETURN current_setting(''port''); END'")
+
+# For pgbench -f with -D scale=N: three of four sessions read, each fourth writes.
+SESSIONS_SCRIPT = """\\set aid random(1, 100000 * :scale)
+\\if :client_id % 4 = 0
+UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;
+\\else
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+\\endif
+"""
+
 
 class Cluster:
     """`members` in the order in which they were made; `primary` and `replicas` as things stand now."""
@@ -52,6 +66,20 @@ class Cluster:
             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")
             == [[str(len(self.replicas))]])
 
+    def committed(self, database, user):
+        """Transactions committed in a database so far, by the name of the member.
+
+        Server processes report what they did at the latest when they end: this waits until none of this
+        user is left, so whoever holds them must have been told to close them.
+        """
+        counts = {}
+        for member in self.members:
+            wait_for(f"connections to {member.name} to be closed", lambda member=member: member.sql(
+                f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}'") == [["0"]])
+            counts[member.name] = int(member.sql(
+                f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{database}'")[0][0])
+        return counts
+
     def kill_primary(self):
         """SIGKILL for the primary and everything it started; its member stays down."""
         self.primary.crash()
@@ -84,3 +112,15 @@ class Cluster:
     def _wait_until_streaming(self):
         wait_for("the replicas to stream",
                  lambda: self.primary.sql(STREAMING) == [[str(len(self.replicas))]])
+
+
+def shares(before, after):
+    """What part of the transactions each member did between two calls of committed(), by its name."""
+    grown = {name: after[name] - before[name] for name in after}
+    total = sum(grown.values()) or 1
+    return {name: count / total for name, count in grown.items()}
+
+
+def shares_text(parts):
+    """Shares for the terminal."""
+    return ", ".join(f"{name} {part:.0%}" for name, part in parts.items())

@@ -1,5 +1,6 @@
 """The demo's traffic: two hundred psql at once, pgbench, and somebody who watches meanwhile."""
 
+import contextlib
 import heapq
 import random
 import re
@@ -115,16 +116,16 @@ class Crowd:
 
 
 class Watcher:
-    """Samples the admin database and the server's own list of connections while traffic runs."""
+    """Samples the admin database and the servers' own lists of connections while traffic runs."""
 
     def __init__(self, demo):
         self.demo = demo
         self.rows = []  # one dictionary per sample of SHOW POOLS
-        self.most_server, self.most_clients = 0, 0
+        self.most_clients = self.most_primary = self.most_replicas = 0
         self.failure = None
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._watch_pool),
-                         threading.Thread(target=self._watch_server)]
+                         threading.Thread(target=self._watch_servers)]
 
     def __enter__(self):
         self._began = time.monotonic()
@@ -151,13 +152,16 @@ class Watcher:
         except (Failed, KeyError, subprocess.TimeoutExpired) as error:
             self.failure = error
 
-    def _watch_server(self):
-        primary = self.demo.primary
+    def _watch_servers(self):
         try:
-            with psycopg.connect(host=primary.folder, port=primary.port, user="postgres",
-                                 dbname="postgres", autocommit=True) as connection:
+            with contextlib.ExitStack() as stack:
+                primary, *replicas = (stack.enter_context(psycopg.connect(
+                    host=member.folder, port=member.port, user="postgres", dbname="postgres",
+                    autocommit=True)) for member in (self.demo.primary, *self.demo.cluster.replicas))
                 while not self._stop.wait(0.03):
-                    self.most_server = max(self.most_server, server_connections(connection))
+                    self.most_primary = max(self.most_primary, server_connections(primary))
+                    self.most_replicas = max(self.most_replicas,
+                                             sum(map(server_connections, replicas)))
         except psycopg.Error as error:
             self.failure = error
 

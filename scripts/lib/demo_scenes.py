@@ -3,6 +3,7 @@
 Each returns (promise, kept, what was seen).
 """
 
+import contextlib
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import psycopg
 from processes import Failed, start_ticks, wait_for
 
 OWN = "host={folder} port={port} dbname=shop user=postgres"
+ON_PRIMARY = "/* weir: route=primary */ "
 
 
 def connect(demo, database="shop", **more):
@@ -20,10 +22,10 @@ def connect(demo, database="shop", **more):
                            autocommit=True, prepare_threshold=None, connect_timeout=10)
 
 
-def beside(demo):
-    """A superuser's connection straight to the primary."""
-    return psycopg.connect(OWN.format(folder=demo.primary.folder, port=demo.primary.port),
-                           autocommit=True)
+def beside(demo, member=None):
+    """A superuser's connection straight to a member, the primary if none is given."""
+    member = member or demo.primary
+    return psycopg.connect(OWN.format(folder=member.folder, port=member.port), autocommit=True)
 
 
 def killed_client(demo):
@@ -64,10 +66,11 @@ def cancelled_statement(demo):
         ["psql", "-X", "-q", "-d", demo.through_weir(application_name="impatient"),
          "-c", "SELECT pg_sleep(60)"],
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=demo.client_env())
-    with beside(demo) as server:
-        wait_for("both statements to run", lambda: server.execute(
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(beside(demo, member)) for member in demo.cluster.members]
+        wait_for("both statements to run", lambda: sum(server.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
-            " AND state = 'active'").fetchone()[0] == 2, 10)
+            " AND state = 'active'").fetchone()[0] for server in servers) == 2, 10)
     began = time.monotonic()
     client.send_signal(signal.SIGINT)
     try:
@@ -91,19 +94,19 @@ def cancelled_statement(demo):
 def terminated_backend(demo):
     """The server connection under a running statement is terminated; the client goes on."""
     with connect(demo) as client, beside(demo) as server:
-        client.execute("SELECT 1")
+        client.execute(ON_PRIMARY + "SELECT 1")
         old = [row[0] for row in server.execute(
             "SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND datname = 'shop'")]
         server.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", (old,))
         # Not asked in pg_stat_activity: a process leaves that before its socket is closed.
         wait_for("the terminated ones to leave", lambda: not any(map(start_ticks, old)))
-        idle_ones_gone = client.execute("SELECT 42").fetchone()[0] == 42
+        idle_ones_gone = client.execute(ON_PRIMARY + "SELECT 42").fetchone()[0] == 42
         seen = "nothing"
         try:
             client.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         except psycopg.Error as error:
             seen = f"{error.sqlstate} {str(error).splitlines()[0]}"
-        again = client.execute("SELECT 43").fetchone()[0] == 43
+        again = client.execute(ON_PRIMARY + "SELECT 43").fetchone()[0] == 43
     return ("a client outlives its server connection", idle_ones_gone and again and seen != "nothing",
             f"{len(old)} idle server connections terminated: the next statement got a fresh one;"
             f" one terminated under a statement: \"{seen}\", and the same client went on")
@@ -111,15 +114,16 @@ def terminated_backend(demo):
 
 def crashed_server(demo):
     """PostgreSQL is killed and started again; a client that was connected before goes on."""
-    with connect(demo) as client:
-        client.execute("SELECT 1")
+    with connect(demo) as client, connect(demo) as reader:
+        client.execute(ON_PRIMARY + "SELECT 1")
         demo.primary.crash()
+        read = reader.execute("SELECT count(*) FROM stock").fetchone()[0]
         errors = []
         began = time.monotonic()
         demo.primary.start()
         while True:
             try:
-                orders = client.execute("SELECT count(*) FROM orders").fetchone()[0]
+                client.execute("INSERT INTO orders (client, item) VALUES ('crash-scene', 7)")
                 break
             except psycopg.Error as error:
                 errors.append(f"{error.sqlstate} {str(error).splitlines()[0]}")
@@ -127,10 +131,12 @@ def crashed_server(demo):
                     return ("a client outlives a crash of PostgreSQL", False, errors[-1])
                 time.sleep(0.1)
         took = time.monotonic() - began
-    return ("a client outlives a crash of PostgreSQL", True,
-            f"kill -9 of the postmaster, start again: the same client counted {orders} orders"
+        orders = client.execute("SELECT count(*) FROM orders").fetchone()[0]
+    return ("a client outlives a crash of PostgreSQL", read == 1000,
+            f"kill -9 of the primary, start again: the same client placed order {orders}"
             f" {took:.1f} s later, after {len(errors)} failed attempts"
-            + (f" (\"{errors[0]}\")" if errors else ""))
+            + (f" (\"{errors[0]}\")" if errors else "")
+            + f"; meanwhile another one read {read} rows from a replica")
 
 
 def replica_reading(demo):
@@ -152,4 +158,33 @@ def replica_reading(demo):
             f" \"{refused}\"")
 
 
-SCENES = (killed_client, cancelled_statement, terminated_backend, replica_reading, crashed_server)
+def own_writes(demo):
+    """Replicas stand still; who wrote something sees it all the same, others read from the replicas."""
+    replicas = demo.cluster.replicas
+    ports = [replica.port for replica in replicas]
+    look = "SELECT sold, served_by() FROM stock WHERE item = 8"
+    with connect(demo) as writer, connect(demo) as other:
+        for replica in replicas:
+            replica.sql("SELECT pg_wal_replay_pause()")
+        try:
+            right, elsewhere = 0, 0
+            for number in range(50):
+                writer.execute("UPDATE stock SET sold = %s WHERE item = 8", (-number,))
+                right += writer.execute(look).fetchone()[0] == -number
+                elsewhere += other.execute(look).fetchone()[1] in ports
+        finally:
+            for replica in replicas:
+                replica.sql("SELECT pg_wal_replay_resume()")
+        began = time.monotonic()
+        wait_for("the session's reads to be on replicas again",
+                 lambda: writer.execute(look).fetchone()[1] in ports, 10, 0.01)
+        took = time.monotonic() - began
+        right_there = writer.execute(look).fetchone()[0] == -49
+    return ("a session reads its own writes, wherever", right == 50 and elsewhere > 0 and right_there,
+            f"replay of both replicas paused: {right} of 50 writes read back at once, {elsewhere} of 50 reads"
+            f" of another session were on replicas; resumed: {took * 1000:.0f} ms later a replica served the"
+            f" writer again, {'with' if right_there else 'WITHOUT'} its writes")
+
+
+SCENES = (killed_client, cancelled_statement, terminated_backend, own_writes, replica_reading,
+          crashed_server)

@@ -8,8 +8,10 @@ which processes share.
 
 import collections
 import multiprocessing
+import os
 import queue
 import random
+import signal
 import threading
 import time
 
@@ -42,7 +44,7 @@ class Client(threading.Thread):
     def run(self):
         """Turn after turn."""
         number = 0
-        while not self.load.over.value:
+        while not self.load.is_over():
             if self.writes:
                 number += 1
                 if self._does(WRITE, lambda number=number: self._write(number)) == OK:
@@ -97,13 +99,19 @@ class Load:
         self.acknowledged = {}  # number: what it wrote and was told so
         self.reconnects = 0
         self._queue = FORK.Queue()
-        self._processes = [FORK.Process(target=self._work, args=(range(first, clients, processes),))
+        self._parent = os.getpid()
+        self._processes = [FORK.Process(target=self._work, args=(range(first, clients, processes),),
+                                        daemon=True)
                            for first in range(processes)]
 
     @property
     def events(self):
         """All that was done, in no order."""
         return [event for events in self.by_client.values() for event in events]
+
+    def is_over(self):
+        """For the clients: whether they are to end, as they also do when nobody is left to tell them."""
+        return self.over.value or os.getppid() != self._parent
 
     def start(self):
         """Begins; returns at once."""
@@ -135,6 +143,9 @@ class Load:
                 process.kill()
 
     def _work(self, numbers):
+        # Ctrl-C reaches every process of the terminal; the parent then ends this one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         clients = [Client(self, number) for number in numbers]
         for client in clients:
             client.start()
@@ -162,6 +173,13 @@ class Load:
     def stale(self):
         """How often a client did not see what it had written."""
         return sum(event.outcome == STALE for event in self.events)
+
+    def stuck(self, moment):
+        """How many clients had no success after this moment in something they do."""
+        def fails(events):
+            after = {event.kind for event in events if event.outcome == OK and event.began > moment}
+            return any(event.kind not in after for event in events)
+        return sum(fails(events) for events in self.by_client.values())
 
     def errors(self, loss=None):
         """Errors by (kind, SQLSTATE): those in flight at the loss of the primary, and the others.
