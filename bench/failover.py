@@ -76,8 +76,8 @@ def judge(load, books, moments, options):
     verdict(not others, f"errors of other statements: {errors_text(others)}, goal none", failures)
     verdict(load.reconnects == 0, f"{load.reconnects} connections of clients lost, goal 0", failures)
     verdict(load.stale() == 0, f"{load.stale()} stale reads of own writes, goal 0", failures)
-    verdict(books["lost"] == 0, f"{books['lost']} of {books['acknowledged']} acknowledged writes lost, goal 0",
-            failures)
+    verdict(books["lost"] == 0,
+            f"{books['lost']} of {books['acknowledged']} acknowledged writes lost, goal 0", failures)
     verdict(books["twice"] == 0, f"{books['twice']} writes done twice, goal 0", failures)
     stuck = load.stuck(moments[2])
     verdict(stuck == 0, f"{stuck} clients did not go on, goal 0", failures)

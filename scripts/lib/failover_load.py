@@ -208,4 +208,5 @@ class Load:
 
 def errors_text(errors):
     """Errors for the terminal."""
-    return ", ".join(f"{count} x {state} ({kind})" for (kind, state), count in sorted(errors.items())) or "none"
+    return ", ".join(f"{count} x {state} ({kind})"
+                     for (kind, state), count in sorted(errors.items())) or "none"
