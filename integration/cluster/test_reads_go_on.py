@@ -1,9 +1,5 @@
 """Whatever becomes of a member, reads go on: what it has not answered is answered by another one."""
 
-import contextlib
-import os
-import signal
-import subprocess
 import threading
 import time
 from typing import Any
@@ -13,52 +9,10 @@ import pytest
 from cluster.conftest import MakeCluster, StartSplit
 from support.deadlines import scaled, wait_until
 from support.raw_client import errors, types
+from support.readers import Readers
 from support.replica import Replica
 
-pytestmark = pytest.mark.needs_weir
-
-CLIENTS = 16
-
-
-class Readers:
-    """Clients that read all the time; what goes wrong is kept."""
-
-    def __init__(self, weir: Any, sql: str = "SELECT at()") -> None:
-        self.over = threading.Event()
-        self.failed: list[Any] = []
-        self.served: dict[str, int] = {}
-        self.longest = 0.0
-        self.weir, self.sql = weir, sql
-        self.threads = [threading.Thread(target=self.work) for _ in range(CLIENTS)]
-
-    def work(self) -> None:
-        with self.weir.logged_in() as client:
-            while not self.over.is_set():
-                began = time.monotonic()
-                messages = client.query(self.sql)
-                self.longest = max(self.longest, time.monotonic() - began)
-                self.failed += [(m.sqlstate, m.text) for m in messages if m.type == "E"]
-                for message in messages:
-                    if message.type == "D":
-                        at = (message.columns()[0] or b"").decode()
-                        self.served[at] = self.served.get(at, 0) + 1
-
-    def __enter__(self) -> "Readers":
-        for thread in self.threads:
-            thread.start()
-        time.sleep(scaled(0.5))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-
-    def comes_to(self, server: Any) -> bool:
-        """Whether it serves reads from now on."""
-        self.served = {}
-        time.sleep(0.2)
-        return self.served.get(str(server.port), 0) > 0
+pytestmark = [pytest.mark.needs_weir, pytest.mark.timeout(60)]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -89,17 +43,9 @@ def test_replica_that_does_not_move(make_cluster: MakeCluster, start_split: Star
     primary, first, second = make_cluster(2)
     weir = start_split(primary, first, second, cluster={"probe_timeout": "500ms"})
     with Readers(weir) as readers:
-        children = subprocess.run(["pgrep", "-P", str(first.process.pid)], capture_output=True, text=True, check=True)
-        pids = [int(pid) for pid in children.stdout.split()] + [first.process.pid]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with first.is_frozen():
             time.sleep(scaled(2))
             wait_until(lambda: not readers.comes_to(first) and readers.comes_to(second))
-        finally:
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
         wait_until(lambda: readers.comes_to(first), "and it recovers")
     assert readers.failed == []
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 import psycopg
 
@@ -69,6 +69,8 @@ class Template:
 class Postgres:
     """One server; ``kill()``, ``start()`` and ``stop()`` at will. Its port stays the same over restarts."""
 
+    host = "127.0.0.1"
+
     def __init__(
         self, template: Template, *, hba: Sequence[str] = TRUST_ALL, port: int = 0, **settings: str
     ) -> None:
@@ -118,8 +120,12 @@ class Postgres:
             command += ["-c", f"{name}={value}"]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                as_postgres(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+                self.command(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
             )
+
+    def command(self, command: list[str]) -> list[str]:
+        """The command line that runs ``command`` where the server is."""
+        return as_postgres(command)
 
     def _try_start(self) -> bool:
         self.launch()
@@ -158,8 +164,26 @@ class Postgres:
         self.process.wait(scaled(10))
         wait_until(lambda: not any(_is_alive(int(child)) for child in children), "backends are gone")
 
+    @contextlib.contextmanager
+    def is_frozen(self) -> Iterator[None]:
+        """SIGSTOP: the kernel still takes connections and bytes for it, and nobody answers."""
+        assert self.process is not None
+        postmaster = self.process.pid
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        pids = [postmaster, *map(int, children)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def remove(self) -> None:
-        self.stop()
+        """What is written is of no interest any more, nor are those that it streams to."""
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- settings ------------------------------------------------------------------------------------------------
@@ -211,6 +235,11 @@ class Postgres:
 
     def backends(self, where: str = "true") -> int:
         return len(self.backend_pids(where))
+
+    def wait_until_running(self, sql: str) -> None:
+        """Waits until this statement is under way for somebody."""
+        quoted = sql.replace("'", "''")
+        wait_until(lambda: self.backends(f"state = 'active' AND query = '{quoted}'") > 0, "it is under way: " + sql)
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,7 +5,7 @@ import subprocess
 from typing import Any
 
 from support.deadlines import wait_until
-from support.postgres import BINARIES, TRUST_ALL, Postgres, Template, as_postgres, make_folder
+from support.postgres import BINARIES, TRUST_ALL, Postgres, Template, make_folder
 from support.ports import free_port
 
 PRIMARY_SETTINGS = {"wal_level": "replica", "max_wal_senders": "10", "wal_keep_size": "64MB"}
@@ -20,24 +20,16 @@ def make_primary(template: Template, **settings: str) -> Postgres:
 class Replica(Postgres):
     """A streaming standby of another server; ``promote()`` makes it a primary."""
 
-    def __init__(self, primary: Postgres, **settings: str) -> None:
+    def __init__(self, primary: Postgres, *, port: int = 0, **settings: str) -> None:
+        """``port`` 0 is a free one."""
         self.folder = make_folder("weir-pg-")
         self.data = self.folder / "data"
         self.settings = {**primary.settings, "hot_standby": "on", "hot_standby_feedback": "on", **settings}
-        self.port = free_port()
+        self.port = port or free_port()
         self.process = None
-        self.stream_from(primary)
+        copy_data(primary, self)
         self.start()
         self.wait_until_near(primary)
-
-    def stream_from(self, primary: Postgres) -> None:
-        """Copies the primary's data anew, to follow it from there. To be called while this server is stopped."""
-        shutil.rmtree(self.data, ignore_errors=True)
-        subprocess.run(
-            as_postgres([str(BINARIES / "pg_basebackup"), "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres",
-                         "-D", str(self.data), "-R", "-X", "stream", "-c", "fast"]),
-            check=True, cwd="/", capture_output=True,
-        )
 
     def wait_until_near(self, primary: Postgres) -> None:
         """Waits until it has replayed all that the primary has written by now."""
@@ -54,6 +46,14 @@ class Replica(Postgres):
         """Returns when it takes writes."""
         self.execute("SELECT pg_promote()")
         wait_until(lambda: not self.value("SELECT pg_is_in_recovery()"), "it is a primary")
+
+
+def copy_data(primary: Postgres, to: Postgres) -> None:
+    """Gives a server that is stopped the data of another one, anew, to follow it from there when it is started."""
+    shutil.rmtree(to.data, ignore_errors=True)
+    copy = [str(BINARIES / "pg_basebackup"), "-h", primary.host, "-p", str(primary.port), "-U", "postgres",
+            "-D", str(to.data), "-R", "-X", "stream", "-c", "fast"]
+    subprocess.run(to.command(copy), check=True, cwd="/", capture_output=True)
 
 
 def servers(*members: Postgres) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class Weir(Endpoint):
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **SANITIZER_OPTIONS}
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [str(binary), "serve", "-c", str(self.config_path)],
+                self.command([str(binary), "serve", "-c", str(self.config_path)]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -143,6 +143,10 @@ class Weir(Endpoint):
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.config_path.read_text()}\n{self.log}") from None
         return self.process.poll() is None
+
+    def command(self, command: list[str]) -> list[str]:
+        """The command line that runs ``command`` where Weir is to be."""
+        return command
 
     def accepts(self) -> bool:
         """Whether every client address takes connections: they are opened one after the other."""
