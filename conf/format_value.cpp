@@ -63,6 +63,14 @@ std::string format_value(const Setting& setting, const Value& value) {
 
         std::string operator()(double number) const { return format_number(number); }
 
+        std::string operator()(const Thresholds<double>& pair) const {
+            return format_number(pair.degraded) + ", " + format_number(pair.critical);
+        }
+
+        std::string operator()(const Thresholds<milliseconds>& pair) const {
+            return format_duration(pair.degraded) + ", " + format_duration(pair.critical);
+        }
+
         std::string operator()(const Backoff& backoff) const { return format_backoff(backoff); }
 
         std::string operator()(const std::map<std::string, std::string>& table) const {
@@ -97,7 +105,14 @@ std::string toml_value(const Setting& setting, const Value& value) {
     if (const auto* backoff = std::get_if<Backoff>(&value)) {
         return toml_backoff(*backoff);
     }
+    if (const auto* pair = std::get_if<Thresholds<milliseconds>>(&value)) {
+        return "[" + toml_string(format_duration(pair->degraded)) + ", " +
+               toml_string(format_duration(pair->critical)) + "]";
+    }
     const std::string text = format_value(setting, value);
+    if (setting.kind == Kind::SharePair) {
+        return "[" + text + "]";
+    }
     const bool is_bare = setting.kind == Kind::Boolean || setting.kind == Kind::Integer ||
                          setting.kind == Kind::Threads || setting.kind == Kind::Number ||
                          setting.kind == Kind::Share;

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "conf/cluster_settings.hpp"
 #include "conf/hba.hpp"
+#include "conf/health_settings.hpp"
 #include "conf/policy_settings.hpp"
 
 #include <chrono>
@@ -259,6 +260,7 @@ struct Config {
     PolicySettings policy;
     BreakerSettings breaker;          ///< of every cluster's members
     std::vector<RuleSettings> rules;  ///< in order
+    HealthSettings health;
     log::Options log;
     HttpSettings http;
     AdminSettings admin;

@@ -50,6 +50,8 @@ private:
             case Kind::Servers: return members(node);
             case Kind::Names:
             case Kind::Patterns: return names(node);
+            case Kind::SharePair:
+            case Kind::DurationPair: return pair(node);
             case Kind::Backoff: return backoff(node);
             case Kind::Table: return table(node);
             case Kind::Boolean:
@@ -221,6 +223,24 @@ private:
             complain(node, problem);
         }
         return Value{value};
+    }
+
+    std::optional<Value> pair(const Node& node) {
+        if (node.kind != Node::Kind::Array || node.items.size() != 2) {
+            refuse(node);
+            return std::nullopt;
+        }
+        const Setting& half = half_of(setting_.kind);
+        const auto degraded = read_value(half, node.items[0], problems_);
+        const auto critical = read_value(half, node.items[1], problems_);
+        if (!degraded || !critical) {
+            return std::nullopt;
+        }
+        auto value = make_pair_value(*degraded, *critical);
+        if (!value.value) {
+            complain(node, value.problem);
+        }
+        return value.value;
     }
 
     std::optional<Value> names(const Node& node) {

@@ -50,6 +50,9 @@ constexpr auto backoff_keys(std::uint64_t fewest_attempts) {
 constexpr auto kBackoffKeys = backoff_keys(1);
 constexpr auto kEndlessBackoffKeys = backoff_keys(0);
 
+constexpr Setting kShareHalf{.kind = Kind::Number, .low = 0, .high = 1};
+constexpr Setting kDurationHalf{.kind = Kind::Duration};
+
 const Setting* find_key(std::span<const Setting> keys, std::string_view name) {
     const auto found = std::find_if(
         keys.begin(), keys.end(), [name](const Setting& key) { return key.key == name; });
@@ -102,6 +105,20 @@ Parsed<MemberSettings> parse_member(const Setting& setting, std::string_view tex
     return Parsed<MemberSettings>::good(std::move(member));
 }
 
+template <class T>
+bool is_ascending(const Thresholds<T>& pair) {
+    return pair.degraded < pair.critical || pair.degraded == T{} || pair.critical == T{};
+}
+
+template <class T>
+Parsed<Value> make_thresholds(T degraded, T critical) {
+    const Thresholds<T> pair{degraded, critical};
+    return is_ascending(pair) ? Parsed<Value>::good(Value{pair})
+                              : Parsed<Value>::bad(
+                                    "does not ascend; accepted: [degraded, critical] with the "
+                                    "first below the second, 0 for never");
+}
+
 }  // namespace
 
 std::span<const Setting> record_keys(const Setting& setting) {
@@ -110,6 +127,17 @@ std::span<const Setting> record_keys(const Setting& setting) {
         case Kind::Backoff: return setting.low == 0 ? kEndlessBackoffKeys : kBackoffKeys;
         default: return {};
     }
+}
+
+const Setting& half_of(Kind pair) {
+    return pair == Kind::SharePair ? kShareHalf : kDurationHalf;
+}
+
+Parsed<Value> make_pair_value(const Value& degraded, const Value& critical) {
+    if (const auto* from = std::get_if<double>(&degraded)) {
+        return make_thresholds(*from, std::get<double>(critical));
+    }
+    return make_thresholds(std::get<milliseconds>(degraded), std::get<milliseconds>(critical));
 }
 
 Parsed<Value> parse_members(const Setting& setting, std::string_view text) {
@@ -143,6 +171,19 @@ Parsed<Value> parse_backoff(const Setting& setting, std::string_view text) {
     std::string problem = problem_of(backoff);
     return problem.empty() ? Parsed<Value>::good(Value{backoff})
                            : Parsed<Value>::bad(std::move(problem));
+}
+
+Parsed<Value> parse_pair(const Setting& setting, std::string_view text) {
+    const std::vector<std::string> parts = split_at_commas(text);
+    if (parts.size() != 2) {
+        return Parsed<Value>::bad("is not accepted; accepted: " + accepted(setting));
+    }
+    const auto degraded = parse_value(half_of(setting.kind), parts[0]);
+    const auto critical = parse_value(half_of(setting.kind), parts[1]);
+    if (!degraded.value || !critical.value) {
+        return Parsed<Value>::bad(degraded.value ? critical.problem : degraded.problem);
+    }
+    return make_pair_value(*degraded.value, *critical.value);
 }
 
 Parsed<Value> parse_patterns(std::string_view text) {

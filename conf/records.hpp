@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-/// Values that have parts: members of a cluster, pauses between tries, patterns.
+/// Values that have parts: members of a cluster, pauses between tries, pairs of limits, patterns.
 /// What the file and what a text say of them comes together here. Thread: any (no shared state).
 namespace weir::conf {
 
@@ -17,8 +17,16 @@ namespace weir::conf {
 [[nodiscard]] Parsed<Value> parse_members(const Setting& setting, std::string_view text);
 /// Reads "attempts=5, max=1s"; what is left out has the setting's default.
 [[nodiscard]] Parsed<Value> parse_backoff(const Setting& setting, std::string_view text);
+/// Reads "0.8, 0.95" or "100ms, 1s".
+[[nodiscard]] Parsed<Value> parse_pair(const Setting& setting, std::string_view text);
 /// Reads "55P03, could not obtain lock".
 [[nodiscard]] Parsed<Value> parse_patterns(std::string_view text);
+
+/// @return a setting that reads each half of a SharePair or DurationPair
+[[nodiscard]] const Setting& half_of(Kind pair);
+/// @param degraded and @param critical as half_of() reads them
+/// @return a problem where both count and the first is not below the second
+[[nodiscard]] Parsed<Value> make_pair_value(const Value& degraded, const Value& critical);
 
 /// What is wrong with one of a list's items.
 struct ItemProblem {

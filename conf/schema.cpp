@@ -80,6 +80,7 @@ const void* section_object(const Config& config, Section section) {
         case Section::Log: return &config.log;
         case Section::Http: return &config.http;
         case Section::Admin: return &config.admin;
+        case Section::Health: return &config.health;
         case Section::Cluster:
         case Section::Database:
         case Section::User:

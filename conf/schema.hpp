@@ -32,6 +32,7 @@ enum class Section : std::uint8_t {
     Log,
     Http,
     Admin,
+    Health,
 };
 
 /// How often a section may stand.
@@ -62,10 +63,12 @@ enum class Kind : std::uint8_t {
     TcpAddress,  ///< "" = off
     Names,
     Table,
-    Number,    ///< may have a fraction
-    Share,     ///< a Number above 0, at most 1
-    Backoff,   ///< a table of record_keys()
-    Patterns,  ///< SQLSTATEs and texts
+    Number,        ///< may have a fraction
+    Share,         ///< a Number above 0, at most 1
+    SharePair,     ///< [degraded, critical]
+    DurationPair,  ///< the same in time
+    Backoff,       ///< a table of record_keys()
+    Patterns,      ///< SQLSTATEs and texts
 };
 
 /// What a field holds, apart from its C++ type. Choices are indexes, a TcpAddress is a list of none
@@ -79,6 +82,8 @@ using Value = std::variant<bool,
                            std::vector<Address>,
                            std::vector<MemberSettings>,
                            double,
+                           Thresholds<double>,
+                           Thresholds<milliseconds>,
                            Backoff>;
 
 /// How a value gets into its struct and out again. Empty for a field of PoolOverrides or

@@ -10,7 +10,7 @@ namespace weir::conf::detail {
 [[nodiscard]] std::span<const Setting> data_settings();     ///< [cluster], [database], [user]
 [[nodiscard]] std::span<const Setting> pool_settings();     ///< [pool], [limits]
 [[nodiscard]] std::span<const Setting> policy_settings();   ///< [policy] and below it, [[rule]]
-[[nodiscard]] std::span<const Setting> process_settings();  ///< [log], [http], [admin]
+[[nodiscard]] std::span<const Setting> process_settings();  ///< [log], [http], [admin], [health]
 [[nodiscard]] std::span<const Setting> tls_settings();      ///< [tls.client], [tls.server]
 
 }  // namespace weir::conf::detail

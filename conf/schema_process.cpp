@@ -102,7 +102,8 @@ constexpr std::array kSettings{
             .kind = Kind::Duration,
             .default_text = "60s",
             .effect = Effect::Reload,
-            .doc = "The averages of SHOW STATS are over this long; looked at every second.",
+            .doc = "The averages of SHOW STATS, and those that [health] judges, are over this long; "
+                   "looked at every second.",
             .field = field<&AdminSettings::stats_period>()},
     Setting{.section = Section::Admin,
             .key = "suspend_timeout",
@@ -121,6 +122,41 @@ constexpr std::array kSettings{
             .doc = "How much of the statement a client is running SHOW ACTIVITY can show; 0 = its "
                    "text is not kept. It may contain personal data.",
             .field = field<&AdminSettings::statement_text>()},
+
+    Setting{.section = Section::Health,
+            .key = "pool_usage",
+            .kind = Kind::SharePair,
+            .default_text = "0.8, 0.95",
+            .effect = Effect::Reload,
+            .doc = "The share of pool.max that is in use at the moment: server connections that "
+                   "serve a client, are made ready for the next one or are being cancelled.",
+            .field = field<&HealthSettings::pool_usage>()},
+    Setting{.section = Section::Health,
+            .key = "pool_wait",
+            .kind = Kind::DurationPair,
+            .default_text = "100ms, 1s",
+            .effect = Effect::Reload,
+            .doc = "Waiting for a server connection: how long the client has waited by now that "
+                   "waits longest, or what all waited on average in the last admin.stats_period, "
+                   "whichever is more.",
+            .field = field<&HealthSettings::pool_wait>()},
+    Setting{.section = Section::Health,
+            .key = "error_rate",
+            .kind = Kind::SharePair,
+            .default_text = "0.01, 0.05",
+            .effect = Effect::Reload,
+            .doc = "The share of statements in the last admin.stats_period that got no server "
+                   "connection, lost it, or failed through no fault of their own: SQLSTATE class "
+                   "08, 53, 57 (not 57014, which may be a client's own cancel), 58 or XX.",
+            .field = field<&HealthSettings::error_rate>()},
+    Setting{.section = Section::Health,
+            .key = "average_response",
+            .kind = Kind::DurationPair,
+            .default_text = "100ms, 2s",
+            .effect = Effect::Reload,
+            .doc = "How long the server took for a statement, on average of the last "
+                   "admin.stats_period. Averages and shares count from 20 statements on.",
+            .field = field<&HealthSettings::average_response>()},
 };
 
 }  // namespace

@@ -104,11 +104,18 @@ constexpr std::array kSections{
     SectionInfo{Section::RuleSet, "rule.set", Form::Listed, "What then holds: at least one key."},
     SectionInfo{Section::Log, "log", Form::Single, "What is written about the work, and where."},
     SectionInfo{
-        Section::Http, "http", Form::Single, "The port for /metrics, /healthz and /readyz."},
+        Section::Http, "http", Form::Single, "The port for /metrics, /healthz, /readyz and /api."},
     SectionInfo{Section::Admin,
                 "admin",
                 Form::Single,
                 "The database that answers SHOW commands instead of PostgreSQL."},
+    SectionInfo{Section::Health,
+                "health",
+                Form::Single,
+                "From where on a pool is degraded and from where on critical, as [degraded, "
+                "critical]; a value that reaches the number counts, and 0 in either place means "
+                "never. The worst of the four is the pool's (SHOW HEALTH, /api/health, "
+                "weir_pool_health; docs/admin.md)."},
 };
 
 constexpr std::array kSettings{

@@ -189,7 +189,7 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
           "watch, pid_file, listen, tls.client, tls.server, auth, cluster, "
           "database, user, pool, limits, policy, policy.retry, policy.breaker, rule, rule.match, "
-          "rule.set, log, http, admin");
+          "rule.set, log, http, admin, health");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
@@ -207,7 +207,8 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[cache]\nenabled = false\n",
                              "[ledger]\npath = \"\"\n",
                              "[listen]\nreuse_port = true\n",
-                             "[health]\npool_usage = [0.8, 0.9]\n",
+                             "[health]\ncache_hit_rate = [0.8, 0.7]\n",
+                             "[health]\nslow_per_minute = [5, 10]\n",
                              "[[rule]]\nmatch = { digest = \"1\" }\nset = { route = \"auto\" }\n",
                              "[[rule]]\nset = { route = \"replica\", deny = \"\" }\n",
                              "[user.app]\npriority = 1\n"}) {

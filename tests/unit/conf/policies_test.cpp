@@ -220,17 +220,77 @@ TEST_CASE("policies: there is a limit to how many rules") {
           "weir.toml:2006:1: rule: too many rules; accepted: at most 1000");
 }
 
+TEST_CASE("policies: health has the thresholds of the contract") {
+    const LoadResult result = load_with_base("");
+    REQUIRE(only_text(result).empty());
+    const HealthSettings& health = result.config->health;
+    CHECK(health.pool_usage == Thresholds<double>{0.8, 0.95});
+    CHECK(health.pool_wait == Thresholds<milliseconds>{100ms, 1s});
+    CHECK(health.error_rate == Thresholds<double>{0.01, 0.05});
+    CHECK(health.average_response == Thresholds<milliseconds>{100ms, 2s});
+}
+
+TEST_CASE("policies: thresholds of health ascend, and 0 is none") {
+    const LoadResult result = load_with_base(
+        "[health]\npool_usage = [0.5, 1]\npool_wait = [\"0s\", \"2s\"]\nerror_rate = [0.1, 0]\n"
+        "average_response = [\"0s\", \"0s\"]\n");
+    REQUIRE(only_text(result).empty());
+    CHECK(result.config->health.pool_usage == Thresholds<double>{0.5, 1.0});
+    CHECK(result.config->health.pool_wait == Thresholds<milliseconds>{0s, 2s});
+    CHECK(result.config->health.error_rate == Thresholds<double>{0.1, 0.0});
+    CHECK(result.config->health.average_response == Thresholds<milliseconds>{0s, 0s});
+}
+
+TEST_CASE("policies: what cannot be a threshold is said at its place") {
+    struct Case {
+        const char* line;
+        const char* problem;
+    };
+
+    for (const Case& c :
+         {Case{"pool_usage = [0.95, 0.8]",
+               "7:14: health.pool_usage: a list does not ascend; accepted: [degraded, critical] "
+               "with the first below the second, 0 for never"},
+          Case{"pool_usage = [0.8, 0.8]",
+               "7:14: health.pool_usage: a list does not ascend; accepted: [degraded, critical] "
+               "with the first below the second, 0 for never"},
+          Case{"pool_wait = [\"2s\", \"1s\"]",
+               "7:13: health.pool_wait: a list does not ascend; accepted: [degraded, critical] "
+               "with the first below the second, 0 for never"},
+          Case{"pool_usage = [0.5, 1.5]",
+               "7:20: health.pool_usage: 1.5 is not accepted; accepted: a number from 0 to 1"},
+          Case{"error_rate = [nan, 0.5]",
+               "7:15: health.error_rate: nan is not accepted; accepted: a number from 0 to 1"},
+          Case{"error_rate = [-0.1, 0.5]",
+               "7:15: health.error_rate: -0.1 is not accepted; accepted: a number from 0 to 1"},
+          Case{"error_rate = \"0.5\"",
+               "7:14: health.error_rate: \"0.5\" is not accepted; accepted: two numbers from 0 to 1 "
+               "that ascend, such as [0.8, 0.95]"},
+          Case{"pool_wait = [100, \"1s\"]",
+               "7:14: health.pool_wait: 100 has no unit; accepted: a whole number and ms, s, m, h "
+               "or d, such as \"250ms\"; 0 switches it off"},
+          Case{"pool_wait = [\"1s\"]",
+               "7:13: health.pool_wait: a list is not accepted; accepted: two durations that "
+               "ascend, such as [\"100ms\", \"1s\"]"}}) {
+        CAPTURE(c.line);
+        CHECK(only_text(load_with_base(std::string{"[health]\n"} + c.line + "\n")) ==
+              std::string{"weir.toml:"} + c.problem);
+    }
+}
+
 TEST_CASE("policies: SET changes them, and environment variables name them") {
     const LoadResult result = load_with_base("[[rule]]\nset = { route = \"replica\" }\n",
                                              {{"WEIR_POLICY_RETRY_STATEMENT", "attempts=9, max=0"},
                                               {"WEIR_POLICY_RETRY_ALSO_RETRY", "55P03, too many"},
-                                              {"WEIR_POLICY_BREAKER_FAILURE_RATE", "0.75"}});
+                                              {"WEIR_POLICY_BREAKER_FAILURE_RATE", "0.75"},
+                                              {"WEIR_HEALTH_POOL_USAGE", "0.1, 0.2"}});
     REQUIRE(only_text(result).empty());
     CHECK(notes_text(result).empty());
     const Config& config = *result.config;
     CHECK(config.policy.retry.statement == Backoff{9, 500ms, 2.0, 0s, true});
     CHECK(config.policy.retry.also_retry == std::vector<std::string>{"55P03", "too many"});
     CHECK(config.breaker.failure_rate == 0.75);
+    CHECK(config.health.pool_usage == Thresholds<double>{0.1, 0.2});
 
     struct Case {
         const char* key;
@@ -248,6 +308,11 @@ TEST_CASE("policies: SET changes them, and environment variables name them") {
                           Case{"policy.breaker.enabled", "false", true},
                           Case{"policy.breaker.failure_rate", "0", false},
                           Case{"database.shop.policy.breaker.enabled", "false", false},
+                          Case{"health.pool_wait", "1s, 2s", true},
+                          Case{"health.pool_wait", "2s, 1s", false},
+                          Case{"health.pool_wait", "2s", false},
+                          Case{"health.error_rate", "0, 0", true},
+                          Case{"health.error_rate", "0.1, 2", false},
                           Case{"rule.1.set.route", "primary", true},
                           Case{"rule.1.set.route", "away", false},
                           Case{"rule.1.match.regex", "(", false},

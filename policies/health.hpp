@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weir::policies {
+
+/// How something does, best first; the numbers are those of the metric weir_pool_health.
+enum class Health : std::uint8_t { Healthy = 0, Degraded = 1, Critical = 2 };
+
+/// @return "healthy", "degraded" or "critical"
+[[nodiscard]] constexpr std::string_view name_of(Health health) {
+    switch (health) {
+        case Health::Healthy: return "healthy";
+        case Health::Degraded: return "degraded";
+        case Health::Critical: return "critical";
+    }
+    return "critical";
+}
+
+/// What a measured number is in, and so how people read it.
+enum class Unit : std::uint8_t {
+    Ratio,      ///< 0.93 is shown as "93 %"
+    Seconds,    ///< 0.25 is shown as "250 ms"
+    PerMinute,  ///< "7 per minute"
+    Bytes,      ///< "1.5 MiB"
+    Count,      ///< "7"
+};
+
+enum class BadSide : std::uint8_t {
+    High,  ///< as waiting times: too much is bad
+    Low,   ///< as the hit rate of a cache: too little is bad
+};
+
+/// From where on a value counts as bad, in the value's own unit; 0 switches that step off.
+struct Thresholds {
+    double degraded_from = 0;
+    double critical_from = 0;
+};
+
+/// One number and how to judge it.
+struct Measurement {
+    std::string_view name;  ///< of the setting in [health], as "pool_usage"; outlives the call
+    Unit unit = Unit::Count;
+    BadSide bad_side = BadSide::High;
+    Thresholds thresholds{};
+    std::optional<double> value{};  ///< empty, or not a number: nothing was measured yet
+};
+
+struct Verdict {
+    Health health = Health::Healthy;
+    std::string reason;  ///< "" when healthy, else "pool_usage is 97 %, critical from 95 %"
+};
+
+/// Judges one number; what was not measured is healthy.
+[[nodiscard]] Verdict judge(const Measurement& measurement);
+
+/// @return the worst verdict there is about any of them, with the reasons of all that are as bad,
+/// joined by "; "
+[[nodiscard]] Verdict worst_of(std::span<const Measurement> measurements);
+/// The same of verdicts, as of the members of a cluster or the pools of a process.
+[[nodiscard]] Verdict worst_of(std::span<const Verdict> verdicts);
+
+/// @return the number as people read it, with its unit
+[[nodiscard]] std::string text_of(double value, Unit unit);
+
+}  // namespace weir::policies
