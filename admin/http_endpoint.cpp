@@ -8,6 +8,8 @@
 #include <atomic>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace weir::admin {
 
@@ -23,6 +25,7 @@ constexpr const char* kRequestBytesMax = "16384";
 const char* reason_of(int status) {
     switch (status) {
         case 200: return "OK";
+        case 400: return "Bad Request";
         case 401: return "Unauthorized";
         case 404: return "Not Found";
         case 405: return "Method Not Allowed";
@@ -33,6 +36,23 @@ const char* reason_of(int status) {
 
 std::string_view or_empty(const char* text) {
     return text == nullptr ? std::string_view{} : std::string_view{text};
+}
+
+/// More than anybody needs; the last of them, should there be more, has the rest in it.
+constexpr std::size_t kParametersMax = 8;
+
+/// @param query as it came, "" = none
+std::vector<HttpParameter> parameters_of(std::string_view query) {
+    std::string text{query};  // is changed by being split
+    std::array<mg_header, kParametersMax> fields{};
+    const int count =
+        query.empty() ? 0 : mg_split_form_urlencoded(text.data(), fields.data(), fields.size());
+    std::vector<HttpParameter> parameters;
+    for (int i = 0; i < count; ++i) {
+        const mg_header& field = fields.at(static_cast<std::size_t>(i));
+        parameters.emplace_back(or_empty(field.name), or_empty(field.value));
+    }
+    return parameters;
 }
 
 void write_answer(mg_connection* connection, const HttpAnswer& answer, std::string_view method) {
@@ -53,10 +73,10 @@ void write_answer(mg_connection* connection, const HttpAnswer& answer, std::stri
 int on_request_trampoline(mg_connection* connection) noexcept {
     const mg_request_info* info = mg_get_request_info(connection);
     const auto* routes = static_cast<const HttpRoutes*>(info->user_data);
-    const HttpRequest request{
-        .method = or_empty(info->request_method),
-        .path = or_empty(info->local_uri),
-        .authorization = or_empty(mg_get_header(connection, "Authorization"))};
+    const HttpRequest request{.method = or_empty(info->request_method),
+                              .path = or_empty(info->local_uri),
+                              .authorization = or_empty(mg_get_header(connection, "Authorization")),
+                              .parameters = parameters_of(or_empty(info->query_string))};
     const HttpAnswer answer = routes->answer(request);
     write_answer(connection, answer, request.method);
     return answer.status;
@@ -113,8 +133,8 @@ struct HttpEndpoint::Server {
     mg_callbacks callbacks{};
     mg_context* context = nullptr;
 
-    Server(const HttpOptions& options, status::StatusSource& source)
-        : routes{source, options.credentials, options.version, options.answer_timeout},
+    Server(const HttpOptions& options, HttpSources sources)
+        : routes{std::move(sources), options.credentials, options.answer_timeout},
           host{options.address.host} {
         mg_init_library(0);  // counted, like its end
         callbacks.begin_request = on_request_trampoline;
@@ -134,12 +154,12 @@ struct HttpEndpoint::Server {
     }
 };
 
-HttpStart HttpEndpoint::start(const HttpOptions& options, status::StatusSource& source) {
+HttpStart HttpEndpoint::start(const HttpOptions& options, HttpSources sources) {
     if (options.address.kind != Endpoint::Kind::Tcp || options.address.host.empty()) {
         return {nullptr,
                 "http.address: " + options.address.text() + ": only host:port is possible here"};
     }
-    auto server = std::make_unique<Server>(options, source);
+    auto server = std::make_unique<Server>(options, std::move(sources));
     const std::string port = listening_port(options.address);
     std::array<const char*, 13> settings{"listening_ports",
                                          port.c_str(),

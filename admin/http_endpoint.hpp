@@ -2,7 +2,6 @@
 
 #include "admin/http_routes.hpp"
 #include "base/endpoint.hpp"
-#include "base/status.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -14,7 +13,6 @@ namespace weir::admin {
 struct HttpOptions {
     Endpoint address;  ///< TCP; port 0 = any free one
     HttpCredentials credentials;
-    std::string version;  ///< Weir's
     std::chrono::milliseconds answer_timeout{2000};
 };
 
@@ -34,9 +32,9 @@ struct HttpStart {
 class HttpEndpoint {
 public:
     /// Binds exactly to the address given and starts to serve.
-    /// @param source outlives the endpoint
+    /// @param sources outlive the endpoint
     /// @thread any; blocks for a name look-up when the address is a name
-    [[nodiscard]] static HttpStart start(const HttpOptions& options, status::StatusSource& source);
+    [[nodiscard]] static HttpStart start(const HttpOptions& options, HttpSources sources);
 
     HttpEndpoint(const HttpEndpoint&) = delete;
     HttpEndpoint& operator=(const HttpEndpoint&) = delete;

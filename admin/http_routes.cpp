@@ -11,8 +11,14 @@ namespace weir::admin {
 
 namespace {
 
+constexpr std::string_view kApi = "/api/";
+
 HttpAnswer plain(int status, std::string body) {
     return {status, "text/plain; charset=utf-8", std::move(body), ""};
+}
+
+HttpAnswer json(std::string body) {
+    return {200, "application/json", std::move(body), ""};
 }
 
 HttpAnswer no_answer() {
@@ -46,14 +52,10 @@ bool is_same_secret(ByteView left, std::string_view right) {
 
 }  // namespace
 
-HttpRoutes::HttpRoutes(status::StatusSource& source,
+HttpRoutes::HttpRoutes(HttpSources sources,
                        HttpCredentials credentials,
-                       std::string version,
                        std::chrono::milliseconds timeout)
-    : source_{source},
-      credentials_{std::move(credentials)},
-      version_{std::move(version)},
-      timeout_{timeout} {}
+    : sources_{std::move(sources)}, credentials_{std::move(credentials)}, timeout_{timeout} {}
 
 HttpAnswer HttpRoutes::answer(const HttpRequest& request) const {
     if (request.method != "GET" && request.method != "HEAD") {
@@ -74,9 +76,19 @@ HttpAnswer HttpRoutes::answer(const HttpRequest& request) const {
         return refusal;
     }
     if (request.path == "/metrics") {
-        return metrics();
+        return looked_up([](const CommandInput& input) -> HttpAnswer {
+            return {200, "text/plain; version=0.0.4; charset=utf-8", render_metrics(input), ""};
+        });
     }
-    return plain(404, "nothing here; there are /metrics, /healthz and /readyz\n");
+    if (request.path == "/api/health") {
+        return looked_up([](const CommandInput& input) { return json(health_json(input)); });
+    }
+    if (request.path.starts_with(kApi) && is_listed(request.path.substr(kApi.size()))) {
+        return list(request.path.substr(kApi.size()), request.parameters);
+    }
+    return plain(404,
+                 "nothing here; there are /metrics, /healthz, /readyz, /api/health, /api/members "
+                 "and /api/pools\n");
 }
 
 bool HttpRoutes::is_allowed(const HttpRequest& request) const {
@@ -95,21 +107,30 @@ bool HttpRoutes::is_allowed(const HttpRequest& request) const {
     return given && is_same_secret(*given, credentials_.user + ":" + credentials_.password);
 }
 
-HttpAnswer HttpRoutes::metrics() const {
-    const auto snapshot = collect_within(source_, timeout_);
+HttpAnswer HttpRoutes::looked_up(
+    const std::function<HttpAnswer(const CommandInput& input)>& answer) const {
+    const auto snapshot = collect_within(sources_.status, timeout_);
     if (!snapshot) {
         return no_answer();
     }
-    return {
-        200, "text/plain; version=0.0.4; charset=utf-8", render_metrics(*snapshot, version_), ""};
+    const conf::ConfigPtr config = sources_.config();
+    return answer({*snapshot, *config, sources_.history, sources_.version});
+}
+
+HttpAnswer HttpRoutes::list(std::string_view command,
+                            const std::vector<HttpParameter>& parameters) const {
+    return looked_up([&](const CommandInput& input) {
+        ApiAnswer page = list_json(command, input, parameters);
+        return page.problem.empty() ? json(std::move(page.json)) : plain(400, page.problem + "\n");
+    });
 }
 
 HttpAnswer HttpRoutes::healthz() const {
-    return collect_within(source_, timeout_) ? plain(200, "ok\n") : no_answer();
+    return collect_within(sources_.status, timeout_) ? plain(200, "ok\n") : no_answer();
 }
 
 HttpAnswer HttpRoutes::readyz() const {
-    const auto snapshot = collect_within(source_, timeout_);
+    const auto snapshot = collect_within(sources_.status, timeout_);
     if (!snapshot) {
         return no_answer();
     }

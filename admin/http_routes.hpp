@@ -1,10 +1,15 @@
 #pragma once
 
+#include "admin/http_api.hpp"
+#include "admin/stats_history.hpp"
 #include "base/status.hpp"
+#include "conf/model.hpp"
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::admin {
 
@@ -16,8 +21,9 @@ struct HttpCredentials {
 
 struct HttpRequest {
     std::string_view method;
-    std::string_view path;           ///< without query
-    std::string_view authorization;  ///< the header, "" = none
+    std::string_view path;                  ///< without query
+    std::string_view authorization;         ///< the header, "" = none
+    std::vector<HttpParameter> parameters;  ///< of the query
 };
 
 struct HttpAnswer {
@@ -27,29 +33,36 @@ struct HttpAnswer {
     std::string extra_header;  ///< "" or one line with its CRLF
 };
 
-/// What Weir answers over HTTP, without HTTP: /metrics, /healthz, /readyz, else 404. Thread: any;
-/// blocks up to the timeout while a snapshot is gathered.
+/// What answers are made of. All of it outlives who has this.
+struct HttpSources {
+    status::StatusSource& status;  ///< may drop or delay answers
+    const StatsHistory& history;
+    std::function<conf::ConfigPtr()> config;  ///< in force; any thread
+    std::string version;                      ///< Weir's
+};
+
+/// What Weir answers over HTTP, without HTTP: /metrics, /healthz, /readyz, /api/…, else 404.
+/// Thread: any; blocks up to the timeout while a snapshot is gathered.
 class HttpRoutes {
 public:
-    /// @param source outlives this; may drop or delay answers, also past the end of this
-    /// @param version Weir's
+    /// @param sources may answer past the end of this
     /// @param timeout how long the event loops have for a snapshot
-    HttpRoutes(status::StatusSource& source,
-               HttpCredentials credentials,
-               std::string version,
-               std::chrono::milliseconds timeout);
+    HttpRoutes(HttpSources sources, HttpCredentials credentials, std::chrono::milliseconds timeout);
 
     [[nodiscard]] HttpAnswer answer(const HttpRequest& request) const;
 
 private:
     [[nodiscard]] bool is_allowed(const HttpRequest& request) const;
-    [[nodiscard]] HttpAnswer metrics() const;
+    /// One that looks at everything.
+    [[nodiscard]] HttpAnswer looked_up(
+        const std::function<HttpAnswer(const CommandInput& input)>& answer) const;
+    [[nodiscard]] HttpAnswer list(std::string_view command,
+                                  const std::vector<HttpParameter>& parameters) const;
     [[nodiscard]] HttpAnswer healthz() const;
     [[nodiscard]] HttpAnswer readyz() const;
 
-    status::StatusSource& source_;
+    HttpSources sources_;
     HttpCredentials credentials_;
-    std::string version_;
     std::chrono::milliseconds timeout_;
 };
 

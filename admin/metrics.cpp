@@ -1,5 +1,6 @@
 #include "admin/metrics.hpp"
 
+#include "admin/health.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
 
@@ -25,10 +26,7 @@ using Labels = std::vector<ClientMetric::Label>;
 
 constexpr double kMicrosecondsPerSecond = 1e6;
 
-struct Source {
-    const status::Snapshot& snapshot;
-    std::string_view version;
-};
+using Source = CommandInput;
 
 /// A row of the table of metrics.
 struct Metric {
@@ -100,25 +98,10 @@ std::uint64_t used(const status::Pool& pool) {
     return pool.backends_active + pool.backends_used + pool.backends_tested;
 }
 
-double utilization(const status::Pool& pool) {
-    // A backend that is being cancelled cannot be lent either.
-    const auto busy = static_cast<double>(used(pool) + pool.backends_being_canceled);
-    return pool.size_max == 0 ? 0 : busy / static_cast<double>(pool.size_max);
-}
-
-int level(double value, double degraded, double critical) {
-    return value >= critical ? 2 : (value >= degraded ? 1 : 0);
-}
-
-/// 0 healthy, 1 degraded, 2 critical: the worse of usage and longest wait.
-int health(const status::Pool& pool) {
-    constexpr double kDegradedUsage = 0.8;
-    constexpr double kCriticalUsage = 0.95;
-    constexpr double kDegradedWaitUs = 100'000;
-    constexpr double kCriticalWaitUs = 1'000'000;
-    return std::max(
-        level(utilization(pool), kDegradedUsage, kCriticalUsage),
-        level(static_cast<double>(pool.longest_wait_us), kDegradedWaitUs, kCriticalWaitUs));
+void fill_pool_health(const Source& source, MetricFamily& family) {
+    for (const status::Pool& pool : source.snapshot.pools) {
+        add(family, labels_of(pool), static_cast<double>(check_pool(pool, source).health));
+    }
 }
 
 void fill_pool_connections(const Source& source, MetricFamily& family) {
@@ -260,9 +243,9 @@ constexpr Metric kMetrics[] = {
      fill_pools<utilization>},
     {"weir_pool_health",
      Type::Gauge,
-     "0 healthy, 1 degraded (80 % used, or a client waits for 100 ms), 2 critical (95 %, 1 s)",
+     "0 healthy, 1 degraded, 2 critical by the thresholds of [health]; each pool by itself",
      "database, user",
-     fill_pools<health>},
+     fill_pool_health},
     {"weir_pool_wait_seconds",
      Type::Histogram,
      "How long clients waited for a server connection",
@@ -280,6 +263,14 @@ constexpr Metric kMetrics[] = {
      "1 where the last probe of a cluster's member was answered (clusters of several members)",
      "cluster, member",
      fill_members<[](const status::Member& member) { return member.is_up ? 1.0 : 0.0; }>},
+    {"weir_member_health",
+     Type::Gauge,
+     "0 healthy, 1 degraded (behind, or being tried again), 2 critical (down, refused by its "
+     "breaker, or a second primary)",
+     "cluster, member",
+     fill_members<[](const status::Member& member) {
+         return static_cast<double>(check_member(member).health);
+     }>},
     {"weir_breaker_state",
      Type::Gauge,
      "0 closed, 1 half-open, 2 open: whether calls to a cluster's member are refused",
@@ -458,8 +449,7 @@ std::string markdown_cell(std::string_view text) {
 
 }  // namespace
 
-std::string render_metrics(const status::Snapshot& snapshot, std::string_view version) {
-    const Source source{snapshot, version};
+std::string render_metrics(const CommandInput& source) {
     std::vector<MetricFamily> families;
     for (const Metric& metric : kMetrics) {
         MetricFamily& family = families.emplace_back();

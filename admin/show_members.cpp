@@ -1,3 +1,4 @@
+#include "admin/health.hpp"
 #include "admin/show.hpp"
 
 namespace weir::admin {
@@ -21,6 +22,7 @@ constexpr Column kMemberColumns[] = {
     {"breaker", Text},
     {"in_use", Int8},
     {"latency_us", Int8},
+    {"health", Text},
 };
 
 constexpr Column kBreakerColumns[] = {
@@ -52,7 +54,8 @@ std::vector<Row> member_rows(const CommandInput& input) {
              text_or_null(member.problem),
              member.breaker,
              static_cast<std::int64_t>(member.leased),
-             member.latency_us == 0 ? Cell{} : Cell{static_cast<std::int64_t>(member.latency_us)}});
+             member.latency_us == 0 ? Cell{} : Cell{static_cast<std::int64_t>(member.latency_us)},
+             std::string{policies::name_of(check_member(member).health)}});
     }
     return rows;
 }

@@ -82,10 +82,12 @@ Stats averages_between(const Stats& before, const Stats& now, Duration elapsed) 
 void StatsHistory::set_period(Duration period) {
     const std::lock_guard lock{mutex_};
     period_ = period > Duration::zero() ? period : Duration{kPeriod};
+    recent_.set_period(period_);
 }
 
 void StatsHistory::sample(const status::Snapshot& snapshot, TimePoint now) {
     const std::lock_guard lock{mutex_};
+    recent_.sample(snapshot, now);
     if (has_begun_ && now - begin_ < period_) {
         return;
     }
@@ -123,6 +125,11 @@ StatsByDatabase StatsHistory::averages() const {
 Stats StatsHistory::overall() const {
     const std::lock_guard lock{mutex_};
     return overall_;
+}
+
+PoolWork StatsHistory::recent(const status::Pool& pool) const {
+    const std::lock_guard lock{mutex_};
+    return recent_.of(pool);
 }
 
 }  // namespace weir::admin

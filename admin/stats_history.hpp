@@ -1,5 +1,6 @@
 #pragma once
 
+#include "admin/recent_pools.hpp"
 #include "base/clock.hpp"
 #include "base/status.hpp"
 
@@ -52,7 +53,8 @@ using StatsByDatabase = std::map<std::string, Stats>;
 ///         as unchanged.
 [[nodiscard]] Stats averages_between(const Stats& before, const Stats& now, Duration elapsed);
 
-/// Remembers the counters of a minute ago, so that SHOW STATS can tell rates.
+/// Remembers the counters of a minute ago, so that SHOW STATS can tell rates, and what pools have
+/// done since, by which their health is judged.
 ///
 /// Whoever has a snapshot gives it to sample(); a period ends with the first sample that is kPeriod
 /// after the one that began it. With rare samples the periods are longer and the rates still right.
@@ -71,6 +73,9 @@ public:
     [[nodiscard]] StatsByDatabase averages() const;
     /// @return the same over all databases together; zeros before
     [[nodiscard]] Stats overall() const;
+    /// @param pool as it is now
+    /// @return what it has done in the last period, up to now
+    [[nodiscard]] PoolWork recent(const status::Pool& pool) const;
 
 private:
     void finish_period(const StatsByDatabase& totals, Duration elapsed);
@@ -82,6 +87,7 @@ private:
     StatsByDatabase at_begin_;
     StatsByDatabase averages_;
     Stats overall_{};
+    RecentPools recent_{kPeriod};
 };
 
 }  // namespace weir::admin

@@ -1,6 +1,7 @@
 #include "base/sqlstate.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace weir {
 
@@ -27,6 +28,12 @@ std::string SqlState::text() const {
         text.push_back(kDigits[((packed_ >> (6U * place)) & 63U) % kDigits.size()]);
     }
     return text;
+}
+
+bool is_server_trouble(SqlState sqlstate) {
+    constexpr std::array<std::string_view, 5> kClasses = {"08", "53", "57", "58", "XX"};
+    return sqlstate != sqlstate::kQueryCanceled &&
+           std::find(kClasses.begin(), kClasses.end(), sqlstate.class_text()) != kClasses.end();
 }
 
 }  // namespace weir

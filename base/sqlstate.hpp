@@ -82,4 +82,8 @@ inline constexpr SqlState kConfigFileError{"F0000"};
 inline constexpr SqlState kInternalError{"XX000"};
 }  // namespace sqlstate
 
+/// @return whether a statement that fails with it was hindered rather than wrong: the connection,
+/// the server's resources, its operators or its own faults. Not a cancel: that may be its client's.
+[[nodiscard]] bool is_server_trouble(SqlState sqlstate);
+
 }  // namespace weir

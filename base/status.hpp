@@ -93,6 +93,7 @@ struct Pool {
     std::uint64_t backend_parses = 0;
     std::uint64_t binds = 0;
     std::uint64_t logins = 0;
+    std::uint64_t failures = 0;  ///< statements that lost their server or met its troubles
     std::array<std::uint64_t, 10> events{};  ///< indexed by PoolEvent
     std::array<std::uint64_t, DurationHistogram::kBuckets> wait_buckets{};
     std::uint64_t wait_sum_us = 0;
@@ -125,6 +126,7 @@ struct Pool {
         backend_parses += other.backend_parses;
         binds += other.binds;
         logins += other.logins;
+        failures += other.failures;
         wait_sum_us += other.wait_sum_us;
         for (std::size_t i = 0; i < events.size(); ++i) {
             events[i] += other.events[i];

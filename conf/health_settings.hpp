@@ -6,7 +6,8 @@
 /// Thread: any (read only).
 namespace weir::conf {
 
-/// Two limits that a measured value reaches; `degraded` is not above `critical`. Zero = none.
+/// Two limits that a measured value reaches; `degraded` is below `critical` where both are set.
+/// Zero = none.
 template <class T>
 struct Thresholds {
     T degraded{};

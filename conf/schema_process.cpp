@@ -102,8 +102,9 @@ constexpr std::array kSettings{
             .kind = Kind::Duration,
             .default_text = "60s",
             .effect = Effect::Reload,
-            .doc = "The averages of SHOW STATS, and those that [health] judges, are over this long; "
-                   "looked at every second.",
+            .doc =
+                "The averages of SHOW STATS, and those that [health] judges, are over this long; "
+                "looked at every second.",
             .field = field<&AdminSettings::stats_period>()},
     Setting{.section = Section::Admin,
             .key = "suspend_timeout",

@@ -340,6 +340,12 @@ void Backend::lose(SqlState sqlstate, std::string message) {
         loss.reason.detail = "server said: " + last_words_->message + " (SQLSTATE " +
                              last_words_->sqlstate.text() + ")";
     }
+    // Where the client has got the server's last words themselves they have been counted.
+    const bool is_told = last_words_ && env_.traits.mode == BackendTraits::Mode::Session;
+    const bool was_busy = !expected_.empty() || status_ != TransactionStatus::Idle;
+    if (holder != nullptr && was_busy && !is_told && sqlstate == sqlstate::kConnectionFailure) {
+        env_.pool_counters.failures.add();
+    }
     end(/*failure=*/nullptr);
     if (holder != nullptr) {
         holder->on_backend_lost(loss);

@@ -378,6 +378,7 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
     }
     if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
         env_.counters.errors.add(sqlstate);
+        env_.pool_counters.failures.add(is_server_trouble(sqlstate) ? 1 : 0);
     }
     if (verdict == ReplyVerdict::Replace) {
         return refused(sqlstate);

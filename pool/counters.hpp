@@ -89,6 +89,7 @@ struct PoolCounters {
     Counter backend_parses;
     Counter binds;
     Counter logins;
+    Counter failures;  ///< of statements: is_server_trouble(), and lost connections
     DurationHistogram wait_time;
 
     void add(status::PoolEvent event) { events[static_cast<std::size_t>(event)].add(); }

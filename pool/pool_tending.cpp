@@ -198,6 +198,7 @@ void Pool::add_to(status::Pool& row, TimePoint now) const {
     row.backend_parses += counters_.backend_parses.value();
     row.binds += counters_.binds.value();
     row.logins += counters_.logins.value();
+    row.failures += counters_.failures.value();
     for (std::size_t i = 0; i < row.events.size(); ++i) {
         row.events[i] += counters_.events[i].value();
     }

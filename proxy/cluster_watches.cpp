@@ -120,6 +120,20 @@ void ClusterWatches::publish() {
     on_views_(views_);
 }
 
+std::string problem_of(const pool::ClusterView& view, const conf::ClusterSettings& settings) {
+    const bool wants_primary =
+        std::any_of(settings.members.begin(), settings.members.end(), [](const auto& member) {
+            return member.role != conf::MemberRole::Replica;
+        });
+    if (wants_primary) {
+        return view.primary ? "" : "no primary";
+    }
+    const bool is_any_up = std::any_of(view.members.begin(),
+                                       view.members.end(),
+                                       [](const pool::MemberView& member) { return member.is_up; });
+    return is_any_up ? "" : "no member can be reached";
+}
+
 void add_members(const pool::ClusterViews& views, status::Snapshot& snapshot) {
     const auto microseconds = [](Duration duration) {
         return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();

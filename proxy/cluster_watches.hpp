@@ -48,6 +48,12 @@ private:
     bool is_applying_ = false;
 };
 
+/// @return why nobody can write there, or, where the configuration calls all members replicas,
+/// read;
+/// "" where somebody can
+[[nodiscard]] std::string problem_of(const pool::ClusterView& view,
+                                     const conf::ClusterSettings& settings);
+
 /// Tells how the members stand.
 void add_members(const pool::ClusterViews& views, status::Snapshot& snapshot);
 

@@ -49,6 +49,7 @@ void print_problems(const weir::conf::LoadResult& loaded) {
 /// Starts the HTTP side, if it is configured.
 /// @return "" or what is wrong, for a person
 std::string start_http(weir::proxy::Server& server,
+                       const weir::admin::StatsHistory& history,
                        std::unique_ptr<weir::admin::HttpEndpoint>& http) {
     const weir::conf::ConfigPtr config = server.config();
     if (!config->http.address) {
@@ -57,8 +58,8 @@ std::string start_http(weir::proxy::Server& server,
     weir::admin::HttpOptions options;
     options.address = *config->http.address;
     options.credentials = {config->http.user, config->http.password};
-    options.version = WEIR_VERSION;
-    weir::admin::HttpStart started = weir::admin::HttpEndpoint::start(options, server);
+    weir::admin::HttpStart started = weir::admin::HttpEndpoint::start(
+        options, {server, history, [&server] { return server.config(); }, WEIR_VERSION});
     http = std::move(started.endpoint);
     if (http != nullptr) {
         weir::log::info("http_listening",
@@ -104,7 +105,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         stats_line.on_sample(snapshot, now, server.config()->log.stats_every);
     });
     std::unique_ptr<weir::admin::HttpEndpoint> http;
-    std::string problem = start_http(server, http);
+    std::string problem = start_http(server, history, http);
     if (problem.empty()) {
         problem = server.start();
     }

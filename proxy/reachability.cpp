@@ -22,9 +22,14 @@ void Reachability::update(const conf::Config& config, const status::Snapshot& sn
             connected.insert(config.cluster_of(*database).name);
         }
     }
-    std::erase_if(checks_,
-                  [&](const auto& entry) { return !config.clusters.contains(entry.first); });
+    std::erase_if(checks_, [&](const auto& entry) {
+        const auto found = config.clusters.find(entry.first);
+        return found == config.clusters.end() || found->second.members.size() > 1;
+    });
     for (const auto& [name, cluster] : config.clusters) {
+        if (cluster.members.size() > 1) {
+            continue;
+        }
         Check& check = checks_[name];
         if (connected.contains(name)) {
             check.problem.clear();

@@ -15,7 +15,8 @@ namespace weir::proxy {
 /// Whether the servers nobody is connected to could be reached: what readiness rests on before the
 /// first client comes.
 ///
-/// A server with an open backend is not asked. The others are connected to and left again every
+/// For clusters of one member: the others are watched (ClusterWatch). A server with an open backend
+/// is not asked. The others are connected to and left again every
 /// five seconds, which PostgreSQL does not log. Lives on the control loop.
 class Reachability {
 public:

@@ -268,7 +268,11 @@ void Server::add_databases(status::Snapshot& snapshot) const {
         }
     }
     for (const auto& [name, database] : config_->databases) {
-        const std::string problem = reachability_.problem_of(config_->cluster_of(database).name);
+        const conf::ClusterSettings& cluster = config_->cluster_of(database);
+        const auto view = clusters_.views()->find(cluster.name);
+        const std::string problem = view == clusters_.views()->end()
+                                        ? reachability_.problem_of(cluster.name)
+                                        : proxy::problem_of(*view->second, cluster);
         if (!problem.empty()) {
             std::string line = name;
             snapshot.not_ready.push_back(line.append(": ").append(problem));

@@ -1,9 +1,11 @@
 """Reading Prometheus' text format."""
 
+import base64
 import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import Optional
 
 from support.deadlines import scaled
 
@@ -13,10 +15,13 @@ SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 
 
-def http_get(host: str, port: int, path: str) -> tuple[int, str]:
-    """Status and body, also of answers that are not 200."""
+def http_get(host: str, port: int, path: str, login: Optional[str] = None) -> tuple[int, str]:
+    """Status and body, also of answers that are not 200. ``login`` is "user:password"."""
+    request = urllib.request.Request(f"http://{host}:{port}{path}")
+    if login is not None:
+        request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=scaled(HTTP_TIMEOUT_S)) as answer:
+        with urllib.request.urlopen(request, timeout=scaled(HTTP_TIMEOUT_S)) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

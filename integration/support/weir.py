@@ -1,5 +1,6 @@
 """A Weir process under test."""
 
+import json
 import os
 import re
 import shutil
@@ -251,13 +252,25 @@ class Weir(Endpoint):
         assert len(rows) == 1, rows
         return rows[0]
 
-    def http(self, path: str) -> tuple[int, str]:
+    def http(self, path: str, login: Optional[str] = None) -> tuple[int, str]:
         """Status and body of an answer from the HTTP port, which is open only if the test asked for it, and may open a moment after the others."""
         assert self.has_http, "start it with http=True"
         if not self.http_is_open:
             wait_until(lambda: accepts_tcp(self.http_port), "the HTTP port is open")
             self.http_is_open = True
-        return http_get("127.0.0.1", self.http_port, path)
+        return http_get("127.0.0.1", self.http_port, path, login)
+
+    def api(self, path: str) -> Any:
+        """What the JSON below /api says."""
+        status, body = self.http("/api/" + path)
+        assert status == 200, body
+        return json.loads(body)
+
+    def health(self, check: str = "overall", subject: Optional[str] = None) -> dict[str, Any]:
+        """One row of SHOW HEALTH."""
+        rows = [row for row in self.show("HEALTH") if (row["check"], row["subject"]) == (check, subject)]
+        assert len(rows) == 1, rows
+        return rows[0]
 
     def metrics(self) -> Metrics:
         status, body = self.http("/metrics")

@@ -22,6 +22,7 @@ conf::Config sample_config() {
     app.pool.max = 4;
     app.pool.mode = conf::PoolMode::Session;
     config.users["app"] = app;
+    config.health.pool_usage = {0.5, 0.95};
     conf::UserSettings other;
     other.name = "other";
     config.users["other"] = other;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -26,8 +27,15 @@ namespace {
 HttpOptions options() {
     HttpOptions result;
     result.address = {.kind = Endpoint::Kind::Tcp, .host = "127.0.0.1", .port = 0, .path = ""};
-    result.version = "1.2.3";
     return result;
+}
+
+const StatsHistory kHistory;
+
+/// A process with nothing configured but what is needed.
+HttpSources sources(status::StatusSource& status) {
+    const auto config = std::make_shared<const conf::Config>();
+    return {status, kHistory, [config] { return config; }, "1.2.3"};
 }
 
 /// Sends text as it is and @return everything until the server closes.
@@ -70,7 +78,7 @@ TEST_SUITE("admin http endpoint") {
     TEST_CASE("endpoint serves metrics, health and readiness") {
         FakeStatus status;
         status.snapshot = test::sample_snapshot();
-        const HttpStart http = HttpEndpoint::start(options(), status);
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
         REQUIRE_MESSAGE(http.endpoint != nullptr, http.problem);
         CHECK(http.endpoint->port() != 0);
 
@@ -85,12 +93,17 @@ TEST_SUITE("admin http endpoint") {
 
     TEST_CASE("everything else is not found, whatever the path tries") {
         FakeStatus status;
-        const HttpStart http = HttpEndpoint::start(options(), status);
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
         REQUIRE(http.endpoint != nullptr);
         for (const char* path : {"/",
                                  "/nothing",
                                  "/metrics/",
                                  "/metrics/x",
+                                 "/api",
+                                 "/api/",
+                                 "/api/clients",
+                                 "/api/fds",
+                                 "/api/pools/",
                                  "/../../etc/passwd",
                                  "/%2e%2e/etc/passwd",
                                  "/etc/passwd",
@@ -103,9 +116,58 @@ TEST_SUITE("admin http endpoint") {
                         "HTTP/1.1 404 "));
     }
 
+    TEST_CASE("pages are turned by what the page before says") {
+        FakeStatus status;
+        status.snapshot = test::sample_snapshot();
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
+        REQUIRE(http.endpoint != nullptr);
+        const std::string all = get(*http.endpoint, "/api/pools");
+        CHECK(starts_with(all, "HTTP/1.1 200 "));
+        CHECK(all.find("Content-Type: application/json\r\n") != std::string::npos);
+        CHECK(all.ends_with("\"next\":null}\n"));
+        const std::string first = get(*http.endpoint, "/api/pools?limit=1");
+        const std::size_t at = first.rfind("\"next\":\"");
+        REQUIRE(at != std::string::npos);
+        const std::string cursor = first.substr(at + 8, first.rfind('"') - at - 8);
+        const std::string second =
+            get(*http.endpoint, "/api/pools?cursor=" + cursor + "&limit=%31");  // escaped, too
+        CHECK(second.find("\"user\":\"report\"") != std::string::npos);
+        CHECK(second.find("\"user\":\"app\"") == std::string::npos);
+        CHECK(second.ends_with("\"next\":null}\n"));
+    }
+
+    TEST_CASE("bad parameters are told") {
+        FakeStatus status;
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
+        REQUIRE(http.endpoint != nullptr);
+        for (const char* query : {"limit=0",
+                                  "limit",
+                                  "limit=-1",
+                                  "limit=1001",
+                                  "limit=1x",
+                                  "limit=99999999999999999999",
+                                  "limit=1&limit=1",
+                                  "cursor=",
+                                  "cursor",
+                                  "cursor=%00",
+                                  "cursor=x",
+                                  "cursor=YQ",
+                                  "cursor=YQBi==",
+                                  "page=2",
+                                  "=1",
+                                  "a&b&c&d&e&f&g&h&i&j&k&l"}) {
+            CAPTURE(query);
+            const std::string answer = get(*http.endpoint, std::string{"/api/pools?"} + query);
+            CHECK(starts_with(answer, "HTTP/1.1 400 Bad Request\r\n"));
+            CHECK(answer.find("accepted: ") != std::string::npos);
+        }
+        CHECK(starts_with(get(*http.endpoint, "/api/pools?"), "HTTP/1.1 200 "));
+        CHECK(starts_with(get(*http.endpoint, "/api/pools?cursor=YQBi"), "HTTP/1.1 200 "));
+    }
+
     TEST_CASE("only GET and HEAD are served") {
         FakeStatus status;
-        const HttpStart http = HttpEndpoint::start(options(), status);
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
         REQUIRE(http.endpoint != nullptr);
         for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
             CAPTURE(method);
@@ -126,9 +188,14 @@ TEST_SUITE("admin http endpoint") {
         FakeStatus status;
         HttpOptions guarded = options();
         guarded.credentials = {"watcher", "pen:cil"};
-        const HttpStart http = HttpEndpoint::start(guarded, status);
+        const HttpStart http = HttpEndpoint::start(guarded, sources(status));
         REQUIRE(http.endpoint != nullptr);
         const HttpEndpoint& endpoint = *http.endpoint;
+        for (const char* path : {"/api/health", "/api/members", "/api/pools", "/api/nothing"}) {
+            CAPTURE(path);
+            CHECK(starts_with(get(endpoint, path), "HTTP/1.1 401 "));
+        }
+        CHECK(starts_with(get(endpoint, "/api/pools", basic("watcher:pen:cil")), "HTTP/1.1 200 "));
         CHECK(starts_with(get(endpoint, "/healthz"), "HTTP/1.1 200 "));
         CHECK(starts_with(get(endpoint, "/readyz"), "HTTP/1.1 200 "));
         CHECK(starts_with(get(endpoint, "/metrics", basic("watcher:pen:cil")), "HTTP/1.1 200 "));
@@ -153,7 +220,7 @@ TEST_SUITE("admin http endpoint") {
         FakeStatus status;
         status.snapshot.draining = true;
         status.snapshot.not_ready = {"shop: no server connection"};
-        const HttpStart http = HttpEndpoint::start(options(), status);
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
         REQUIRE(http.endpoint != nullptr);
         const std::string answer = get(*http.endpoint, "/readyz");
         CHECK(starts_with(answer, "HTTP/1.1 503 "));
@@ -171,9 +238,9 @@ TEST_SUITE("admin http endpoint") {
         }
         HttpOptions hasty = options();
         hasty.answer_timeout = 50ms;
-        const HttpStart http = HttpEndpoint::start(hasty, status);
+        const HttpStart http = HttpEndpoint::start(hasty, sources(status));
         REQUIRE(http.endpoint != nullptr);
-        for (const char* path : {"/healthz", "/readyz", "/metrics"}) {
+        for (const char* path : {"/healthz", "/readyz", "/metrics", "/api/health", "/api/pools"}) {
             CAPTURE(path);
             CHECK(starts_with(get(*http.endpoint, path), "HTTP/1.1 503 "));
         }
@@ -185,7 +252,7 @@ TEST_SUITE("admin http endpoint") {
         status.mode = FakeStatus::Mode::Held;
         HttpOptions patient = options();
         patient.answer_timeout = 500ms;
-        HttpStart http = HttpEndpoint::start(patient, status);
+        HttpStart http = HttpEndpoint::start(patient, sources(status));
         REQUIRE(http.endpoint != nullptr);
         const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in address{};
@@ -207,7 +274,7 @@ TEST_SUITE("admin http endpoint") {
 
     TEST_CASE("bytes that are not HTTP harm nobody") {
         FakeStatus status;
-        const HttpStart http = HttpEndpoint::start(options(), status);
+        const HttpStart http = HttpEndpoint::start(options(), sources(status));
         REQUIRE(http.endpoint != nullptr);
         for (const std::string& text : {std::string{"\r\n\r\n"},
                                         std::string{"NONSENSE\r\n\r\n"},
@@ -219,19 +286,19 @@ TEST_SUITE("admin http endpoint") {
 
     TEST_CASE("an address that cannot be had is told") {
         FakeStatus status;
-        const HttpStart first = HttpEndpoint::start(options(), status);
+        const HttpStart first = HttpEndpoint::start(options(), sources(status));
         REQUIRE(first.endpoint != nullptr);
         HttpOptions same = options();
         same.address.port = first.endpoint->port();
-        const HttpStart second = HttpEndpoint::start(same, status);
+        const HttpStart second = HttpEndpoint::start(same, sources(status));
         CHECK(second.endpoint == nullptr);
         CHECK(second.problem.find("cannot listen on 127.0.0.1:") != std::string::npos);
         HttpOptions unix_socket = options();
         unix_socket.address = {.kind = Endpoint::Kind::Unix, .host = "", .port = 0, .path = "/x"};
-        CHECK(HttpEndpoint::start(unix_socket, status).endpoint == nullptr);
+        CHECK(HttpEndpoint::start(unix_socket, sources(status)).endpoint == nullptr);
         HttpOptions anywhere = options();
         anywhere.address.host = "";
-        CHECK(HttpEndpoint::start(anywhere, status).endpoint == nullptr);
+        CHECK(HttpEndpoint::start(anywhere, sources(status)).endpoint == nullptr);
     }
 }
 

@@ -43,6 +43,30 @@ TEST_SUITE("sqlstate") {
     }
 }
 
+TEST_SUITE("server trouble") {
+    TEST_CASE("server trouble: hinders statements that are not wrong") {
+        for (const char* text : {"08006", "53200", "53300", "57P01", "57P03", "58030", "XX000"}) {
+            CAPTURE(text);
+            CHECK(is_server_trouble(*SqlState::parse(text)));
+        }
+        for (const char* text : {"00000",
+                                 "22012",
+                                 "23505",
+                                 "25P03",
+                                 "40001",
+                                 "40P01",
+                                 "42601",
+                                 "42501",
+                                 "54000",
+                                 "55P03",
+                                 "57014",
+                                 "P0001"}) {
+            CAPTURE(text);
+            CHECK_FALSE(is_server_trouble(*SqlState::parse(text)));
+        }
+    }
+}
+
 TEST_SUITE("result") {
     TEST_CASE("result: carries a value or an error with its literal") {
         const Result<int> good{7};

@@ -263,9 +263,10 @@ TEST_CASE("policies: what cannot be a threshold is said at its place") {
                "7:15: health.error_rate: nan is not accepted; accepted: a number from 0 to 1"},
           Case{"error_rate = [-0.1, 0.5]",
                "7:15: health.error_rate: -0.1 is not accepted; accepted: a number from 0 to 1"},
-          Case{"error_rate = \"0.5\"",
-               "7:14: health.error_rate: \"0.5\" is not accepted; accepted: two numbers from 0 to 1 "
-               "that ascend, such as [0.8, 0.95]"},
+          Case{
+              "error_rate = \"0.5\"",
+              "7:14: health.error_rate: \"0.5\" is not accepted; accepted: two numbers from 0 to 1 "
+              "that ascend, such as [0.8, 0.95]"},
           Case{"pool_wait = [100, \"1s\"]",
                "7:14: health.pool_wait: 100 has no unit; accepted: a whole number and ms, s, m, h "
                "or d, such as \"250ms\"; 0 switches it off"},
