@@ -253,7 +253,7 @@ HealthCheck overall_of(const std::vector<HealthCheck>& checks) {
         }
         if (++reasons <= kReasonsMax) {
             overall.detail +=
-                (overall.detail.empty() ? "" : "; ") + check.title() + " " + check.detail;
+                (overall.detail.empty() ? "" : "; ") + check.title() + ": " + check.detail;
         }
     }
     if (reasons > kReasonsMax) {

@@ -1,6 +1,7 @@
 // The program: arguments -> configuration -> Server -> exit code. Wires the folders together;
 // nobody includes it.
 
+#include "admin/health_command.hpp"
 #include "admin/http_endpoint.hpp"
 #include "admin/stats_history.hpp"
 #include "base/log.hpp"
@@ -37,6 +38,7 @@ struct Arguments {
     std::string ini_path;
     bool defaults = false;
     bool reference = false;
+    bool json = false;
     double drain_timeout_s = 30;
 };
 
@@ -179,6 +181,20 @@ int show_config(const Arguments& arguments) {
     return kExitFine;
 }
 
+int health(const Arguments& arguments) {
+    const weir::conf::LoadResult loaded =
+        weir::conf::load(arguments.config_path, weir::conf::Environment::of_process());
+    if (loaded.config == nullptr) {
+        print_problems(loaded);
+        return kExitCritical;
+    }
+    using weir::admin::HealthForm;
+    return weir::admin::print_health(loaded.config->http,
+                                     arguments.json ? HealthForm::Json : HealthForm::Text,
+                                     std::cout,
+                                     std::cerr);
+}
+
 int import_pgbouncer(const Arguments& arguments) {
     const weir::conf::PgBouncerImport import = weir::conf::import_pgbouncer(arguments.ini_path);
     for (const weir::conf::Problem& problem : import.problems) {
@@ -229,6 +245,10 @@ int run(int argc, char** argv) {
         "--defaults", arguments.defaults, "print every setting with its default");
     config_command->add_flag(
         "--reference", arguments.reference, "print the reference of all settings (docs/config.md)");
+    CLI::App* health_command = app.add_subcommand(
+        "health", "say how the running process does; exit 1 if degraded, 2 if critical");
+    add_config(*health_command);
+    health_command->add_flag("--json", arguments.json, "print what /api/health says");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -242,6 +262,9 @@ int run(int argc, char** argv) {
     }
     if (config_command->parsed()) {
         return show_config(arguments);
+    }
+    if (health_command->parsed()) {
+        return health(arguments);
     }
     return serve(arguments);
 }

@@ -1,15 +1,18 @@
 """What is healthy, degraded and critical, and JSON over HTTP."""
 
 import json
+import signal
+import subprocess
 from typing import Any, Callable
 
 import pytest
 
 from conftest import StartWeir
 from support import wire
-from support.deadlines import wait_until
+from support.deadlines import scaled, wait_until
 from support.postgres import Postgres
 from support.raw_client import RawClient, errors
+from support.weir import find_binary
 
 pytestmark = pytest.mark.needs_weir
 
@@ -40,7 +43,7 @@ def test_full_pool_is_critical_and_recovers(start_weir: StartWeir) -> None:
     assert row["status"] == "critical" and row["detail"].startswith("pool_usage is 100 %, critical from 95 %; 0 clients wait")
     assert row["recommendation"] == "raise pool.max, or shorten transactions"
     overall = weir.health()
-    assert overall["status"] == "critical" and "pool app/postgres pool_usage is 100 %" in overall["detail"]
+    assert overall["status"] == "critical" and "pool app/postgres: pool_usage is 100 %" in overall["detail"]
     assert gauge(weir, database="app") == 2
     body = weir.api("health")
     assert body["overall"] == "critical"
@@ -131,6 +134,40 @@ def test_server_that_is_down_is_critical_and_recovers(own_postgres: Callable[...
     assert any(row["check"] == "database" and row["status"] == "critical" for row in weir.api("health")["checks"])
     server.start()
     wait_until(lambda: weir.health()["status"] == "healthy", "and it recovers")
+
+
+def run_health(weir: Any, *options: str) -> "subprocess.CompletedProcess[str]":
+    """``weir health`` with the configuration of a running Weir."""
+    binary = find_binary()
+    assert binary is not None
+    command = [str(binary), "health", "-c", str(weir.config_path), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=scaled(30))
+
+
+def test_command_says_how_the_process_does(start_weir: StartWeir) -> None:
+    weir: Any = start_weir({**FOUR, "http": {"user": "watcher", "password": "pencil"}}, http=True)
+    assert weir.http("/healthz")[0] == 200  # its port is open
+    done = run_health(weir)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("healthy\nhealthy   process\n")
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        weir.reload({"health": {"pool_usage": [0.25, 0.5]}})
+        done = run_health(weir)
+        assert done.returncode == 1 and "degraded  pool app/postgres: pool_usage is 25 %" in done.stdout
+        assert "          -> raise pool.max, or shorten transactions" in done.stdout
+        weir.reload({"health": {"pool_usage": [0.1, 0.25]}})
+        done = run_health(weir, "--json")
+        assert done.returncode == 2 and json.loads(done.stdout)["overall"] == "critical"
+        client.query("COMMIT")
+    weir.write_settings({"http": {"password": "pen"}})
+    done = run_health(weir)
+    assert (done.returncode, done.stdout) == (2, "") and "401" in done.stderr
+    weir.signal(signal.SIGQUIT)
+    weir.wait_exit()
+    done = run_health(weir)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(f"127.0.0.1:{weir.http_port}: ")
+    weir.write_settings({"http": {"address": "", "user": "", "password": ""}})
+    assert "http.address is not set" in run_health(weir).stderr
 
 
 @pytest.mark.parametrize("path", ["health", "members", "pools"])

@@ -183,7 +183,7 @@ TEST_SUITE("admin health") {
         CHECK(process.find("member", "b:2").health == Health::Critical);
         CHECK(process.find("cluster", "main").health == Health::Degraded);
         CHECK(report.overall.health == Health::Degraded);
-        CHECK(report.overall.detail == "cluster main b:2 is down: connection refused");
+        CHECK(report.overall.detail == "cluster main: b:2 is down: connection refused");
         CHECK(report.databases[0].write == Health::Healthy);
         CHECK(report.databases[0].read == Health::Degraded);
         go_down(process.now.members[2]);
@@ -231,7 +231,7 @@ TEST_SUITE("admin health") {
         CHECK(process.find("member", "b:2").health == Health::Critical);
         CHECK(process.report().overall.health == Health::Critical);
         CHECK(process.report().overall.detail ==
-              "cluster main b:2 is a second primary, and not used");
+              "cluster main: b:2 is a second primary, and not used");
     }
 
     TEST_CASE("health: members by what they are good for") {
@@ -303,7 +303,7 @@ TEST_SUITE("admin health") {
         process.now.databases[0].is_paused = false;
         process.now.suspended = true;
         CHECK(process.report().overall.health == Health::Critical);
-        CHECK(process.report().overall.detail == "process is suspended");
+        CHECK(process.report().overall.detail == "process: is suspended");
     }
 
     TEST_CASE("health: what the wildcard's server lacks, its databases lack") {
