@@ -43,8 +43,8 @@ struct MemberLoad {
     [[nodiscard]] std::uint64_t latency(TimePoint now) const {
         constexpr std::int64_t kHalvedAfter = 1'000'000'000;  // ns
         constexpr std::int64_t kHalvesMax = 32;
-        const std::int64_t age = now.time_since_epoch().count() -
-                                 latency_at.load(std::memory_order_relaxed);
+        const std::int64_t age =
+            now.time_since_epoch().count() - latency_at.load(std::memory_order_relaxed);
         const std::int64_t halves = std::clamp<std::int64_t>(age / kHalvedAfter, 0, kHalvesMax);
         const std::uint64_t us = latency_us.load(std::memory_order_relaxed);
         return us == 0 ? 0 : std::max<std::uint64_t>(1, us >> static_cast<unsigned>(halves));

@@ -199,6 +199,9 @@ void MemberProbe::read_answer() {
                                                                    &PQclear};
         if (result == nullptr) {
             answer_.is_up = true;
+            if (const char* address = PQhostaddr(connection_.get()); address != nullptr) {
+                answer_.address = address;
+            }
             watch_->stop();
             tell_answer();
             return;

@@ -39,6 +39,7 @@ struct ProbeAnswer {
     /// Whether a PostgreSQL is there and takes connections: it may still not let us in.
     bool is_up = false;
     std::vector<std::vector<std::string>> rows;  ///< NULL is ""
+    std::string address;                         ///< where the server is that has answered
     TimePoint asked_at{};                        ///< before the question was sent
     TimePoint answered_at{};
 };

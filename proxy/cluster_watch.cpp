@@ -212,6 +212,9 @@ void ClusterWatch::ask(std::size_t index) {
 
 void ClusterWatch::on_answer(std::size_t index, const pool::ProbeAnswer& answer) {
     Member& member = members_[index];
+    if (!answer.address.empty()) {
+        member.address = answer.address;
+    }
     const std::string before = std::exchange(member.problem, answer.problem);
     if (answer.problem.empty() && take_row(member, answer)) {
         member.facts.reach = Reach::Reachable;
@@ -298,12 +301,16 @@ void ClusterWatch::decide() {
     listener_.on_cluster_changed();
 }
 
-/// What was opened before leads to another server, or to another history of this one.
+/// What was opened before leads to another server, to another history of this one, or nowhere: its
+/// name leads elsewhere since it was missed.
 void ClusterWatch::note_primary(std::size_t elected) {
     const Member& member = members_[elected];
     const bool is_inherited =
         !last_primary_ && inherited_primary_ && *inherited_primary_ == member.settings.address;
-    const bool is_same = last_primary_ == elected && timeline_ == member.facts.timeline;
+    const bool has_moved = missing_since_ != kNever && primary_address_ != member.address;
+    const bool is_same =
+        last_primary_ == elected && timeline_ == member.facts.timeline && !has_moved;
+    primary_address_ = member.address;
     if (is_same) {
         return;
     }

@@ -72,6 +72,7 @@ private:
         std::uint64_t replayed = 0;  ///< of a replica
         std::uint32_t followed = 0;  ///< the timeline of that
         std::optional<Duration> replay_age;
+        std::string address;  ///< where its name has led to
         std::string problem;
         TimePoint ask_at{};
         std::shared_ptr<pool::MemberLoad> load;
@@ -103,6 +104,7 @@ private:
     policies::PositionHistory history_;
     std::uint32_t timeline_ = 0;  // the primary's
     std::optional<std::size_t> last_primary_;
+    std::string primary_address_;
     std::optional<Endpoint> inherited_primary_;  // until there is one of our own
     std::uint64_t term_ = 0;
     TimePoint missing_since_;

@@ -193,6 +193,32 @@ def test_another_is_promoted_for_a_primary_that_is_cut_off(make_town: MakeTown) 
     assert readers.longest < BOUND_S
 
 
+def test_nothing_is_sent_to_a_primary_that_is_known_to_be_cut_off(make_town: MakeTown) -> None:
+    """Connections to it are idle, and look as good as ever."""
+    town = make_town(1)
+    weir = town.start_weir({})
+    primary, replica = town.members
+    clients = [weir.logged_in() for _ in range(3)]
+    for client in clients:
+        client.send(wire.query("INSERT INTO kept SELECT 0 FROM pg_sleep(0.5)"))
+    assert [errors(client.receive_ready()) for client in clients] == [[], [], []]
+    weir.wait_until_idle()
+    replica.wait_until_near(primary)
+    with primary.machine.is_cut():
+        wait_until(lambda: member(weir, 0)["state"] == "down", "it is missed")
+        for number, client in enumerate(clients, 1):
+            client.send(insert(number))
+        stays_true(lambda: all(is_waiting(client) for client in clients), 0.3)
+        replica.promote()
+        assert [errors(client.receive_ready()) for client in clients] == [[], [], []]
+        assert kept(replica) == [0, 0, 0, 1, 2, 3]
+    wait_until(lambda: member(weir, 0)["role"] == "split_brain", "the old one is seen, and not used")
+    for client in clients:
+        assert errors(client.query("INSERT INTO kept VALUES (4)")) == []  # and it recovers
+        client.close()
+    assert set(kept(primary)) == {0}
+
+
 def test_wait_for_a_primary_that_is_cut_off_has_an_end(make_town: MakeTown) -> None:
     town = make_town(1)
     weir = town.start_weir({"failover_hold": "1s"}, listen={"tcp_user_timeout": "1s"}, pool=ONE)
@@ -274,7 +300,8 @@ def test_replica_moves_to_another_address(make_town: MakeTown, is_cut: bool) -> 
     assert readers.longest < BOUND_S
 
 
-def test_primary_moves_to_another_address(make_town: MakeTown) -> None:
+@pytest.mark.parametrize("is_cut", [False, True], ids=["stopped", "vanished"])
+def test_primary_moves_to_another_address(make_town: MakeTown, is_cut: bool) -> None:
     town = make_town(1, NAMES)
     weir = town.start_weir({})
     primary, replica = town.members
@@ -282,7 +309,7 @@ def test_primary_moves_to_another_address(make_town: MakeTown) -> None:
         with Writer(weir) as writer:
             wait_until(lambda: writer.written > 10)
             assert errors(idle.query("INSERT INTO kept VALUES (-1)")) == []
-            end(primary, is_cut=False)
+            end(primary, is_cut)
             wait_until(lambda: member(weir, 0)["state"] == "down", "it is missed")
             move(town, 0)
             written = writer.written

@@ -48,7 +48,7 @@ TEST_CASE("where all reads go elsewhere one at a time is sent for the catalog") 
     CHECK_FALSE(knowledge.takes_errand(kStart));
     const TimePoint due = kStart + DatabaseKnowledge::kRenewAfter;
     CHECK(knowledge.takes_errand(due));
-    CHECK_FALSE(knowledge.takes_errand(due));  // it is on its way
+    CHECK_FALSE(knowledge.takes_errand(due));                             // it is on its way
     CHECK(knowledge.takes_errand(due + DatabaseKnowledge::kRetryAfter));  // it has not come back
     REQUIRE(knowledge.claim(due + DatabaseKnowledge::kRetryAfter));
     CHECK_FALSE(knowledge.takes_errand(due + 2 * DatabaseKnowledge::kRetryAfter));
