@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <random>
 
 namespace weir {
 
@@ -26,8 +27,10 @@ std::uint32_t random_u32() {
 }
 
 double random_unit() {
+    // The kernel is asked once: a call for each statement is felt.
+    thread_local std::mt19937 generator{random_u32()};
     constexpr double kRange = 4294967296.0;  // 2^32
-    return static_cast<double>(random_u32()) / kRange;
+    return static_cast<double>(generator()) / kRange;
 }
 
 }  // namespace weir
