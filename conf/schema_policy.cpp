@@ -37,8 +37,9 @@ constexpr std::array kSettings{
             .default_text = "attempts=0, base=100ms, multiplier=2.0, max=1s, jitter=true",
             .effect = Effect::Reload,
             .doc = "A server that cannot be connected or logged in to. Clients wait meanwhile, up "
-                   "to pool.acquire_timeout; once so many attempts in a row have failed, whoever "
-                   "waits gets the server's error. 0 attempts: there is no such end.",
+                   "to pool.acquire_timeout; once so many attempts in a row have failed, and no "
+                   "connection of the pool serves anybody, whoever waits gets the server's error. "
+                   "0 attempts: there is no such end. No pause is shorter than 10 ms.",
             .field = field<&RetrySettings::connect>(),
             .override_field = field<&RetryOverrides::connect>()},
     Setting{.section = Section::Retry,

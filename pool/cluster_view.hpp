@@ -26,7 +26,8 @@ struct MemberLoad {
     std::atomic<std::uint64_t> trips{0};  ///< how often its breaker has opened
     std::atomic<std::uint32_t> leased{0};
     std::atomic<std::uint64_t> latency_us{0};  ///< of its answers, smoothed; 0 = none yet
-    std::atomic<std::int64_t> latency_at{0};   ///< when it last answered, in ns of the clock
+    std::atomic<std::int64_t> answered_at{0};  ///< when it last did, in ns of the clock
+    std::atomic<std::int64_t> chosen_at{0};    ///< to be asked though it was slow, the same
     std::array<policies::CallCounters, kWorkersMax> calls;  ///< each written by one worker
 
     /// @return how all calls to it have ended
@@ -39,26 +40,38 @@ struct MemberLoad {
     }
 
     /// @return microseconds; half as many with each second that nobody has asked: who was slow once
-    /// is given another chance
+    /// is given another chance, by one caller at a time
     [[nodiscard]] std::uint64_t latency(TimePoint now) const {
-        constexpr std::int64_t kHalvedAfter = 1'000'000'000;  // ns
-        constexpr std::int64_t kHalvesMax = 32;
-        const std::int64_t age =
-            now.time_since_epoch().count() - latency_at.load(std::memory_order_relaxed);
-        const std::int64_t halves = std::clamp<std::int64_t>(age / kHalvedAfter, 0, kHalvesMax);
-        const std::uint64_t us = latency_us.load(std::memory_order_relaxed);
-        return us == 0 ? 0 : std::max<std::uint64_t>(1, us >> static_cast<unsigned>(halves));
+        return faded(now,
+                     std::max(answered_at.load(std::memory_order_relaxed),
+                              chosen_at.load(std::memory_order_relaxed)));
+    }
+
+    /// It is about to be asked.
+    void note_chosen(TimePoint now) {
+        chosen_at.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     }
 
     /// An answer took so long. Workers may overwrite each other's: it is an estimate.
     void note_latency(Duration took, TimePoint now) {
-        latency_at.store(now.time_since_epoch().count(), std::memory_order_relaxed);
         constexpr std::int64_t kShare = 8;
         const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
-        const auto old = static_cast<std::int64_t>(latency_us.load(std::memory_order_relaxed));
+        const auto old =
+            static_cast<std::int64_t>(faded(now, answered_at.load(std::memory_order_relaxed)));
         const std::int64_t fresh = old == 0 ? us : old + (us - old) / kShare;
         latency_us.store(static_cast<std::uint64_t>(std::max<std::int64_t>(1, fresh)),
                          std::memory_order_relaxed);
+        answered_at.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+
+private:
+    [[nodiscard]] std::uint64_t faded(TimePoint now, std::int64_t since) const {
+        constexpr std::int64_t kHalvedAfter = 1'000'000'000;  // ns
+        constexpr std::int64_t kHalvesMax = 32;
+        const std::int64_t age = now.time_since_epoch().count() - since;
+        const std::int64_t halves = std::clamp<std::int64_t>(age / kHalvedAfter, 0, kHalvesMax);
+        const std::uint64_t us = latency_us.load(std::memory_order_relaxed);
+        return us == 0 ? 0 : std::max<std::uint64_t>(1, us >> static_cast<unsigned>(halves));
     }
 };
 

@@ -18,8 +18,7 @@ std::int64_t nanoseconds(std::chrono::seconds seconds) {
 
 bool DatabaseKnowledge::is_current(TimePoint now) const {
     // In this order: a change is counted before it is over.
-    return changing_.load() == 0 && known_changes_.load() == changes_.load() &&
-           nanoseconds(now) < read_at_.load() + nanoseconds(kHoldsFor);
+    return is_unchanged() && nanoseconds(now) < read_at_.load() + nanoseconds(kHoldsFor);
 }
 
 FunctionKnowledgePtr DatabaseKnowledge::knowledge() const {

@@ -132,6 +132,11 @@ public:
     /// @return whether it is the caller's to read the catalog now: renew() or fail() must follow
     [[nodiscard]] bool claim(TimePoint now);
 
+    /// @return whether the catalog has been read, and nobody has changed it through us since
+    [[nodiscard]] bool is_unchanged() const {
+        return changing_.load() == 0 && known_changes_.load() == changes_.load();
+    }
+
     /// @return whether the caller is to go where the catalog can be read, which it would not do by
     /// itself: one at a time
     [[nodiscard]] bool takes_errand(TimePoint now);

@@ -128,10 +128,26 @@ void Pool::acquire(LeaseHolder& holder) {
         schedule();  // what has been dialled to see whether it still fails may be there to stay
         return;
     }
+    if (is_hopeless() && holder.is_linked()) {
+        holder.unlink();
+        refuse(holder, *last_failure_);
+        return;
+    }
     if (is_first && !waiters_.empty()) {
         announce();
         schedule();
     }
+}
+
+/// Who wants to read is not kept waiting for one replica: there are others.
+bool Pool::is_hopeless() const {
+    return !key_.member.empty() && backends_.empty() && last_failure_.has_value();
+}
+
+bool Pool::could_lend() const {
+    const bool has_place = plan_.settings.max == 0 || budget_->open() < plan_.settings.max;
+    return hold_ == Hold::None && waiters_.empty() &&
+           (!list(BackendState::Idle).empty() || (has_place && may_dial_now()));
 }
 
 void Pool::forget(LeaseHolder& holder) {
@@ -331,11 +347,10 @@ void Pool::learn_defaults(const Backend& backend) {
 }
 
 void Pool::on_backend_idle(Backend& backend) {
-    if (last_failure_ || defaults_.empty()) {
-        if (failures_ > 0) {
-            env_.counters.add(RetryKind::Connect, RetryOutcome::Success);
-        }
-        forget_failures();
+    if (last_failure_ && env_.loop.now() >= retry_at_ + kFailureCounts) {
+        forget_failures();  // nobody has needed another one since
+    }
+    if (defaults_.empty()) {
         learn_defaults(backend);
     }
     if (hold_ == Hold::Paused || must_retire(backend, env_.loop.now()) ||
@@ -356,6 +371,8 @@ void Pool::on_backend_moves(Backend& backend, BackendState to) {
     backend.unlink();
     if (from == BackendState::Preparing && to == BackendState::Idle) {
         counters_.add(PoolEvent::CreateSuccess);
+        settle_retried_login(RetryOutcome::Success);
+        forget_failures();
     }
     if (to == BackendState::Idle && !plan_.settings.round_robin) {
         list(to).push_front(backend);  // most recently used first

@@ -138,6 +138,8 @@ public:
     void acquire(LeaseHolder& holder);
     /// Stops waiting. May be called for a holder that does not wait.
     void forget(LeaseHolder& holder);
+    /// @return whether somebody who asks now need not wait for long, as far as can be seen
+    [[nodiscard]] bool could_lend() const;
     /// The backend is at rest and goes to whoever waits longest.
     void release(Backend& backend);
     void abandon(Backend& backend, Backend::Frame frame, Backend::Departure departure);
@@ -218,6 +220,8 @@ private:
     static constexpr std::size_t kStates = 9;
     /// An idle backend that does not answer within this is no more.
     static constexpr std::chrono::milliseconds kCheckWithin{3000};
+    /// A failure says nothing of the server any more once the next attempt is overdue for so long.
+    static constexpr std::chrono::seconds kFailureCounts{1};
 
     [[nodiscard]] static BackendTraits traits_of(const PoolPlan& plan, const PoolKey& key);
 
@@ -265,6 +269,8 @@ private:
     void announce();
     void ask_peers();
     void forget_failures();
+    void settle_retried_login(RetryOutcome outcome);
+    [[nodiscard]] bool is_hopeless() const;
     [[nodiscard]] Duration next_pause() const;
     void refuse_all(const LoginFailure& failure);
     void refuse(LeaseHolder& holder, const LoginFailure& failure);
@@ -303,7 +309,8 @@ private:
     std::optional<LoginFailure> last_failure_;  // until a login succeeds
     TimePoint failing_since_ = kNever;
     TimePoint retry_at_{};
-    std::uint64_t failures_ = 0;  // logins in a row; those made together count as one
+    std::uint64_t retried_logins_ = 0;  // under way
+    std::uint64_t failures_ = 0;        // logins in a row; those made together count as one
     ReportedParameters defaults_;
     std::map<SettingsPtr, ReportedParameters> welcomes_;
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told

@@ -17,8 +17,6 @@ namespace {
 
 /// No server is asked more often.
 constexpr std::chrono::milliseconds kShortestPause{10};
-/// A failure says nothing any more about the server once the next attempt is overdue for so long.
-constexpr std::chrono::seconds kFailureCounts{1};
 /// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go
 /// at once.
 constexpr double kLifetimeSpread = 0.1;
@@ -44,6 +42,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
         return;
     }
     const TimePoint now = env_.loop.now();
+    settle_retried_login(RetryOutcome::Failure);
     counters_.add(PoolEvent::CreateFail);
     counters_.add(PoolEvent::Error);
     env_.peers.on_server_trouble(key_);
@@ -69,10 +68,8 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
         ++failures_;
         retry_at_ = now + next_pause();
     }
-    // Who wants to read is not kept waiting for one replica: there are others.
-    const bool is_hopeless = !key_.member.empty() && backends_.empty();
     const bool is_over = failure->is_final || failures_ >= plan_.connect_retry.attempts;
-    if (is_hopeless || (is_over && list(BackendState::Leased).empty())) {
+    if (is_hopeless() || (is_over && list(BackendState::Leased).empty())) {
         refuse_all(*failure);
     }
     schedule();
@@ -84,6 +81,14 @@ Duration Pool::next_pause() const {
     pauses.attempts = kEndlessAttempts;  // the clients' end is not the server's
     const auto pause = pauses.wait_before(failures_ + 1, random_unit());
     return std::max<Duration>(pause.value_or(Duration::zero()), kShortestPause);
+}
+
+/// A login has come to its end. (Which one it is does not matter to the sums.)
+void Pool::settle_retried_login(RetryOutcome outcome) {
+    if (retried_logins_ > 0) {
+        --retried_logins_;
+        env_.counters.add(RetryKind::Connect, outcome);
+    }
 }
 
 void Pool::forget_failures() {
@@ -227,6 +232,7 @@ void Pool::dial(const SettingsPtr& startup) {
     request.tcp = plan_.tcp;
     request.tls = plan_.tls;
     if (last_failure_) {
+        ++retried_logins_;
         env_.counters.add(RetryKind::Connect, RetryOutcome::Attempt);
     }
     const TimePoint now = env_.loop.now();
@@ -255,9 +261,6 @@ void Pool::keep_minimum() {
 
 void Pool::refuse(LeaseHolder& holder, const LoginFailure& failure) {
     counters_.add(PoolEvent::AcquireFail);
-    if (failures_ > 1) {
-        env_.counters.add(RetryKind::Connect, RetryOutcome::Failure);
-    }
     holder.on_refused(failure);
 }
 

@@ -30,8 +30,7 @@ void Pool::apply(PoolPlan plan) {
     }
     const bool is_gone = !key_.member.empty() && plan.is_absent && !plan_.is_absent;
     const bool has_another_primary = plan.term != plan_.term;
-    const bool is_back = plan_.is_absent && !plan.is_absent;
-    if (is_back) {
+    if (plan_.is_absent && !plan.is_absent) {
         present_since_ = env_.loop.now();
     } else if (plan.is_absent && !plan_.is_absent) {
         doubted_at_ = env_.loop.now();
@@ -44,7 +43,7 @@ void Pool::apply(PoolPlan plan) {
     } else if (is_gone) {
         lose_leased("the server does not answer any more");
     }
-    if (is_back || has_another_primary) {
+    if (is_gone || has_another_primary) {
         close_doubted();
     }
     tend_idle(env_.loop.now());
@@ -52,8 +51,8 @@ void Pool::apply(PoolPlan plan) {
     schedule();
 }
 
-/// The server is there again, perhaps elsewhere, or another in its place: nobody waits to see
-/// whether what was open to the one before still is.
+/// Another server is in its place, or another replica will do: nobody waits to see whether what was
+/// open is of use yet.
 void Pool::close_doubted() {
     for (const BackendState state : {BackendState::Idle, BackendState::Checking}) {
         std::vector<Backend*> doubted;
@@ -148,8 +147,8 @@ void Pool::schedule() {
             due = std::min<TimePoint>(due, first->waiting_since + plan_.settings.reserve_after);
         }
         due = std::min(due, std::max(notice_due_, now));
-        if (last_failure_) {
-            due = std::min(due, std::max(retry_at_, now));
+        if (last_failure_ && retry_at_ > now) {  // else it has been tried, if there is a place
+            due = std::min(due, retry_at_);
         }
         if (plan_.limits.max_database_connections > 0 || plan_.limits.max_user_connections > 0 ||
             !key_.replication.empty()) {

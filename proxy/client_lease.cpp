@@ -149,7 +149,7 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
         reason.is_ours && reason.fields.sqlstate == sqlstate::kTooManyConnections;
     if (is_at_replica()) {
         ClientRoute& mine = *route();
-        mine.avoided = mine.load;
+        mine.avoided.push_back(mine.load);
         ++mine.refusals;
         static_cast<void>(end_lease());
         if (!is_pool_full) {
@@ -172,6 +172,7 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
 /// Answers the message a backend was wanted for; the message itself, still unread, is dropped when
 /// its turn comes.
 void ClientSession::answer_refused(const protocol::ErrorFields& error) {
+    settle_retry(pool::RetryOutcome::Failure);
     ByteWriter output;
     const AfterReply after = write_refusal(output, wanted_for_, error);
     worker_.note_error(*this, error);
@@ -385,6 +386,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     if (!is_session_lost && survives_loss(loss)) {
         return;
     }
+    settle_retry(pool::RetryOutcome::Failure);
     static_cast<void>(end_lease());
     forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);

@@ -140,14 +140,12 @@ bool ClientSession::survives_loss(const pool::BackendLoss& loss) {
         return false;  // so may this one by now
     }
     if (++mine->losses >= mine->retry->statement.attempts) {
-        worker_.mutable_counters().add(RetryKind::Statement, RetryOutcome::Failure);
-        mine->retried.reset();
         return false;
     }
     // The first goes on at once: it is another server's turn.
     const auto wait =
         pool::backoff_of(mine->retry->statement).wait_before(mine->losses, random_unit());
-    mine->avoided = mine->load;
+    mine->avoided.push_back(mine->load);
     static_cast<void>(end_lease());
     run_again(RetryKind::Statement, wait.value_or(Duration::zero()));
     return true;
@@ -192,10 +190,14 @@ void ClientSession::on_error(SqlState sqlstate) {
         sqlstate == sqlstate::kReadOnlySqlTransaction) {
         request_judge().remember_as_write(mine->digest);  // for the next time
     }
-    const bool is_rolled_back =
-        sqlstate == sqlstate::kSerializationFailure || sqlstate == sqlstate::kDeadlockDetected;
-    if (is_rolled_back && mine->retried == RetryKind::Transaction) {
-        worker_.mutable_counters().add(RetryKind::Transaction, RetryOutcome::Failure);
+    settle_retry(RetryOutcome::Failure);
+}
+
+/// A request that was run once more has come to its end.
+void ClientSession::settle_retry(RetryOutcome outcome) {
+    ClientRoute* mine = route();
+    if (mine != nullptr && mine->retried) {
+        worker_.mutable_counters().add(*mine->retried, outcome);
         mine->retried.reset();
     }
 }

@@ -92,6 +92,8 @@ void ClientSession::read_routing(const conf::RetrySettings& retry) {
     } else if (route() != nullptr && route()->lender == nullptr && route()->pending.empty() &&
                backend_ == nullptr && !route()->is_pausing) {
         extras_->route.reset();
+    } else if (route() != nullptr) {
+        route()->is_split = false;
     }
 }
 
@@ -136,76 +138,6 @@ pool::Pool* ClientSession::choose_lender(ByteView rest) {
     return may_call_primary() ? pool_ : nullptr;
 }
 
-/// Asks the primary's circuit breaker. Where there is no primary, clients wait for one.
-/// @return false: the client has been told
-bool ClientSession::may_call_primary() {
-    const ReadPools& pools = worker_.read_pools(*pool_);
-    if (pools.view == nullptr || !pools.view->primary) {
-        return true;
-    }
-    const pool::MemberView& primary = pools.view->members[*pools.view->primary];
-    const policies::CallPermit permit = begin_call(primary.load);
-    if (permit.verdict != policies::CallVerdict::Refused) {
-        return true;
-    }
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
-        std::max(Duration{}, permit.retry_at - worker_.loop().now()));
-    answer_refused({protocol::Severity::Error,
-                    sqlstate::kCannotConnectNow,
-                    "too many calls to " + primary.name + " have failed (circuit breaker)",
-                    {},
-                    "It is tried again in " + std::to_string(wait.count()) + " ms."});
-    return false;
-}
-
-/// @return whether the member may be called; where it may the call is under way
-policies::CallPermit ClientSession::begin_call(const std::shared_ptr<pool::MemberLoad>& member) {
-    const TimePoint now = worker_.loop().now();
-    const policies::CallPermit permit = member->gate.may_call(now);
-    if (permit.verdict == policies::CallVerdict::Refused) {
-        member->calls[worker_.index()].refuse();
-    } else {
-        route()->call = {member, permit.trial, now};
-    }
-    return permit;
-}
-
-/// All that was asked has been answered, or will not be.
-void ClientSession::end_call(policies::CallEnd how) {
-    ClientRoute* mine = route();
-    if (mine == nullptr || mine->call.member == nullptr) {
-        return;
-    }
-    const MemberCall call = std::exchange(mine->call, {});
-    const Duration took = worker_.loop().now() - call.began_at;
-    const Duration slow = worker_.config().breaker.slow_call;
-    const bool is_slow = slow > Duration::zero() && took > slow;
-    call.member->calls[worker_.index()].finish(
-        call.member->gate,
-        call.trial,
-        how,
-        is_slow ? policies::CallSpeed::Slow : policies::CallSpeed::Normal);
-}
-
-/// It has not come to a call.
-void ClientSession::forget_call() {
-    if (ClientRoute* mine = route(); mine != nullptr && mine->call.member != nullptr) {
-        mine->call.member->gate.give_back(mine->call.trial);
-        mine->call = {};
-    }
-}
-
-/// The logins that have failed are counted by themselves; but a trial must come to its end.
-void ClientSession::end_refused_call(const pool::LoginFailure& reason) {
-    const ClientRoute* mine = route();
-    const bool is_trial = mine != nullptr && mine->call.trial != policies::kNoTrial;
-    if (is_trial && !reason.is_ours && !reason.is_final) {
-        end_call(policies::CallEnd::Failed);
-    } else {
-        forget_call();
-    }
-}
-
 /// @return whether there is a replica that may serve this client now: the lender is its pool then
 bool ClientSession::choose_replica() {
     ClientRoute& mine = *route();
@@ -215,18 +147,17 @@ bool ClientSession::choose_replica() {
         return false;
     }
     const pool::ClusterView& view = *pools.view;
-    const TimePoint now = worker_.loop().now();
-    if (carries_state() && view.primary &&
-        (!request_judge().is_informed(now) || request_judge().takes_errand(now))) {
+    if (!may_trust_catalog(view)) {
         return false;  // the primary tells what functions do
     }
+    const TimePoint now = worker_.loop().now();
     std::vector<policies::Candidate>& candidates = worker_.candidates();
     candidates.clear();
     for (std::size_t i = 0; i < view.members.size(); ++i) {
         const pool::MemberView& member = view.members[i];
         const bool is_fresh = !mine.sees_own_writes ||
                               policies::may_read_own_writes(mine.wrote_at, member.fresh_until);
-        if (member.may_read && is_fresh && member.load != mine.avoided) {
+        if (member.may_read && is_fresh && !mine.avoids(member.load)) {
             candidates.push_back({i,
                                   member.weight,
                                   member.load->leased.load(std::memory_order_relaxed),
@@ -238,6 +169,7 @@ bool ClientSession::choose_replica() {
         const std::shared_ptr<pool::MemberLoad>& load = view.members[*chosen].load;
         if (begin_call(load).verdict != policies::CallVerdict::Refused) {
             mine.enter(worker_.read_pool(*pool_, *chosen), load);
+            load->note_chosen(now);
             return true;
         }
         std::erase_if(candidates,
@@ -476,12 +408,7 @@ void ClientSession::note_rest() {
         // Not the loop's time: that was read before the answer came.
         mine->wrote_at = Clock::now();
     }
-    if (mine->load != nullptr) {
-        mine->load->note_latency(worker_.loop().now() - request_at_, worker_.loop().now());
-    }
-    if (const auto kind = std::exchange(mine->retried, std::nullopt)) {
-        worker_.mutable_counters().add(*kind, pool::RetryOutcome::Success);
-    }
+    settle_retry(pool::RetryOutcome::Success);
     mine->forget_request();
 }
 

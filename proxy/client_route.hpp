@@ -8,6 +8,7 @@
 #include "pool/pool.hpp"
 #include "pool/session_settings.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -77,9 +78,14 @@ struct ClientRoute {
         is_one_transaction = is_proven = true;
         consumed = 0;
         kept.clear();
-        avoided.reset();
+        avoided.clear();
         refusals = losses = rollbacks = 0;
         retried.reset();
+    }
+
+    /// @return whether that replica has failed this request
+    [[nodiscard]] bool avoids(const std::shared_ptr<pool::MemberLoad>& replica) const {
+        return std::find(avoided.begin(), avoided.end(), replica) != avoided.end();
     }
 
     /// @return whether what has run may have changed something that the client is to see
@@ -110,10 +116,10 @@ struct ClientRoute {
     std::vector<std::byte> kept;     ///< all of it, while it may have to be run once more
     std::size_t consumed = 0;        ///< of that, has been passed on
     std::vector<std::byte> pending;  ///< to be passed on before anything else
-    std::shared_ptr<pool::MemberLoad> avoided;  ///< of a replica that has failed; nullptr: of none
-    unsigned refusals = 0;                      ///< replicas that had no backend for it
-    unsigned losses = 0;                        ///< of the member that ran it
-    unsigned rollbacks = 0;                     ///< with 40001, 40P01 or the like
+    std::vector<std::shared_ptr<pool::MemberLoad>> avoided;  ///< of replicas that have failed it
+    unsigned refusals = 0;   ///< replicas that had no backend for it
+    unsigned losses = 0;     ///< of the member that ran it
+    unsigned rollbacks = 0;  ///< with 40001, 40P01 or the like
     std::optional<pool::RetryKind> retried;
 };
 

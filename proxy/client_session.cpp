@@ -220,6 +220,7 @@ void ClientSession::close() {
     if (state_ == ClientState::Closed) {
         return;
     }
+    settle_retry(pool::RetryOutcome::Failure);
     transition(ClientEvent::Ended);
     if (is_logged_in() && worker_.config().log.disconnections) {
         const auto lived = worker_.loop().now() - connected_at_;

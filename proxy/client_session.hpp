@@ -299,6 +299,8 @@ private:
     void forget_call();
     void end_refused_call(const pool::LoginFailure& reason);
     [[nodiscard]] bool choose_replica();
+    [[nodiscard]] bool may_trust_catalog(const pool::ClusterView& view);
+    void settle_retry(pool::RetryOutcome outcome);
     [[nodiscard]] bool is_text_plain_to_us();
     [[nodiscard]] std::size_t look_ahead(ByteView rest);
     [[nodiscard]] std::size_t look_ahead_to_sync(ByteView rest);

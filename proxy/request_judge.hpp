@@ -62,6 +62,9 @@ public:
         return database_->knowledge.is_current(now);
     }
 
+    /// @return whether it is known as it was last, and nobody has changed it through us since
+    [[nodiscard]] bool is_unchanged() const { return database_->knowledge.is_unchanged(); }
+
     /// @return whether this read is to run on the primary, where the catalog is read anew with it
     [[nodiscard]] bool takes_errand(TimePoint now) {
         return database_->knowledge.takes_errand(now);

@@ -6,6 +6,21 @@
 namespace weir::sql {
 
 SessionFacts SessionFactsMemo::facts(std::string_view sql) {
+    if (!sql.empty() && sql == last_text_) {
+        SessionFacts known;
+        known.effects = last_;
+        known.is_of_digest = true;
+        return known;
+    }
+    SessionFacts found = look_up(sql);
+    if (found.is_of_digest && sql.size() <= kLastBytesMax) {
+        last_text_ = sql;
+        last_ = found.effects;
+    }
+    return found;
+}
+
+SessionFacts SessionFactsMemo::look_up(std::string_view sql) {
     DigestBuilder builder;
     Lexer lexer{sql};
     for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -19,6 +20,8 @@ namespace weir::sql {
 class SessionFactsMemo {
 public:
     static constexpr std::size_t kEntriesMax = 32768;
+    /// Of a text that is asked for twice in a row: where it runs, and what it leaves behind.
+    static constexpr std::size_t kLastBytesMax = 4096;
 
     /// @param sql as for session_facts(), and what is returned is the same
     [[nodiscard]] SessionFacts facts(std::string_view sql);
@@ -26,7 +29,11 @@ public:
     [[nodiscard]] std::size_t size() const { return effects_.size(); }
 
 private:
+    [[nodiscard]] SessionFacts look_up(std::string_view sql);
+
     std::unordered_map<std::uint64_t, RequestEffects> effects_;  // by digest
+    std::string last_text_;                                      // asked for; "" = none
+    RequestEffects last_;                                        // of that text
 };
 
 }  // namespace weir::sql

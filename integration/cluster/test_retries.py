@@ -18,6 +18,11 @@ def retries(weir: Any, kind: str, outcome: str) -> float:
     return float(weir.metrics().sum("weir_retries_total", kind=kind, outcome=outcome))
 
 
+def ends(weir: Any, kind: str) -> tuple[float, float]:
+    """How often requests that were run once more succeeded, and failed."""
+    return retries(weir, kind, "success"), retries(weir, kind, "failure")
+
+
 SERIALIZABLE = {"default_transaction_isolation": "serializable"}
 
 
@@ -141,7 +146,14 @@ def test_read_that_keeps_losing_its_server_is_told_so(make_cluster: MakeCluster,
             wait_until(kill)
         assert errors(client.receive_ready()) == ["08006"]
         assert retries(weir, "statement", "attempt") == 2
+        assert ends(weir, "statement") == (0, 1)
         assert client.value("SELECT 1") == "1"
+    weir.reload({"policy": {"retry": {"statement": {"attempts": 1}}}})
+    with weir.logged_in() as client:
+        client.send(wire.query("SELECT slow()"))
+        wait_until(kill)
+        assert errors(client.receive_ready()) == ["08006"]
+    assert retries(weir, "statement", "attempt") == 2 and ends(weir, "statement") == (0, 1)
 
 
 def test_there_is_a_pause_before_a_read_is_run_a_third_time(make_cluster: MakeCluster, start_split: StartSplit) -> None:
@@ -168,9 +180,11 @@ def test_there_is_a_pause_before_a_read_is_run_a_third_time(make_cluster: MakeCl
         client.send(wire.query("SELECT slow()"))
         wait_until(kill, "the first")
         wait_until(kill, "the second")
+        wait_until(lambda: retries(weir, "statement", "attempt") == 4, "it waits for the third")
     weir.wait_until_idle()
     with weir.logged_in() as client:
         assert client.value("SELECT 1") == "1"
+    assert retries(weir, "statement", "attempt") == 4 and ends(weir, "statement") == (0, 2)
 
 
 def test_close_of_a_statement_comes_with_its_last_run(make_cluster: MakeCluster, start_split: StartSplit) -> None:

@@ -1,13 +1,14 @@
 """Servers that have no place for another connection (53300)."""
 
 import contextlib
+import time
 from typing import Any, Iterator
 
 import pytest
 
 from cluster.conftest import MakeCluster, StartSplit
 from support import wire
-from support.deadlines import stays_true, wait_until
+from support.deadlines import scaled, stays_true, wait_until
 from support.orders import is_waiting, said
 from support.raw_client import RawClient, ServerError, errors
 from support.readers import Readers
@@ -88,12 +89,14 @@ def roles(primary: Any) -> None:
 def test_full_replica_is_read_around(make_cluster: MakeCluster, start_split: StartSplit, hogs: Any) -> None:
     primary, first, second = make_cluster(2, **FEW)
     roles(primary)
-    weir = start_split(primary, first, second, cluster=PROBED, user={"app": {}})
+    patient = {"retry": {"connect": {"base": "4s", "max": "4s", "jitter": False}}}
+    weir = start_split(primary, first, second, cluster=PROBED, user={"app": {}}, policy=patient)
     there = hogs(first)
     there.fill()
     with Readers(weir, user="app", clients=4) as readers:
         wait_until(lambda: readers.comes_to(second), "the other one serves them")
         assert not readers.comes_to(first) and not readers.comes_to(primary)
+        assert readers.longest < scaled(2)  # nobody waits until the full one is tried again
         there.leave()
         wait_until(lambda: readers.comes_to(first), "and it recovers")
     assert readers.failed == []
@@ -133,6 +136,32 @@ def test_writes_wait_for_a_place_on_the_primary(make_cluster: MakeCluster, start
         assert errors(client.receive_ready()) + errors(other.receive_ready()) == []
         assert errors(client.query("INSERT INTO kept VALUES (3)")) == []  # and it recovers
     assert primary.execute("SELECT x FROM kept ORDER BY x") == [(1,), (2,), (2,), (3,)]
+
+
+def test_full_primary_is_not_asked_for_more_all_the_time(
+    make_cluster: MakeCluster, start_split: StartSplit, hogs: Any
+) -> None:
+    """Clients share the one connection there is; each time it comes back nothing is known better."""
+    primary, replica = make_cluster(1, **FEW)
+    roles(primary)
+    pauses = {"retry": {"connect": {"base": "500ms", "max": "1s", "jitter": False}}}
+    weir = start_split(primary, replica, cluster=PROBED, user={"app": {}}, policy=pauses, listen={"threads": 1})
+    with weir.logged_in(user="app") as first:
+        assert errors(first.query("INSERT INTO kept VALUES (0)")) == []
+        weir.wait_until_idle()
+        hogs(primary).fill()
+        clients = [weir.logged_in(user="app") for _ in range(5)]
+        began = time.monotonic()
+        while time.monotonic() < began + scaled(2):
+            for client in clients:
+                client.send(wire.query("INSERT INTO kept VALUES (1)"))
+            assert [errors(client.receive_ready()) for client in clients] == [[]] * 5
+        took = time.monotonic() - began
+        for client in clients:
+            client.close()
+    assert primary.value("SELECT count(*) FROM kept") > 10
+    # The first time as many at once as may be, and then one after each pause.
+    assert weir.log.count("backend_login_failed") <= 8 + took / 0.5
 
 
 def test_wait_for_a_place_on_the_primary_has_an_end(

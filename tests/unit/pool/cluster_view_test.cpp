@@ -32,6 +32,10 @@ TEST_CASE("a member that was slow is forgiven when nobody has asked it for a whi
     CHECK(load.latency(kStart + 3s) == 8000);
     CHECK(load.latency(kStart + 24h) == 1);
     CHECK(load.latency(kStart - 1s) == 64000);  // another worker's clock is ahead
+    load.note_chosen(kStart + 10s);
+    CHECK(load.latency(kStart + 10s) == 64000);  // by one at a time
     load.note_latency(64ms, kStart + 10s);
-    CHECK(load.latency(kStart + 10s) == 64000);
+    CHECK(load.latency(kStart + 10s) == 8054);
+    load.note_latency(1ms, kStart + 30s);
+    CHECK(load.latency(kStart + 30s) == 125);
 }
