@@ -22,14 +22,8 @@ struct Cluster {
     std::string name;
     std::vector<const status::Member*> members;
     std::vector<HealthCheck> checks;  ///< of them, in their order
-    bool wants_primary = true;        ///< false where the configuration calls all of them replicas
+    bool is_without_primary = false;  ///< and should have one
     HealthCheck check;
-
-    [[nodiscard]] bool has_primary() const {
-        return std::any_of(members.begin(), members.end(), [](const status::Member* member) {
-            return member->is_primary;
-        });
-    }
 
     /// @return how well replicas could serve reads
     [[nodiscard]] Health reads() const;
@@ -116,17 +110,6 @@ HealthCheck database_check(const status::Database& database, const CommandInput&
     return {"database", database.name, Health::Healthy, {}, {}};
 }
 
-bool is_all_replicas(const std::string& cluster, const conf::Config& config) {
-    const auto found = config.clusters.find(cluster);
-    if (found == config.clusters.end()) {
-        return false;
-    }
-    const auto& members = found->second.members;
-    return std::all_of(members.begin(), members.end(), [](const conf::MemberSettings& member) {
-        return member.role == conf::MemberRole::Replica;
-    });
-}
-
 /// One that still serves is degraded by what a member lacks; without its primary, or with two, it
 /// is critical.
 HealthCheck cluster_check(const Cluster& cluster) {
@@ -135,7 +118,7 @@ HealthCheck cluster_check(const Cluster& cluster) {
         check.health = std::max(check.health, health);
         check.detail += (check.detail.empty() ? "" : "; ") + reason;
     };
-    if (cluster.wants_primary && !cluster.has_primary()) {
+    if (cluster.is_without_primary) {
         add(Health::Critical, "has no primary: what needs one waits for it");
         check.recommendation = "start the primary, or promote a replica";
     }
@@ -168,7 +151,7 @@ std::vector<Cluster> clusters_of(const CommandInput& input) {
         clusters.back().checks.push_back(check_member(member));
     }
     for (Cluster& cluster : clusters) {
-        cluster.wants_primary = !is_all_replicas(cluster.name, input.config);
+        cluster.is_without_primary = lacks_primary(cluster.name, input);
         cluster.check = cluster_check(cluster);
     }
     return clusters;
@@ -223,7 +206,7 @@ DatabaseHealth database_health(const status::Database& database,
             row.write = std::max(row.write, cluster->checks[i].health);
         }
     }
-    if (cluster->wants_primary && !cluster->has_primary()) {
+    if (cluster->is_without_primary) {
         row.write = Health::Critical;
     }
     row.read = row.write;

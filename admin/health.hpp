@@ -52,7 +52,12 @@ struct HealthReport {
 /// with a reserve; 0 where that is not known).
 [[nodiscard]] double utilization(const status::Pool& pool);
 
-/// Judges a pool by the thresholds of [health].
+/// @return whether writes to a cluster of several members wait, for want of a primary; false where
+/// the configuration calls all of them replicas
+[[nodiscard]] bool lacks_primary(const std::string& cluster, const CommandInput& input);
+
+/// Judges a pool by the thresholds of [health]. That clients wait for RESUME or for a primary only
+/// degrades it: what makes them wait is judged by itself.
 [[nodiscard]] HealthCheck check_pool(const status::Pool& pool, const CommandInput& input);
 
 /// Judges a member of a cluster of several: critical where it cannot be used for anything and does

@@ -19,6 +19,7 @@ using policies::Verdict;
 constexpr double kMicrosecondsPerSecond = 1e6;
 /// Of fewer, an average or a share says little: one statement of two would be half of all.
 constexpr std::uint64_t kCountMin = 20;
+constexpr std::string_view kWait = "pool_wait";
 
 policies::Thresholds plain(const conf::Thresholds<double>& from) {
     return {from.degraded, from.critical};
@@ -49,6 +50,45 @@ struct Judged {
     std::string_view advice;
 };
 
+const status::Database* find_row(const std::string& name, const status::Snapshot& now) {
+    const auto found = std::find_if(
+        now.databases.begin(), now.databases.end(), [&name](const status::Database& database) {
+            return database.name == name;
+        });
+    return found == now.databases.end() ? nullptr : &*found;
+}
+
+bool lacks_primary(const status::Pool& pool, const CommandInput& input) {
+    const conf::DatabaseSettings* settings = input.config.find_database(pool.database);
+    return pool.member.empty() && settings != nullptr && lacks_primary(settings->cluster, input);
+}
+
+/// @return what the pool's clients wait for where no server connection would help them, else ""
+std::string_view what_holds(const status::Pool& pool, const CommandInput& input) {
+    const status::Snapshot& now = input.snapshot;
+    const status::Database* database = find_row(pool.database, now);
+    if (now.paused || now.suspended || (database != nullptr && database->is_paused)) {
+        return "waits for RESUME";
+    }
+    return lacks_primary(pool, input) ? "waits for a primary" : "";
+}
+
+/// Judges a number of a pool. That clients wait is no fault of a pool that is held: who holds it,
+/// an operator or the cluster, is judged by itself.
+///
+/// @param hold what what_holds() says
+Verdict judge(Judged& judged, std::string_view hold) {
+    Verdict verdict = policies::judge(judged.measurement);
+    if (judged.measurement.name == kWait && verdict.health != Health::Healthy && !hold.empty()) {
+        verdict = {Health::Degraded,
+                   std::string{kWait} + " is " +
+                       policies::text_of(*judged.measurement.value, judged.measurement.unit) +
+                       ": " + std::string{hold}};
+        judged.advice = {};
+    }
+    return verdict;
+}
+
 std::array<Judged, 4> measure(const status::Pool& pool, const CommandInput& input) {
     const conf::HealthSettings& from = input.config.health;
     const PoolWork recent = input.history.recent(pool);
@@ -58,7 +98,7 @@ std::array<Judged, 4> measure(const status::Pool& pool, const CommandInput& inpu
                .thresholds = plain(from.pool_usage),
                .value = utilization(pool)},
               "raise pool.max, or shorten transactions"},
-             {{.name = "pool_wait",
+             {{.name = kWait,
                .unit = Unit::Seconds,
                .thresholds = plain(from.pool_wait),
                .value = wait_of(pool, recent)},
@@ -98,6 +138,17 @@ std::string behind(const status::Member& member) {
     return text;
 }
 
+bool is_all_replicas(const std::string& cluster, const conf::Config& config) {
+    const auto found = config.clusters.find(cluster);
+    if (found == config.clusters.end()) {
+        return false;
+    }
+    const auto& members = found->second.members;
+    return std::all_of(members.begin(), members.end(), [](const conf::MemberSettings& member) {
+        return member.role == conf::MemberRole::Replica;
+    });
+}
+
 /// One that answers.
 HealthCheck check_answering(const status::Member& member) {
     HealthCheck check{"member", member.name, Health::Healthy, member.role, {}};
@@ -129,6 +180,19 @@ HealthCheck check_answering(const status::Member& member) {
 
 }  // namespace
 
+bool lacks_primary(const std::string& cluster, const CommandInput& input) {
+    bool is_any = false;
+    for (const status::Member& member : input.snapshot.members) {
+        if (member.cluster == cluster) {
+            if (member.is_primary) {
+                return false;
+            }
+            is_any = true;
+        }
+    }
+    return is_any && !is_all_replicas(cluster, input.config);
+}
+
 double utilization(const status::Pool& pool) {
     // A backend that is being cancelled cannot be lent either.
     const auto busy = static_cast<double>(pool.backends_active + pool.backends_used +
@@ -141,9 +205,10 @@ HealthCheck check_pool(const status::Pool& pool, const CommandInput& input) {
     if (!pool.member.empty()) {
         check.subject += " on " + pool.member;
     }
+    const std::string_view hold = what_holds(pool, input);
     std::vector<Verdict> verdicts;
-    for (const Judged& judged : measure(pool, input)) {
-        verdicts.push_back(policies::judge(judged.measurement));
+    for (Judged& judged : measure(pool, input)) {
+        verdicts.push_back(judge(judged, hold));
         if (verdicts.back().health > check.health) {
             check.health = verdicts.back().health;
             check.recommendation = judged.advice;

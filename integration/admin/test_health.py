@@ -10,6 +10,7 @@ import pytest
 from conftest import StartWeir
 from support import wire
 from support.deadlines import scaled, wait_until
+from support.orders import ask
 from support.postgres import Postgres
 from support.raw_client import RawClient, errors
 from support.weir import find_binary
@@ -73,6 +74,28 @@ def test_waiting_is_judged_while_it_lasts(start_weir: StartWeir) -> None:
     clients[4].receive_ready()
     wait_until(lambda: weir.health(*POOL)["status"] == "healthy", "and it recovers")
     leave(clients)
+
+
+def longest_wait(weir: Any) -> float:
+    """In seconds, as SHOW POOLS has it."""
+    return int(weir.pool()["maxwait"]) + int(weir.pool()["maxwait_us"]) / 1e6
+
+
+def test_waiting_for_resume_is_no_emergency(start_weir: StartWeir) -> None:
+    weir: Any = start_weir({**FOUR, "health": {**OFF, "pool_wait": ["10ms", "300ms"]}}, http=True)
+    with weir.logged_in() as client:
+        client.query("SELECT 1")
+        assert ask(weir, "PAUSE app") == ["CZ"]
+        client.send(wire.query("SELECT 1"))
+        wait_until(lambda: longest_wait(weir) > 0.4, "it waits for long")
+        row = weir.health(*POOL)
+        assert row["status"] == "degraded" and ": waits for RESUME; 1 clients wait" in row["detail"]
+        assert not row["recommendation"]
+        assert run_health(weir).returncode == 1
+        assert gauge(weir, database="app") == 1
+        assert ask(weir, "RESUME app") == ["CZ"]
+        client.receive_ready()
+    wait_until(lambda: weir.health()["status"] == "healthy", "and it recovers")
 
 
 def test_statements_that_lose_their_server_are_errors_and_others_are_not(start_weir: StartWeir) -> None:

@@ -306,6 +306,69 @@ TEST_SUITE("admin health") {
         CHECK(process.report().overall.detail == "process: is suspended");
     }
 
+    TEST_CASE("health: who waits for RESUME does not make a pool critical") {
+        Process process;
+        process.pool().clients_waiting = 1;
+        process.pool().longest_wait_us = 5'000'000;
+        CHECK(process.report().overall.health == Health::Critical);
+        SUBCASE("of one database") {
+            process.now.databases[0].is_paused = true;
+        }
+        SUBCASE("of all") {
+            process.now.paused = true;
+        }
+        const HealthCheck check = process.pool_check();
+        CHECK(check.health == Health::Degraded);
+        CHECK(check.detail ==
+              "pool_wait is 5 s: waits for RESUME; 1 clients wait, 0 of 100 server connections "
+              "open");
+        CHECK(check.recommendation.empty());
+        CHECK(process.report().overall.health == Health::Degraded);
+        CHECK(process.report().databases[0].write == Health::Degraded);
+        process.now.suspended = true;
+        CHECK(process.pool_check().health == Health::Degraded);
+        process.pool().longest_wait_us = 0;
+        CHECK(process.pool_check().health == Health::Healthy);
+    }
+
+    TEST_CASE("health: a pool that is paused is as bad as its other numbers") {
+        Process process;
+        process.now.paused = true;
+        process.pool().longest_wait_us = 5'000'000;
+        process.pool().statements = 100;
+        process.pool().failures = 5;
+        const HealthCheck check = process.pool_check();
+        CHECK(check.health == Health::Critical);
+        CHECK(check.detail.starts_with("error_rate is 5 %, critical from 5 %; 0 clients"));
+        CHECK(check.recommendation == "see Weir's log and PostgreSQL's");
+    }
+
+    TEST_CASE("health: of a lost primary the cluster speaks, not the pools that wait for it") {
+        Process process;
+        process.pool().longest_wait_us = 5'000'000;
+        status::Pool reads = process.pool();
+        reads.member = "b:2";
+        process.now.pools.push_back(reads);
+        go_down(process.now.members[0]);
+        const HealthCheck check = process.pool_check();
+        CHECK(check.health == Health::Degraded);
+        CHECK(check.detail.starts_with("pool_wait is 5 s: waits for a primary; "));
+        CHECK(check.recommendation.empty());
+        CHECK(process.report().overall.health == Health::Critical);
+        CHECK(process.report().overall.detail.starts_with("cluster main: has no primary"));
+        CHECK(process.find("pool", "shop/app on b:2").health == Health::Critical);
+        SUBCASE("nobody waits for one that there should not be") {
+            for (conf::MemberSettings& member : process.config.clusters["main"].members) {
+                member.role = conf::MemberRole::Replica;
+            }
+            CHECK(process.pool_check().health == Health::Critical);
+        }
+        SUBCASE("of a cluster of one nothing is known") {
+            process.now.members.clear();
+            CHECK(process.pool_check().health == Health::Critical);
+        }
+    }
+
     TEST_CASE("health: what the wildcard's server lacks, its databases lack") {
         Process process;
         process.now.members.clear();
