@@ -1,15 +1,14 @@
 #include "admin/health_command.hpp"
 
+#include "admin/http_fetch.hpp"
 #include "base/bytes.hpp"
 #include "base/crypto.hpp"
 #include "policies/health.hpp"
 
-#include <civetweb.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <memory>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -19,30 +18,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kTimeoutMs = 5000;
+/// Of asking, so that what monitors Weir gets its answer before it gives up.
+constexpr std::chrono::seconds kLimit{5};
 constexpr int kStatusOk = 200;
 constexpr int kExitCritical = 2;
-/// Of thousands of pools, each with a recommendation.
-constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20U;
-
-/// CivetWeb, for as long as it is needed.
-class Library {
-public:
-    Library() { mg_init_library(0); }
-
-    Library(const Library&) = delete;
-    Library& operator=(const Library&) = delete;
-    Library(Library&&) = delete;
-    Library& operator=(Library&&) = delete;
-
-    ~Library() { mg_exit_library(); }
-};
-
-struct Closer {
-    void operator()(mg_connection* connection) const { mg_close_connection(connection); }
-};
-
-using Connection = std::unique_ptr<mg_connection, Closer>;
 
 /// Exactly one of the two is set.
 struct Fetched {
@@ -50,50 +29,21 @@ struct Fetched {
     std::string problem;
 };
 
-std::string request_of(const conf::HttpSettings& settings) {
-    std::string request = "GET /api/health HTTP/1.1\r\nHost: " + settings.address->text() +
-                          "\r\nConnection: close\r\n";
-    if (!settings.user.empty()) {
-        request += "Authorization: Basic " +
-                   crypto::base64_encode(as_bytes(settings.user + ":" + settings.password)) +
-                   "\r\n";
-    }
-    return request + "\r\n";
-}
-
-std::string read_body(mg_connection* connection) {
-    constexpr std::size_t kPiece = 65536;
-    std::string body;
-    std::string piece(kPiece, '\0');
-    while (body.size() < kAnswerBytesMax) {
-        const int got = mg_read(connection, piece.data(), piece.size());
-        if (got <= 0) {
-            break;
-        }
-        body.append(piece, 0, static_cast<std::size_t>(got));
-    }
-    return body;
+std::string login_of(const conf::HttpSettings& settings) {
+    return settings.user.empty()
+               ? std::string{}
+               : "Authorization: Basic " +
+                     crypto::base64_encode(as_bytes(settings.user + ":" + settings.password)) +
+                     "\r\n";
 }
 
 Fetched fetch(const conf::HttpSettings& settings) {
-    const Library library;
-    std::array<char, 256> why{};
-    const Connection connection{mg_connect_client(
-        settings.address->host.c_str(), settings.address->port, 0, why.data(), why.size())};
-    if (connection == nullptr) {
-        return {{}, why.data()};
+    HttpReply reply = http_get(*settings.address, "/api/health", login_of(settings), kLimit);
+    if (reply.problem.empty() && reply.status != kStatusOk) {
+        reply.problem = "answered with " + std::to_string(reply.status) + ": " + reply.body;
     }
-    const std::string request = request_of(settings);
-    mg_write(connection.get(), request.data(), request.size());
-    if (mg_get_response(connection.get(), why.data(), why.size(), kTimeoutMs) < 0) {
-        return {{}, std::string{"no answer: "} + why.data()};
-    }
-    const int status = mg_get_response_info(connection.get())->status_code;
-    std::string body = read_body(connection.get());
-    if (status != kStatusOk) {
-        return {{}, "answered with " + std::to_string(status) + ": " + body};
-    }
-    return {std::move(body), {}};
+    return reply.problem.empty() ? Fetched{std::move(reply.body), {}}
+                                 : Fetched{{}, std::move(reply.problem)};
 }
 
 /// @return 2 for what it does not know

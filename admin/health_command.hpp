@@ -17,7 +17,7 @@ enum class HealthForm : std::uint8_t {
 ///
 /// @param problems gets why it could not be asked
 /// @return the exit status: 0 healthy, 1 degraded, 2 critical or not to be asked
-/// @thread any; blocks for a few seconds at most
+/// @thread any; blocks for 5 s at most, but for looking up a name
 [[nodiscard]] int print_health(const conf::HttpSettings& settings,
                                HealthForm form,
                                std::ostream& out,
