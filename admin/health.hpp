@@ -48,6 +48,9 @@ struct HealthReport {
 /// @param input with a snapshot of Detail::Pools
 [[nodiscard]] HealthReport report_health(const CommandInput& input);
 
+/// @return server connections that serve a client or are made ready for the next one
+[[nodiscard]] std::uint64_t backends_in_use(const status::Pool& pool);
+
 /// Server connections in use or being cancelled, as a part of the most the pool may have (above 1
 /// with a reserve; 0 where that is not known).
 [[nodiscard]] double utilization(const status::Pool& pool);

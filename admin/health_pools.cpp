@@ -193,10 +193,13 @@ bool lacks_primary(const std::string& cluster, const CommandInput& input) {
     return is_any && !is_all_replicas(cluster, input.config);
 }
 
+std::uint64_t backends_in_use(const status::Pool& pool) {
+    return pool.backends_active + pool.backends_used + pool.backends_tested;
+}
+
 double utilization(const status::Pool& pool) {
     // A backend that is being cancelled cannot be lent either.
-    const auto busy = static_cast<double>(pool.backends_active + pool.backends_used +
-                                          pool.backends_tested + pool.backends_being_canceled);
+    const auto busy = static_cast<double>(backends_in_use(pool) + pool.backends_being_canceled);
     return pool.size_max == 0 ? 0 : busy / static_cast<double>(pool.size_max);
 }
 

@@ -33,7 +33,8 @@ struct Metric {
     const char* name;
     Type type;
     const char* help;
-    const char* labels;  ///< for people: names, and values where they are fixed
+    const char*
+        labels;  ///< for people: names, in brackets where not always there, and fixed values
     void (*fill)(const Source&, MetricFamily&);
 };
 
@@ -93,11 +94,6 @@ Labels labels_of(const status::Pool& pool, const char* label, const char* value)
     return labels;
 }
 
-/// Backends that serve a client or are made ready for the next one.
-std::uint64_t used(const status::Pool& pool) {
-    return pool.backends_active + pool.backends_used + pool.backends_tested;
-}
-
 void fill_pool_health(const Source& source, MetricFamily& family) {
     for (const status::Pool& pool : source.snapshot.pools) {
         add(family, labels_of(pool), static_cast<double>(check_pool(pool, source).health));
@@ -106,7 +102,7 @@ void fill_pool_health(const Source& source, MetricFamily& family) {
 
 void fill_pool_connections(const Source& source, MetricFamily& family) {
     for (const status::Pool& pool : source.snapshot.pools) {
-        add(family, labels_of(pool, "state", "used"), used(pool));
+        add(family, labels_of(pool, "state", "used"), backends_in_use(pool));
         add(family, labels_of(pool, "state", "idle"), pool.backends_idle);
         add(family, labels_of(pool, "state", "login"), pool.backends_login);
         add(family,
@@ -223,38 +219,40 @@ constexpr Metric kMetrics[] = {
     {"weir_pool_connections",
      Type::Gauge,
      "Server connections of a pool",
-     "database, user, state = used | idle | login | cancel",
+     "database, user, [member], state = used | idle | login | cancel",
      fill_pool_connections},
     {"weir_pool_waiting_clients",
      Type::Gauge,
      "Clients waiting for a server connection",
-     "database, user",
+     "database, user, [member]",
      fill_pools<[](const status::Pool& pool) { return pool.clients_waiting; }>},
     {"weir_pool_size_max",
      Type::Gauge,
      "The most server connections the pool may have, without its reserve",
-     "database, user",
+     "database, user, [member]",
      fill_pools<[](const status::Pool& pool) { return pool.size_max; }>},
     {"weir_pool_utilization_ratio",
      Type::Gauge,
      "Server connections in use or being cancelled, as a part of weir_pool_size_max (above 1 with "
      "a reserve)",
-     "database, user",
+     "database, user, [member]",
      fill_pools<utilization>},
     {"weir_pool_health",
      Type::Gauge,
-     "0 healthy, 1 degraded, 2 critical by the thresholds of [health]; each pool by itself",
-     "database, user",
+     "0 healthy, 1 degraded, 2 critical by the thresholds of [health]; each pool by itself: "
+     "combine several with max",
+     "database, user, [member]",
      fill_pool_health},
     {"weir_pool_wait_seconds",
      Type::Histogram,
      "How long clients waited for a server connection",
-     "database, user",
+     "database, user, [member]",
      fill_pool_wait},
     {"weir_pool_events_total",
      Type::Counter,
      "What happened in a pool",
-     "database, user, event = acquire_request | acquire_success | acquire_fail | release | "
+     "database, user, [member], event = acquire_request | acquire_success | acquire_fail | release "
+     "| "
      "create_request | "
      "create_success | create_fail | destroy_request | destroy_success | error",
      fill_pool_events},
@@ -468,7 +466,11 @@ std::string metrics_markdown() {
         "# Metrics\n\n"
         "`GET /metrics` on the address of `[http]` answers in Prometheus' text format. Counters "
         "count since the start,\n"
-        "times are in seconds, histogram buckets double from 64 µs to 67 s. This page is generated "
+        "times are in seconds, histogram buckets double from 64 µs to 67 s. A label in brackets is "
+        "not on every row: `member`\n"
+        "names the replica that a pool for reads is of; pools of the primary, or of an only "
+        "server, "
+        "have none. This page is generated "
         "from the table in\n"
         "`admin/metrics.cpp`.\n\n"
         "| metric | type | labels | what it says |\n"

@@ -1,5 +1,8 @@
 #include "admin/metrics.hpp"
 
+#include <sstream>
+#include <string>
+
 #include "fake_status.hpp"
 #include "golden.hpp"
 
@@ -11,6 +14,21 @@ std::string rendered(const status::Snapshot& snapshot) {
     const conf::Config config;
     const StatsHistory history;
     return render_metrics({snapshot, config, history, "1.2.3"});
+}
+
+/// @return the cell of docs/metrics.md that names the labels of a family, "" = it has no row
+std::string labels_cell(const std::string& family) {
+    const std::string page = metrics_markdown();
+    const std::size_t row = page.find("| `" + family + "` |");
+    if (row == std::string::npos) {
+        return {};
+    }
+    std::istringstream cells{page.substr(row)};
+    std::string cell;
+    for (int i = 0; i < 4; ++i) {
+        std::getline(cells, cell, '|');
+    }
+    return cell;
 }
 
 }  // namespace
@@ -45,6 +63,24 @@ TEST_SUITE("admin metrics") {
             std::string::npos);
         CHECK(text.find("weir_member_health{cluster=\"main\",member=\"10.0.0.2:5432\"} 2\n") !=
               std::string::npos);
+    }
+
+    TEST_CASE("the page names the label that a pool of a replica has on top") {
+        status::Snapshot snapshot;
+        snapshot.pools = {test::sample_pool("d", "u")};
+        snapshot.pools[0].member = "b:2";
+        std::istringstream lines{rendered(snapshot)};
+        std::string family;
+        int count = 0;
+        for (std::string line; std::getline(lines, line);) {
+            if (line.starts_with("# TYPE ")) {
+                family = line.substr(7, line.find(' ', 7) - 7);
+            } else if (line.find("member=\"b:2\"") != std::string::npos) {
+                ++count;
+                CHECK_MESSAGE(labels_cell(family).find("[member]") != std::string::npos, family);
+            }
+        }
+        CHECK(count >= 7);
     }
 
     TEST_CASE("names in labels are escaped") {
