@@ -60,11 +60,8 @@ std::string scaled(double value, const std::array<Scale, 4>& scales) {
     return number_text(value);
 }
 
-bool is_bad(double value, double from, BadSide side) {
-    if (from == 0) {
-        return false;
-    }
-    return side == BadSide::High ? value >= from : value <= from;
+bool is_bad(double value, double from) {
+    return from != 0 && value >= from;
 }
 
 Verdict described(const Measurement& measurement, Health health, double from) {
@@ -90,21 +87,13 @@ Verdict judge(const Measurement& measurement) {
     }
     const double value = *measurement.value;
     const Thresholds& from = measurement.thresholds;
-    if (is_bad(value, from.critical_from, measurement.bad_side)) {
+    if (is_bad(value, from.critical_from)) {
         return described(measurement, Health::Critical, from.critical_from);
     }
-    if (is_bad(value, from.degraded_from, measurement.bad_side)) {
+    if (is_bad(value, from.degraded_from)) {
         return described(measurement, Health::Degraded, from.degraded_from);
     }
     return {};
-}
-
-Verdict worst_of(std::span<const Measurement> measurements) {
-    Verdict worst;
-    for (const Measurement& measurement : measurements) {
-        merge_into(worst, judge(measurement));
-    }
-    return worst;
 }
 
 Verdict worst_of(std::span<const Verdict> verdicts) {
@@ -119,9 +108,7 @@ std::string text_of(double value, Unit unit) {
     switch (unit) {
         case Unit::Ratio: return number_text(value * kPercent).append(" %");
         case Unit::Seconds: return scaled(value, kTimes);
-        case Unit::PerMinute: return number_text(value).append(" per minute");
         case Unit::Bytes: return scaled(value, kSizes);
-        case Unit::Count: return number_text(value);
     }
     return number_text(value);
 }

@@ -23,16 +23,9 @@ enum class Health : std::uint8_t { Healthy = 0, Degraded = 1, Critical = 2 };
 
 /// What a measured number is in, and so how people read it.
 enum class Unit : std::uint8_t {
-    Ratio,      ///< 0.93 is shown as "93 %"
-    Seconds,    ///< 0.25 is shown as "250 ms"
-    PerMinute,  ///< "7 per minute"
-    Bytes,      ///< "1.5 MiB"
-    Count,      ///< "7"
-};
-
-enum class BadSide : std::uint8_t {
-    High,  ///< as waiting times: too much is bad
-    Low,   ///< as the hit rate of a cache: too little is bad
+    Ratio,    ///< 0.93 is shown as "93 %"
+    Seconds,  ///< 0.25 is shown as "250 ms"
+    Bytes,    ///< "1.5 MiB"
 };
 
 /// From where on a value counts as bad, in the value's own unit; 0 switches that step off.
@@ -41,11 +34,10 @@ struct Thresholds {
     double critical_from = 0;
 };
 
-/// One number and how to judge it.
+/// One number and how to judge it: too much is bad.
 struct Measurement {
     std::string_view name;  ///< of the setting in [health], as "pool_usage"; outlives the call
-    Unit unit = Unit::Count;
-    BadSide bad_side = BadSide::High;
+    Unit unit = Unit::Ratio;
     Thresholds thresholds{};
     std::optional<double> value{};  ///< empty, or not a number: nothing was measured yet
 };
@@ -58,10 +50,7 @@ struct Verdict {
 /// Judges one number; what was not measured is healthy.
 [[nodiscard]] Verdict judge(const Measurement& measurement);
 
-/// @return the worst verdict there is about any of them, with the reasons of all that are as bad,
-/// joined by "; "
-[[nodiscard]] Verdict worst_of(std::span<const Measurement> measurements);
-/// The same of verdicts, as of the members of a cluster or the pools of a process.
+/// @return the worst of them, with the reasons of all that are as bad, joined by "; "
 [[nodiscard]] Verdict worst_of(std::span<const Verdict> verdicts);
 
 /// @return the number as people read it, with its unit
