@@ -48,9 +48,8 @@ private:
     bool is_applying_ = false;
 };
 
-/// @return why nobody can write there, or, where the configuration calls all members replicas,
-/// read;
-/// "" where somebody can
+/// @return why nobody can write there (or read, where the configuration calls all members
+/// replicas); "" where somebody can
 [[nodiscard]] std::string problem_of(const pool::ClusterView& view,
                                      const conf::ClusterSettings& settings);
 

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::chrono::seconds kSampleEvery{1};
 
-/// Adds a worker's rows of a pool to those of the others.
+/// Makes one row of the rows that the workers have of the same pool, and sorts the rows by
+/// database, user and member.
 void merge_pools(status::Snapshot& snapshot) {
     std::map<std::tuple<std::string, std::string, std::string>, status::Pool> merged;
     for (const status::Pool& row : snapshot.pools) {
