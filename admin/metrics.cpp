@@ -365,7 +365,7 @@ constexpr Metric kMetrics[] = {
      Type::Counter,
      "Requests run once more: that a replica had refused (replica), reads that lost their server "
      "(statement), transactions of one statement that were rolled back (transaction); and logins "
-     "tried once more (connect), whose failures are clients that were told",
+     "tried once more (connect)",
      "kind, outcome = attempt | success | failure",
      fill_retries},
     {"weir_statement_timeouts_total",
