@@ -45,9 +45,9 @@ def test_idle_client_costs_at_most_700_bytes(start_weir: StartWeir) -> None:
     weir: Any = start_weir({"listen": {"max_clients": 20000, "backlog": 4096}})
     with idle_clients(weir, 500):
         # The first ones pay for what is allocated once.
-        before = weir.resident_bytes()
+        before = weir.own_bytes()
         with idle_clients(weir, IDLE_CLIENTS):
-            after = weir.resident_bytes()
+            after = weir.own_bytes()
             assert (after - before) / IDLE_CLIENTS <= BYTES_PER_IDLE_CLIENT
             # A raw client: the drivers wait with select(), which ends at 1,024 descriptors.
             with weir.logged_in() as client:

@@ -278,8 +278,15 @@ class Weir(Endpoint):
         return Metrics.parse(body)
 
     def resident_bytes(self) -> int:
+        return self._memory("VmRSS")
+
+    def own_bytes(self) -> int:
+        """Resident memory without the pages of the program and its libraries, which come when they are first used."""
+        return self._memory("RssAnon")
+
+    def _memory(self, what: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        found = re.search(what + r":\s+(\d+) kB", status)
         assert found is not None
         return int(found.group(1)) * 1024
 
