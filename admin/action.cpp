@@ -158,6 +158,22 @@ std::optional<Decision> set(const Statement& statement, const Asker& asker) {
     return acknowledged(order_to_set(*std::move(assignment), asker.config, asker.role), "SET");
 }
 
+std::optional<Decision> explain_policy(const Statement& statement, const Asker& asker) {
+    auto question = read_policy_question(statement, asker.config);
+    if (!question) {
+        return std::nullopt;
+    }
+    if (auto* refusal = std::get_if<protocol::ErrorFields>(&*question)) {
+        return std::move(*refusal);
+    }
+    Action action = acknowledge("EXPLAIN");
+    const auto columns = policy_columns();
+    action.columns.assign(columns.begin(), columns.end());
+    action.policy =
+        std::make_shared<const PolicyQuestion>(std::get<PolicyQuestion>(*std::move(question)));
+    return action;
+}
+
 std::string upper(std::string_view text) {
     std::string result{text};
     std::transform(result.begin(), result.end(), result.begin(), [](char c) {
@@ -338,6 +354,9 @@ std::variant<Action, protocol::ErrorFields> interpret(const Statement& statement
         return acknowledged(*std::move(order), upper(words[0]));
     }
     if (auto decision = set(statement, asker)) {
+        return *std::move(decision);
+    }
+    if (auto decision = explain_policy(statement, asker)) {
         return *std::move(decision);
     }
     if (Outcome action = courtesy(words, asker)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "admin/commands.hpp"
+#include "admin/policy_question.hpp"
 #include "admin/select.hpp"
 #include "admin/statement.hpp"
 #include "admin/table.hpp"
@@ -39,8 +40,9 @@ struct Action {
     Effect effect = Effect::None;
     std::string name;
     std::optional<protocol::ErrorFields> notice;
-    std::optional<control::Order> order;       ///< to be carried out before the answer
-    std::shared_ptr<const SelectPlan> select;  ///< to be run for the answer
+    std::optional<control::Order> order;           ///< to be carried out before the answer
+    std::shared_ptr<const SelectPlan> select;      ///< to be run for the answer
+    std::shared_ptr<const PolicyQuestion> policy;  ///< to be answered by the configuration in force
 
     /// @return the columns of the answer; none = no RowDescription
     [[nodiscard]] std::span<const Column> described() const {

@@ -1,6 +1,7 @@
 #include "admin/commands.hpp"
 
 #include "admin/orders.hpp"
+#include "admin/policy_question.hpp"
 #include "admin/show.hpp"
 
 #include <algorithm>
@@ -72,6 +73,25 @@ constexpr std::array kEntries{
     Entry{"state", kViewer, Pools, "whether Weir is active, paused or suspended", &show_state},
     Entry{"mem", kViewer, Pools, "memory by kind of object", &show_mem},
     Entry{"health", kViewer, Pools, "what is wrong, and what to do about it", &show_health},
+    Entry{"statements",
+          kViewer,
+          Ledger,
+          "the statements of the last 24 hours that took the most time",
+          &show_statements},
+    Entry{"slow", kViewer, Ledger, "slow and failed statements, newest first", &show_slow},
+    Entry{"errors",
+          kViewer,
+          Ledger,
+          "the errors of the last 24 hours by SQLSTATE, then by pattern",
+          &show_errors},
+    Entry{"sessions", kViewer, Ledger, "clients that have gone, newest first", &show_sessions},
+    Entry{"events",
+          kViewer,
+          Ledger,
+          "reloads, failovers, breakers, what pools went through",
+          &show_events},
+    Entry{"audit", Role::Admin, Ledger, "who changed what, newest first", &show_audit},
+    Entry{"ledger", kViewer, Nothing, "how the ledger does, and what it had to drop", &show_ledger},
     Entry{"peers", kViewer, Nothing, "none: Weir has no peers", &show_peers},
     Entry{"peer_pools", kViewer, Nothing, "none: Weir has no peers", &show_peer_pools},
     Entry{"dns_hosts", kViewer, Nothing, "none: Weir keeps no DNS cache", &show_dns_hosts},
@@ -152,6 +172,7 @@ protocol::ErrorFields usage_notice() {
                   std::string(kHelpColumn - std::min(kHelpColumn - 1, name.size()), ' ');
         detail += command.help;
     }
+    detail += "\n\t" + std::string{kPolicyUsage};
     detail += "\n\tSET key = arg";
     for (const OrderCommand& command : order_commands()) {
         detail += "\n\t" + std::string{command.usage};

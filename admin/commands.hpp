@@ -15,23 +15,27 @@
 
 namespace weir::admin {
 
+class LedgerVisit;
+
 /// What somebody logged in to the admin database may do: [admin] viewers and admins.
 enum class Role : std::uint8_t { Viewer, Admin };
 
 /// What a command must be given before it can answer.
 enum class Needs : std::uint8_t {
     Nothing,
+    Ledger,       ///< asks the ledger, which takes its time: not on an event loop
     Pools,        ///< a snapshot without rows per connection
     Connections,  ///< a snapshot with them
 };
 
 /// Everything a command may look at; valid during the call. The snapshot is empty for
-/// Needs::Nothing.
+/// Needs::Nothing and Needs::Ledger.
 struct CommandInput {
     const status::Snapshot& snapshot;
     const conf::Config& config;
     const StatsHistory& history;
     std::string_view version;
+    LedgerVisit* ledger = nullptr;  ///< null: commands of the ledger have no rows
 };
 
 /// A row of the one table of commands.

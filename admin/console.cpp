@@ -1,5 +1,7 @@
 #include "admin/console.hpp"
 
+#include "admin/ledger_visit.hpp"
+#include "admin/orders.hpp"
 #include "base/check.hpp"
 #include "protocol/message_writer.hpp"
 
@@ -14,6 +16,16 @@ status::Detail detail_of(Needs needs) {
     return needs == Needs::Connections ? status::Detail::Connections : status::Detail::Pools;
 }
 
+/// @param input with the ledger
+SelectResult show(const Command& command, const CommandInput& input) {
+    SelectResult result;
+    result.columns.assign(command.columns.begin(), command.columns.end());
+    result.rows = command.rows(input);
+    result.error = input.ledger->error();
+    result.warning = input.ledger->warning();
+    return result;
+}
+
 Needs needs_of(const Action& action) {
     if (action.select != nullptr) {
         return action.select->needs;
@@ -23,8 +35,8 @@ Needs needs_of(const Action& action) {
 
 }  // namespace
 
-Console::Console(const ConsoleContext& context, Role role, ConsoleIo io)
-    : context_{context}, role_{role}, io_{std::move(io)} {}
+Console::Console(const ConsoleContext& context, Role role, ConsoleIo io, Operator who)
+    : context_{context}, role_{role}, io_{std::move(io)}, who_{std::move(who)} {}
 
 Console::~Console() {
     if (ticket_ != nullptr) {
@@ -155,6 +167,9 @@ bool Console::needs_to_wait(const Action& action) {
 }
 
 std::vector<Row> Console::rows_of(const Action& action, const status::Snapshot& snapshot) const {
+    if (action.policy != nullptr) {
+        return answer(*action.policy, *context_.config());
+    }
     if (action.command == nullptr) {
         return action.rows;
     }
@@ -162,7 +177,8 @@ std::vector<Row> Console::rows_of(const Action& action, const status::Snapshot& 
         return {};
     }
     const conf::ConfigPtr config = context_.config();
-    return action.command->rows({snapshot, *config, context_.history, context_.version});
+    LedgerVisit ledger{context_.ledger};
+    return action.command->rows({snapshot, *config, context_.history, context_.version, &ledger});
 }
 
 void Console::wait(Pending pending) {
@@ -175,8 +191,8 @@ void Console::wait(Pending pending) {
         return;
     }
     deadline_ = Clock::now() + kAnswerTimeout;
-    if (needs_of(pending_.action) == Needs::Nothing) {
-        select_from(std::make_shared<const status::Snapshot>());
+    if (needs_of(pending_.action) <= Needs::Ledger) {
+        run_aside(std::make_shared<const status::Snapshot>());
     } else {
         ask();
     }
@@ -196,8 +212,20 @@ void Console::ask() {
                             });
 }
 
+/// Before it is carried out: what follows from it may be the end of the process.
+void Console::note_order(const control::Order& order) {
+    if (context_.ledger != nullptr) {
+        context_.ledger->note(events::Deed{.who = who_.user,
+                                           .from = who_.address,
+                                           .action = action_of(order),
+                                           .object = order.database,
+                                           .text = text_of(order, *context_.config())});
+    }
+}
+
 void Console::give() {
     deadline_ = kNever;
+    note_order(*pending_.action.order);
     order_ = context_.controller.give(
         *pending_.action.order, [ticket = ticket_, post = io_.post](const control::Answer& answer) {
             post([ticket, answer] {
@@ -221,29 +249,33 @@ Console::Pending Console::end_wait() {
 void Console::on_snapshot(const std::shared_ptr<const status::Snapshot>& snapshot) {
     context_.history.sample(*snapshot, Clock::now());
     if (pending_.action.select != nullptr) {
-        select_from(snapshot);
+        run_aside(snapshot);
         return;
     }
     finish(rows_of(pending_.action, *snapshot), pending_.action.described());
 }
 
-/// Off the loop: a query may take its time.
-void Console::select_from(std::shared_ptr<const status::Snapshot> snapshot) {
+/// Off the loop: a query, or the ledger, may take its time.
+void Console::run_aside(std::shared_ptr<const status::Snapshot> snapshot) {
     auto work = [&context = context_,
                  ticket = ticket_,
                  post = io_.post,
                  snapshot = std::move(snapshot),
                  config = context_.config(),
                  plan = pending_.action.select,
+                 command = pending_.action.command,
                  is_simple = pending_.portal == nullptr,
                  parameters = pending_.portal == nullptr ? std::vector<Cell>{}
                                                          : pending_.portal->parameters] {
+        LedgerVisit ledger{context.ledger};
+        const CommandInput input{*snapshot, *config, context.history, context.version, &ledger};
         const auto result = std::make_shared<SelectResult>(
-            run_select(*plan,
-                       parameters,
-                       {*snapshot, *config, context.history, context.version},
-                       is_simple ? Typing::ByValues : Typing::AsPlanned,
-                       ticket->is_given_up));
+            plan == nullptr ? show(*command, input)
+                            : run_select(*plan,
+                                         parameters,
+                                         input,
+                                         is_simple ? Typing::ByValues : Typing::AsPlanned,
+                                         ticket->is_given_up));
         post([ticket, result] {
             if (ticket->console != nullptr) {
                 ticket->console->on_selected(*result);
@@ -260,6 +292,9 @@ void Console::select_from(std::shared_ptr<const status::Snapshot> snapshot) {
 }
 
 void Console::on_selected(SelectResult& result) {
+    if (result.warning) {
+        protocol::write_notice(out_, *result.warning);
+    }
     if (result.error) {
         fail_wait(*result.error);
     } else {

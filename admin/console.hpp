@@ -9,6 +9,7 @@
 #include "base/control.hpp"
 #include "base/status.hpp"
 #include "conf/model.hpp"
+#include "ledger/ledger.hpp"
 #include "protocol/error_reply.hpp"
 #include "protocol/frontend_views.hpp"
 #include "protocol/message_type.hpp"
@@ -35,7 +36,14 @@ struct ConsoleContext {
     std::function<conf::ConfigPtr()> config;  ///< the one in force, never null; thread: any
     /// Runs something off the event loops; false when too much is waiting. Ends before they do.
     std::function<bool(std::function<void()>)> run_aside;
-    std::string version;  ///< Weir's, "0.1.0"
+    std::string version;               ///< Weir's, "0.1.0"
+    ledger::Ledger* ledger = nullptr;  ///< null = off
+};
+
+/// Who is at the other end: what the audit has of orders.
+struct Operator {
+    std::string user;
+    std::string address;
 };
 
 /// How a console reaches its client and its thread.
@@ -65,7 +73,7 @@ public:
     static constexpr std::size_t kMaxPrepared = 1000;
 
     /// @param context outlives the console
-    Console(const ConsoleContext& context, Role role, ConsoleIo io);
+    Console(const ConsoleContext& context, Role role, ConsoleIo io, Operator who = {});
     Console(const Console&) = delete;
     Console& operator=(const Console&) = delete;
     Console(Console&&) = delete;
@@ -156,8 +164,9 @@ private:
     void wait(Pending pending);
     void ask();
     void give();
+    void note_order(const control::Order& order);
     void on_snapshot(const std::shared_ptr<const status::Snapshot>& snapshot);
-    void select_from(std::shared_ptr<const status::Snapshot> snapshot);
+    void run_aside(std::shared_ptr<const status::Snapshot> snapshot);
     void on_selected(SelectResult& result);
     void finish(std::vector<Row> rows, std::span<const Column> columns);
     void on_answer(const control::Answer& answer);
@@ -175,6 +184,7 @@ private:
     const ConsoleContext& context_;
     const Role role_;
     const ConsoleIo io_;
+    const Operator who_;
     ByteWriter out_;  ///< what the message at hand has answered so far
 
     bool in_transaction_ = false;  ///< BEGIN was said: changes nothing but what ReadyForQuery tells

@@ -2,6 +2,8 @@
 
 #include "admin/health.hpp"
 
+#include "admin/ledger_visit.hpp"
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -253,6 +255,23 @@ void add_wildcard(HealthReport& report, const status::Snapshot& now) {
     }
 }
 
+/// One that is off is no news.
+void add_ledger(HealthReport& report, const CommandInput& input) {
+    const ledger::LedgerStatus now =
+        input.ledger == nullptr ? ledger::LedgerStatus{} : input.ledger->status();
+    if (now.state == ledger::LedgerState::Off) {
+        return;
+    }
+    HealthCheck check{"ledger", {}, Health::Healthy, {}, {}};
+    if (now.state == ledger::LedgerState::Degraded) {
+        check.health = Health::Degraded;
+        check.detail = now.problem;
+        check.recommendation =
+            "make its file writable again; what happens meanwhile is kept only while it fits";
+    }
+    report.checks.push_back(std::move(check));
+}
+
 }  // namespace
 
 std::string HealthCheck::title() const {
@@ -280,6 +299,7 @@ HealthReport report_health(const CommandInput& input) {
         report.checks.insert(report.checks.end(), cluster.checks.begin(), cluster.checks.end());
     }
     report.checks.insert(report.checks.end(), pools.begin(), pools.end());
+    add_ledger(report, input);
     report.overall = overall_of(report.checks);
     return report;
 }

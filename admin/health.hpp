@@ -16,7 +16,8 @@ using policies::Health;
 
 /// One thing that was looked at.
 struct HealthCheck {
-    std::string_view check;  ///< overall, process, clients, database, cluster, member, pool
+    std::string_view check;  ///< overall, process, clients, database, cluster, member, pool,
+                             ///< ledger
     std::string subject;     ///< which one; "" where there is only one
     Health health = Health::Healthy;
     std::string detail;          ///< in what state it is, and why that is bad

@@ -191,6 +191,16 @@ bool is_listed(std::string_view command) {
     return std::find(kListed.begin(), kListed.end(), command) != kListed.end();
 }
 
+std::string page_json(std::span<const Column> columns,
+                      std::span<const Row> rows,
+                      const std::string& next) {
+    Json items = Json::array();
+    for (const Row& row : rows) {
+        items.push_back(json_of(row, columns));
+    }
+    return text_of({{"items", std::move(items)}, {"next", text_or_nothing(next)}});
+}
+
 ApiAnswer list_json(std::string_view command,
                     const CommandInput& input,
                     std::span<const HttpParameter> parameters) {
@@ -210,13 +220,12 @@ ApiAnswer list_json(std::string_view command,
                 return key < key_of(one);
             });
     }
-    Json items = Json::array();
-    for (; row != rows.end() && items.size() < page.limit; ++row) {
-        items.push_back(json_of(*row, shown.columns));
-    }
-    const bool is_last = row == rows.end() || items.empty();
-    const Json next = is_last ? Json{} : Json(cursor_of(key_of(*(row - 1))));
-    return {text_of({{"items", std::move(items)}, {"next", next}}), {}};
+    const auto count = static_cast<std::size_t>(
+        std::min<std::ptrdiff_t>(rows.end() - row, static_cast<std::ptrdiff_t>(page.limit)));
+    const std::span items =
+        std::span<const Row>{rows}.subspan(static_cast<std::size_t>(row - rows.begin()), count);
+    const bool is_last = items.empty() || &items.back() == &rows.back();
+    return {page_json(shown.columns, items, is_last ? "" : cursor_of(key_of(items.back()))), {}};
 }
 
 }  // namespace weir::admin

@@ -27,6 +27,12 @@ struct ApiAnswer {
 /// key
 [[nodiscard]] bool is_listed(std::string_view command);
 
+/// @param next "" = null
+/// @return {"items": […], "next": …}, with the columns' names as keys
+[[nodiscard]] std::string page_json(std::span<const Column> columns,
+                                    std::span<const Row> rows,
+                                    const std::string& next);
+
 /// One page of what a SHOW command shows, sorted by the first two columns, with its columns' names
 /// as keys: {"items": […], "next": "…" or null}. `next` is the `cursor` of the page after it; rows
 /// that came or went in between neither repeat nor hide others.

@@ -1,5 +1,6 @@
 #include "admin/http_routes.hpp"
 
+#include "admin/http_ledger.hpp"
 #include "admin/metrics.hpp"
 #include "base/crypto.hpp"
 
@@ -86,9 +87,12 @@ HttpAnswer HttpRoutes::answer(const HttpRequest& request) const {
     if (request.path.starts_with(kApi) && is_listed(request.path.substr(kApi.size()))) {
         return list(request.path.substr(kApi.size()), request.parameters);
     }
+    if (request.path.starts_with(kApi) && is_ledger_list(request.path.substr(kApi.size()))) {
+        return ledger_list(request.path.substr(kApi.size()), request.parameters);
+    }
     return plain(404,
-                 "nothing here; there are /metrics, /healthz, /readyz, /api/health, /api/members "
-                 "and /api/pools\n");
+                 "nothing here; there are /metrics, /healthz, /readyz, /api/health, /api/members, "
+                 "/api/pools, /api/statements, /api/slow, /api/errors and /api/events\n");
 }
 
 bool HttpRoutes::is_allowed(const HttpRequest& request) const {
@@ -114,7 +118,8 @@ HttpAnswer HttpRoutes::looked_up(
         return no_answer();
     }
     const conf::ConfigPtr config = sources_.config();
-    return answer({*snapshot, *config, sources_.history, sources_.version});
+    LedgerVisit ledger{sources_.ledger};
+    return answer({*snapshot, *config, sources_.history, sources_.version, &ledger});
 }
 
 HttpAnswer HttpRoutes::list(std::string_view command,
@@ -123,6 +128,17 @@ HttpAnswer HttpRoutes::list(std::string_view command,
         ApiAnswer page = list_json(command, input, parameters);
         return page.problem.empty() ? json(std::move(page.json)) : plain(400, page.problem + "\n");
     });
+}
+
+HttpAnswer HttpRoutes::ledger_list(std::string_view name,
+                                   const std::vector<HttpParameter>& parameters) const {
+    LedgerVisit ledger{sources_.ledger};
+    ApiAnswer page = ledger_list_json(name, ledger, parameters);
+    if (!page.problem.empty()) {
+        return plain(400, page.problem + "\n");
+    }
+    return ledger.problem().empty() ? json(std::move(page.json))
+                                    : plain(503, ledger.problem() + "\n");
 }
 
 HttpAnswer HttpRoutes::healthz() const {

@@ -4,6 +4,7 @@
 #include "admin/stats_history.hpp"
 #include "base/status.hpp"
 #include "conf/model.hpp"
+#include "ledger/ledger.hpp"
 
 #include <chrono>
 #include <functional>
@@ -39,10 +40,12 @@ struct HttpSources {
     const StatsHistory& history;
     std::function<conf::ConfigPtr()> config;  ///< in force; any thread
     std::string version;                      ///< Weir's
+    ledger::Ledger* ledger = nullptr;         ///< null = off
 };
 
 /// What Weir answers over HTTP, without HTTP: /metrics, /healthz, /readyz, /api/…, else 404.
-/// Thread: any; blocks up to the timeout while a snapshot is gathered.
+/// Thread: any; blocks up to the timeout while a snapshot is gathered, and while the ledger looks
+/// for an answer.
 class HttpRoutes {
 public:
     /// @param sources may answer past the end of this
@@ -58,6 +61,8 @@ private:
         const std::function<HttpAnswer(const CommandInput& input)>& answer) const;
     [[nodiscard]] HttpAnswer list(std::string_view command,
                                   const std::vector<HttpParameter>& parameters) const;
+    [[nodiscard]] HttpAnswer ledger_list(std::string_view name,
+                                         const std::vector<HttpParameter>& parameters) const;
     [[nodiscard]] HttpAnswer healthz() const;
     [[nodiscard]] HttpAnswer readyz() const;
 

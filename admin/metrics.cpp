@@ -1,10 +1,11 @@
 #include "admin/metrics.hpp"
 
+#include "admin/change_notes.hpp"
 #include "admin/health.hpp"
+#include "admin/metric_table.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
 
-#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
@@ -22,32 +23,15 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using Type = prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+using Labels = MetricLabels;
 
 constexpr double kMicrosecondsPerSecond = 1e6;
 
 using Source = CommandInput;
 
-/// A row of the table of metrics.
-struct Metric {
-    const char* name;
-    Type type;
-    const char* help;
-    const char*
-        labels;  ///< for people: names, in brackets where not always there, and fixed values
-    void (*fill)(const Source&, MetricFamily&);
-};
-
-/// Adds one sample to a counter or gauge.
-void add(MetricFamily& family, Labels labels, double value) {
-    ClientMetric metric;
-    metric.label = std::move(labels);
-    (family.type == Type::Counter ? metric.counter.value : metric.gauge.value) = value;
-    family.metric.push_back(std::move(metric));
-}
-
-void add(MetricFamily& family, Labels labels, std::uint64_t value) {
-    add(family, std::move(labels), static_cast<double>(value));
+template <class Value>
+void add(MetricFamily& family, Labels labels, Value value) {
+    add_sample(family, std::move(labels), value);
 }
 
 using Buckets = std::array<std::uint64_t, DurationHistogram::kBuckets>;
@@ -156,23 +140,10 @@ void fill_pool_wait(const Source& source, MetricFamily& family) {
 }
 
 void fill_pool_events(const Source& source, MetricFamily& family) {
-    static constexpr std::array<const char*, 10> kEvents{
-        // the order of status::PoolEvent
-        "acquire_request",
-        "acquire_success",
-        "acquire_fail",
-        "release",
-        "create_request",
-        "create_success",
-        "create_fail",
-        "destroy_request",
-        "destroy_success",
-        "error",
-    };
+    const auto& names = pool_event_names();
     for (const status::Pool& pool : source.snapshot.pools) {
-        static_assert(kEvents.size() == std::tuple_size_v<decltype(pool.events)>);
-        for (std::size_t i = 0; i < kEvents.size(); ++i) {
-            add(family, labels_of(pool, "event", kEvents[i]), pool.events[i]);
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            add(family, labels_of(pool, "event", names[i]), pool.events[i]);
         }
     }
 }
@@ -226,6 +197,12 @@ constexpr Metric kMetrics[] = {
      "Clients waiting for a server connection",
      "database, user, [member]",
      fill_pools<[](const status::Pool& pool) { return pool.clients_waiting; }>},
+    {"weir_pool_application_waiting",
+     Type::Gauge,
+     "Clients waiting because their application has as many server connections as "
+     "pool.application_max allows; they are among weir_pool_waiting_clients",
+     "database, user, [member]",
+     fill_pools<[](const status::Pool& pool) { return pool.application_waiting; }>},
     {"weir_pool_size_max",
      Type::Gauge,
      "The most server connections the pool may have, without its reserve",
@@ -425,6 +402,18 @@ constexpr Metric kMetrics[] = {
      }},
 };
 
+/// All tables, as they are shown.
+std::vector<const Metric*> all_metrics() {
+    std::vector<const Metric*> all;
+    for (const Metric& metric : kMetrics) {
+        all.push_back(&metric);
+    }
+    for (const Metric& metric : ledger_metrics()) {
+        all.push_back(&metric);
+    }
+    return all;
+}
+
 std::string_view type_text(Type type) {
     switch (type) {
         case Type::Counter: return "counter";
@@ -447,14 +436,25 @@ std::string markdown_cell(std::string_view text) {
 
 }  // namespace
 
+void add_sample(MetricFamily& family, MetricLabels labels, double value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (family.type == Type::Counter ? metric.counter.value : metric.gauge.value) = value;
+    family.metric.push_back(std::move(metric));
+}
+
+void add_sample(MetricFamily& family, MetricLabels labels, std::uint64_t value) {
+    add_sample(family, std::move(labels), static_cast<double>(value));
+}
+
 std::string render_metrics(const CommandInput& source) {
     std::vector<MetricFamily> families;
-    for (const Metric& metric : kMetrics) {
+    for (const Metric* metric : all_metrics()) {
         MetricFamily& family = families.emplace_back();
-        family.name = metric.name;
-        family.help = metric.help;
-        family.type = metric.type;
-        metric.fill(source, family);
+        family.name = metric->name;
+        family.help = metric->help;
+        family.type = metric->type;
+        metric->fill(source, family);
     }
     std::ostringstream out;
     prometheus::TextSerializer{}.Serialize(out, families);
@@ -471,13 +471,14 @@ std::string metrics_markdown() {
         "names the replica that a pool for reads is of; pools of the primary, or of an only "
         "server, "
         "have none. This page is generated "
-        "from the table in\n"
-        "`admin/metrics.cpp`.\n\n"
+        "from the tables in\n"
+        "`admin/metrics*.cpp`.\n\n"
         "| metric | type | labels | what it says |\n"
         "| --- | --- | --- | --- |\n";
-    for (const Metric& metric : kMetrics) {
-        page += "| `" + std::string{metric.name} + "` | " + std::string{type_text(metric.type)} +
-                " | " + markdown_cell(metric.labels) + " | " + markdown_cell(metric.help) + " |\n";
+    for (const Metric* metric : all_metrics()) {
+        page += "| `" + std::string{metric->name} + "` | " + std::string{type_text(metric->type)} +
+                " | " + markdown_cell(metric->labels) + " | " + markdown_cell(metric->help) +
+                " |\n";
     }
     return page;
 }

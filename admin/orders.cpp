@@ -1,6 +1,7 @@
 #include "admin/orders.hpp"
 
 #include "conf/change.hpp"
+#include "conf/leaves.hpp"
 #include "conf/units.hpp"
 
 #include <algorithm>
@@ -192,6 +193,17 @@ std::string unquoted(std::string_view text) {
     return value;
 }
 
+constexpr std::size_t kValueMax = 200;
+
+std::string_view mode_of(control::ShutdownMode mode) {
+    switch (mode) {
+        case control::ShutdownMode::Immediate: return "";
+        case control::ShutdownMode::WaitForServers: return " WAIT_FOR_SERVERS";
+        case control::ShutdownMode::WaitForClients: return " WAIT_FOR_CLIENTS";
+    }
+    return "";
+}
+
 bool begins_with_word(std::string_view text, std::string_view lower_case) {
     return text.size() > lower_case.size() && is_blank(text[lower_case.size()]) &&
            std::equal(lower_case.begin(), lower_case.end(), text.begin(), [](char a, char b) {
@@ -277,6 +289,42 @@ Outcome order_to_set(Assignment assignment, const conf::Config& config, Role rol
     order.key = std::move(assignment.key);
     order.value = std::move(assignment.value);
     return order;
+}
+
+std::string action_of(const Order& order) {
+    switch (order.verb) {
+        case Verb::Set: return "SET";
+        case Verb::ResetBreaker: return "RESET BREAKER";
+        default: break;
+    }
+    const auto* const command =
+        std::find_if(kOrders.begin(), kOrders.end(), [&order](const OrderCommand& one) {
+            return one.verb == order.verb;
+        });
+    std::string word{command == kOrders.end() ? "" : command->word};
+    std::transform(word.begin(), word.end(), word.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return word;
+}
+
+std::string text_of(const Order& order, const conf::Config& config) {
+    std::string text = action_of(order);
+    if (order.verb == Verb::Set) {
+        return text + " " + order.key.substr(0, kValueMax) + " = " +
+               (conf::is_secret(config, order.key) ? std::string{conf::kMask}
+                                                   : order.value.substr(0, kValueMax));
+    }
+    for (const std::string& name : {order.database, order.member}) {
+        text += name.empty() ? "" : " " + name.substr(0, kValueMax);
+    }
+    if (order.verb == Verb::KillClient) {
+        text += " " + std::to_string(order.client);
+    }
+    if (order.timeout) {
+        text += " TIMEOUT '" + std::to_string(order.timeout->count()) + "ms'";
+    }
+    return text + std::string{mode_of(order.shutdown)};
 }
 
 }  // namespace weir::admin

@@ -54,4 +54,10 @@ struct Assignment {
 [[nodiscard]] std::variant<control::Order, protocol::ErrorFields> order_to_set(
     Assignment assignment, const conf::Config& config, Role role);
 
+/// @return the words of an order: "PAUSE", "RESET BREAKER", "SET"
+[[nodiscard]] std::string action_of(const control::Order& order);
+/// @return the order as it could be given again, but for secrets: "PAUSE shop",
+/// "SET http.password = ********"
+[[nodiscard]] std::string text_of(const control::Order& order, const conf::Config& config);
+
 }  // namespace weir::admin

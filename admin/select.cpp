@@ -1,5 +1,6 @@
 #include "admin/select.hpp"
 
+#include "admin/ledger_visit.hpp"
 #include "admin/select_engine.hpp"
 #include "base/check.hpp"
 
@@ -53,8 +54,11 @@ std::optional<ColumnType> declared_type(const char* name) {
     if (name == nullptr) {
         return std::nullopt;
     }
-    for (const ColumnType type :
-         {ColumnType::Text, ColumnType::Int4, ColumnType::Int8, ColumnType::Numeric}) {
+    for (const ColumnType type : {ColumnType::Text,
+                                  ColumnType::Int4,
+                                  ColumnType::Int8,
+                                  ColumnType::Numeric,
+                                  ColumnType::Float8}) {
         if (name_of(type) == name) {
             return type;
         }
@@ -304,7 +308,8 @@ SelectResult run_select(const SelectPlan& plan,
                         const CommandInput& input,
                         Typing typing,
                         const std::atomic<bool>& is_given_up) {
-    SelectResult result{plan.columns, {}, std::nullopt};
+    SelectResult result;
+    result.columns = plan.columns;
     Engine engine{Role::Admin, &input};  // the role was looked at when it was planned
     engine.set_limit(Clock::now() + kSelectTimeout, &is_given_up);
     if (!engine.prepare(plan.sql)) {
@@ -313,6 +318,12 @@ SelectResult run_select(const SelectPlan& plan,
     }
     bind(engine.statement(), parameters);
     result.error = collect(engine, result);
+    if (input.ledger != nullptr) {
+        // A table without an answer looked empty; a query cut short because of that is not the
+        // news.
+        result.error = input.ledger->error() ? input.ledger->error() : result.error;
+        result.warning = input.ledger->warning();
+    }
     if (!result.error) {
         if (typing == Typing::ByValues) {
             retype(plan, result);

@@ -37,6 +37,7 @@ struct SelectResult {
     std::vector<Column> columns;
     std::vector<Row> rows;
     std::optional<protocol::ErrorFields> error;
+    std::optional<protocol::ErrorFields> warning;  ///< that the rows may be old
 };
 
 inline constexpr std::chrono::seconds kSelectTimeout{2};

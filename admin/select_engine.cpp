@@ -12,8 +12,9 @@ namespace {
 
 /// How many of SQLite's instructions run between two looks at the clock.
 constexpr int kStepsBetweenLooks = 1000;
-/// For all of SQLite in this process: sorting and joining have to do with that.
-constexpr sqlite3_int64 kHeapMax = sqlite3_int64{64} << 20U;
+/// For all of SQLite in this process: what the ledger has in memory (up to 32 MiB, and 16 MiB of
+/// cache), and what sorting and joining have to do with.
+constexpr sqlite3_int64 kHeapMax = sqlite3_int64{128} << 20U;
 
 constexpr std::array<std::string_view, 5> kForbiddenFunctions{
     "load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"};

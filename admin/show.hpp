@@ -44,6 +44,15 @@ struct Show {
 [[nodiscard]] Show show_mem();
 [[nodiscard]] Show show_health();
 
+// What the ledger tells. Of Needs::Ledger, but for the last.
+[[nodiscard]] Show show_statements();
+[[nodiscard]] Show show_slow();
+[[nodiscard]] Show show_errors();
+[[nodiscard]] Show show_sessions();
+[[nodiscard]] Show show_events();
+[[nodiscard]] Show show_audit();
+[[nodiscard]] Show show_ledger();
+
 // What PgBouncer has and Weir has not: columns without rows.
 [[nodiscard]] Show show_peers();
 [[nodiscard]] Show show_peer_pools();

@@ -99,6 +99,7 @@ constexpr Column kActivityColumns[] = {
     {"statement", Text},
     {"server_id", Int8},
     {"worker", Int4},
+    {"wait_reason", Text},
 };
 
 /// pg_stat_activity's words, and "waiting" for who has no server connection yet.
@@ -138,7 +139,8 @@ std::vector<Row> activity_rows(const CommandInput& input) {
                         time_cell(client.request_time_unix_ms),
                         text_or_null(client.statement),
                         has_backend ? cell(client.link_id) : Cell{},
-                        std::int64_t{client.worker}});
+                        std::int64_t{client.worker},
+                        text_or_null(client.wait_reason)});
     }
     return rows;
 }

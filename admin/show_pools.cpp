@@ -34,6 +34,8 @@ constexpr Column kPoolColumns[] = {
     {"max", Int4},
     {"min", Int4},
     {"reserve", Int4},
+    {"application_max", Int4},
+    {"cl_application_waiting", Int4},
 };
 
 /// The pools of replicas are counted with the primary's: who knows PgBouncer expects one row for a
@@ -53,6 +55,7 @@ std::vector<status::Pool> with_replicas(const std::vector<status::Pool>& pools) 
         sum.size_max += pool.size_max;
         sum.size_min += pool.size_min;
         sum.reserve += pool.reserve;
+        sum.application_max += pool.application_max;
     }
     return sums;
 }
@@ -82,7 +85,9 @@ std::vector<Row> pool_rows(const CommandInput& input) {
              cell(pool.open),
              cell(pool.size_max),
              cell(pool.size_min),
-             cell(pool.reserve)});
+             cell(pool.reserve),
+             cell(pool.application_max),
+             cell(pool.application_waiting)});
     }
     return rows;
 }

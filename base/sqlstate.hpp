@@ -51,6 +51,7 @@ private:
 /// The SQLSTATEs Weir itself sends, named as PostgreSQL's appendix A names them.
 namespace sqlstate {
 inline constexpr SqlState kSuccessfulCompletion{"00000"};
+inline constexpr SqlState kWarning{"01000"};
 inline constexpr SqlState kConnectionFailure{"08006"};
 inline constexpr SqlState kProtocolViolation{"08P01"};
 inline constexpr SqlState kFeatureNotSupported{"0A000"};
@@ -70,6 +71,7 @@ inline constexpr SqlState kInsufficientPrivilege{"42501"};
 inline constexpr SqlState kSyntaxError{"42601"};
 inline constexpr SqlState kUndefinedObject{"42704"};
 inline constexpr SqlState kTooManyConnections{"53300"};
+inline constexpr SqlState kConfigurationLimitExceeded{"53400"};
 inline constexpr SqlState kObjectNotInPrerequisiteState{"55000"};
 inline constexpr SqlState kCantChangeRuntimeParam{"55P02"};
 inline constexpr SqlState kDuplicatePreparedStatement{"42P05"};

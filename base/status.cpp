@@ -9,6 +9,7 @@ void Pool::add(const Pool& other) {
     clients_active += other.clients_active;
     clients_idle += other.clients_idle;
     clients_waiting += other.clients_waiting;
+    application_waiting += other.application_waiting;
     clients_active_cancel += other.clients_active_cancel;
     clients_waiting_cancel += other.clients_waiting_cancel;
     backends_active += other.backends_active;

@@ -49,6 +49,7 @@ struct Connection {
     std::uint64_t unsent = 0;           ///< bytes that could not be sent yet
     std::uint64_t left_of_message = 0;  ///< bytes to come of the message that is passing through
     // Clients only:
+    std::string wait_reason;                      ///< what it waits for; "" = it does not
     bool is_busy = false;                         ///< something it has asked is not answered
     std::int64_t transaction_time_unix_ms = 0;    ///< when its transaction began; 0 = none is open
     std::string statement;                        ///< it is running, as far as its text is kept
@@ -65,6 +66,7 @@ struct Pool {
     std::uint64_t clients_idle =
         0;  ///< logged in, nothing under way; PgBouncer counts them as active
     std::uint64_t clients_waiting = 0;
+    std::uint64_t application_waiting = 0;  ///< of these, because of pool.application_max
     std::uint64_t clients_active_cancel = 0;
     std::uint64_t clients_waiting_cancel = 0;
     std::uint64_t backends_active = 0;
@@ -77,6 +79,7 @@ struct Pool {
     std::uint64_t size_max = 0;
     std::uint64_t size_min = 0;
     std::uint64_t reserve = 0;
+    std::uint64_t application_max = 0;
     std::uint64_t open = 0;  ///< backends that count against max
     std::int64_t longest_wait_us = 0;
     // Since the start:
@@ -217,6 +220,10 @@ struct Totals {
     std::uint64_t bytes_to_backends = 0;
     std::uint64_t cancels = 0;
     std::uint64_t statement_timeouts = 0;
+    std::uint64_t row_limit_hits = 0;
+    std::uint64_t slow_statements = 0;
+    std::uint64_t rows = 0;
+    std::uint64_t refused_statements = 0;
     std::array<std::array<std::uint64_t, kRetryOutcomes>, kRetryKinds> retries{};
     std::map<std::string, std::uint64_t> pins_by_reason;
     std::uint64_t pinned_clients = 0;

@@ -1,45 +1,15 @@
 """A primary and two replicas with Weir before them, as the benchmarks of clusters want them."""
 
-import os
-
 from cluster import SERVED_BY, Cluster
-from contenders import DATABASE, USER
-from processes import Failed, wait_for
-from servers import Weir, psql
+from contenders import DATABASE, USER, make_weir
+from processes import wait_for
+from servers import psql
 
 HBA = """local all,replication all trust
 host all all 127.0.0.1/32 trust
 """
 
 PROBE_USER = "probe"
-
-CONFIG = """[listen]
-addresses = ["127.0.0.1:@PORT@"]
-threads = {threads}
-max_clients = {max_clients}
-[auth]
-method = "trust"
-[cluster.main]
-servers = [{servers}]
-probe_user = "{probe_user}"
-{of_cluster}
-[database.{database}]
-cluster = "main"
-read_write_split = {split}
-[user.{user}]
-[user.{probe_user}]
-[pool]
-mode = "transaction"
-min = 0
-max = {pool_size}
-acquire_timeout = "60s"
-[log]
-level = "warn"
-[http]
-address = "127.0.0.1:@HTTP@"
-[admin]
-admins = ["{user}"]
-"""
 
 
 def start_cluster(stage, *, tables, replicas=2, settings=None, of_replicas=None):
@@ -64,14 +34,12 @@ class Endpoint:
 
     def __init__(self, stage, cluster, options, *, name="weir", split=True, **of_cluster):
         """options: weir, threads, max_clients, pool_size. of_cluster: further keys of [cluster.main]."""
-        if not os.access(options.weir, os.X_OK):
-            raise Failed(f"no binary at {options.weir}")
         self.name, self.cluster = name, cluster
-        self._weir = Weir(stage, os.path.abspath(options.weir), CONFIG.format(
-            threads=options.threads, max_clients=options.max_clients, pool_size=options.pool_size,
-            servers=", ".join(f'"127.0.0.1:{member.port}"' for member in cluster.members),
-            probe_user=PROBE_USER, database=DATABASE, user=USER, split=str(split).lower(),
-            of_cluster="\n".join(f'{key} = "{value}"' for key, value in of_cluster.items())), name)
+        keys = {"probe_user": PROBE_USER, **of_cluster}
+        self._weir = make_weir(
+            stage, cluster.members, options, name=name, users=(USER, PROBE_USER),
+            of_cluster="\n".join(f'{key} = "{value}"' for key, value in keys.items()),
+            of_database=f"read_write_split = {str(split).lower()}")
         self._weir.start()
         if split:
             self.wait_for_reads_on_replicas()

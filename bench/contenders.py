@@ -18,10 +18,12 @@ max_clients = {max_clients}
 [auth]
 method = "trust"
 [cluster.main]
-servers = ["127.0.0.1:{server_port}"]
+servers = [{servers}]
+{of_cluster}
 [database.{database}]
 cluster = "main"
-[user.{user}]
+{of_database}
+{users}
 [pool]
 mode = "transaction"
 min = 0
@@ -29,6 +31,8 @@ max = {pool_size}
 acquire_timeout = "60s"
 [log]
 level = "warn"
+[ledger]
+path = "{ledger}"
 [http]
 address = "127.0.0.1:@HTTP@"
 [admin]
@@ -61,6 +65,23 @@ def start_server(stage, scale, max_connections=100):
     return server
 
 
+def make_weir(stage, servers, options, *, name="weir", of_cluster="", of_database="", users=(USER,),
+              ledger=None, more=""):
+    """A Weir in front of these servers, not started. of_cluster and of_database are further keys, more
+    is further sections, as TOML; ledger the path of its ledger ("": none), by default one of its own.
+
+    options: pool_size, max_clients, threads (Weir's), weir (the binary).
+    """
+    if not os.access(options.weir, os.X_OK):
+        raise Failed(f"no binary at {options.weir}")
+    return Weir(stage, os.path.abspath(options.weir), WEIR_CONFIG.format(
+        threads=options.threads, max_clients=options.max_clients, pool_size=options.pool_size,
+        servers=", ".join(f'"127.0.0.1:{server.port}"' for server in servers),
+        of_cluster=of_cluster, database=DATABASE, of_database=of_database, user=USER,
+        ledger=f"{name}-ledger.db" if ledger is None else ledger,
+        users="\n".join(f"[user.{user}]" for user in users)) + more, name)
+
+
 def make(name, stage, server, options):
     """Starts the contender with this name in front of the server.
 
@@ -73,11 +94,7 @@ def make(name, stage, server, options):
     elif name == "haproxy":
         contender = HaProxy(stage, server)
     elif name == "weir":
-        if not os.access(options.weir, os.X_OK):
-            raise Failed(f"no binary at {options.weir}")
-        contender = Weir(stage, os.path.abspath(options.weir), WEIR_CONFIG.format(
-            threads=options.threads, max_clients=options.max_clients, server_port=server.port,
-            database=DATABASE, user=USER, pool_size=options.pool_size))
+        contender = make_weir(stage, [server], options)
     else:
         raise Failed(f"no contender '{name}'; known: direct weir pgbouncer haproxy")
     contender.start()

@@ -11,7 +11,7 @@ from cluster import SESSIONS_SCRIPT, shares, shares_text
 from clusters import Endpoint, committed, start_cluster, verdict
 from contenders import DATABASE, USER
 from processes import Stage
-from throughput import medians, pgbench
+from throughput import add_load_options, medians, pgbench
 
 WORKLOADS = {
     "select, simple": ["-S", "-M", "simple"],
@@ -25,13 +25,7 @@ WORKLOADS = {
 
 def add_options(parser):
     """The options of `scripts/bench split`."""
-    parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--jobs", type=int, default=1, help="threads of pgbench")
-    parser.add_argument("--pool-size", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=1, help="event-loop threads of weir")
-    parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=int, default=10, help="of pgbench's tables")
+    add_load_options(parser)
     parser.add_argument("--assert-cpu-ratio", type=float, metavar="R", default=1.15,
                         help="fail when the split costs more than R of what Weir needs without it"
                              " (default: %(default)s)")

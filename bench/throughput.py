@@ -18,19 +18,24 @@ def add_options(parser):
     """The options of `scripts/bench throughput`."""
     parser.add_argument("--contenders", default="weir,pgbouncer,haproxy,direct",
                         help="who takes part (default: %(default)s)")
+    add_load_options(parser)
+    parser.add_argument("--protocol", choices=["simple", "extended", "prepared"], default="simple",
+                        help="how pgbench sends; the pools are in transaction mode, where"
+                             " PgBouncer carries prepared statements from 1.21 on: Debian's cannot")
+    parser.add_argument("--script", choices=["select", "tpcb"], default="select")
+    parser.add_argument("--assert-cpu-ratio", type=float, metavar="R",
+                        help="fail when weir uses more than R of pgbouncer's CPU time")
+
+
+def add_load_options(parser):
+    """The options of what is measured with pgbench, in rounds."""
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--jobs", type=int, default=1, help="threads of pgbench")
     parser.add_argument("--pool-size", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1, help="event-loop threads of weir")
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--protocol", choices=["simple", "extended", "prepared"], default="simple",
-                        help="how pgbench sends; the pools are in transaction mode, where"
-                             " PgBouncer carries prepared statements from 1.21 on: Debian's cannot")
-    parser.add_argument("--script", choices=["select", "tpcb"], default="select")
     parser.add_argument("--scale", type=int, default=10, help="of pgbench's tables")
-    parser.add_argument("--assert-cpu-ratio", type=float, metavar="R",
-                        help="fail when weir uses more than R of pgbouncer's CPU time")
 
 
 def measure(contender, options):

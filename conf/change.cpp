@@ -128,6 +128,12 @@ bool is_setting(const Config& config, std::string_view key) {
     return find(copy, own_key(key)).setting != nullptr;
 }
 
+bool is_secret(const Config& config, std::string_view key) {
+    Config copy = config;
+    const Setting* setting = find(copy, own_key(key)).setting;
+    return setting == nullptr || setting->secrecy == Secrecy::Secret;
+}
+
 Change change(const Config& config, std::string_view key, std::string_view value) {
     const PgbouncerName* theirs = find_pgbouncer_name(key);
     const std::string our_value =

@@ -24,4 +24,7 @@ struct Change {
 /// @return whether change() knows the key, whatever it says to the value
 [[nodiscard]] bool is_setting(const Config& config, std::string_view key);
 
+/// @return whether its value must not be shown; also of a key that is none
+[[nodiscard]] bool is_secret(const Config& config, std::string_view key);
+
 }  // namespace weir::conf

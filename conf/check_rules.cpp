@@ -19,12 +19,25 @@ void check_regex(Draft& draft, const std::string& path, const std::string& regex
     }
 }
 
+void check_digest(Draft& draft, const std::string& path, const std::string& digest) {
+    constexpr std::size_t kDigits = 16;
+    const bool is_digest = digest.size() == kDigits &&
+                           digest.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+    if (!digest.empty() && !is_digest) {
+        draft.complain(path + ".digest",
+                       toml_string(digest) +
+                           " is no digest; accepted: 16 hexadecimal digits, as EXPLAIN POLICY "
+                           "tells them, or \"\"");
+    }
+}
+
 }  // namespace
 
 void check_rules(Draft& draft) {
     for (std::size_t i = 0; i < draft.config.rules.size(); ++i) {
         const RuleSettings& rule = draft.config.rules[i];
         const std::string path = rule_path(i);
+        check_digest(draft, path + ".match", rule.match.digest);
         check_regex(draft, path + ".match", rule.match.regex);
         const std::string set_path = path + ".set";
         const bool is_broken =

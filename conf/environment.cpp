@@ -30,6 +30,7 @@ constexpr std::array kAliases{Alias{"DB_POOL_MIN", Section::Pool, "min"},
                               Alias{"DB_READ_POOL_MIN", Section::Pool, "min", kReadPoolPath},
                               Alias{"DB_READ_POOL_MAX", Section::Pool, "max", kReadPoolPath},
                               Alias{"DB_IDLE_TIMEOUT", Section::Pool, "idle_timeout"},
+                              Alias{"SLOW_QUERY_THRESHOLD", Section::Policy, "slow_query"},
                               Alias{"LOG_LEVEL", Section::Log, "level"}};
 
 /// Beginnings of the variables whose features are still to come.
@@ -39,8 +40,7 @@ struct Later {
 };
 
 constexpr std::array kLater{Later{"REDIS_", "a cache in Redis"},
-                            Later{"CACHE_KEY_PREFIX", "a cache in Redis"},
-                            Later{"SLOW_QUERY_THRESHOLD", "noting slow statements"}};
+                            Later{"CACHE_KEY_PREFIX", "a cache in Redis"}};
 
 std::string upper(std::string_view text) {
     std::string result{text};

@@ -31,6 +31,7 @@ std::string format_count(const Setting& setting, std::uint64_t number) {
         case Kind::Choice: return std::string{setting.choices[number]};
         case Kind::FileMode: return fmt::format("{:04o}", number);
         case Kind::Size: return format_size(number);
+        case Kind::Level: return std::to_string(static_cast<std::int64_t>(number));
         default: return std::to_string(number);
     }
 }
@@ -73,6 +74,10 @@ std::string format_value(const Setting& setting, const Value& value) {
 
         std::string operator()(const Backoff& backoff) const { return format_backoff(backoff); }
 
+        std::string operator()(const Retention& retention) const {
+            return format_retention(retention);
+        }
+
         std::string operator()(const std::map<std::string, std::string>& table) const {
             return joined(table, [](const auto& item) { return item.first + "=" + item.second; });
         }
@@ -105,6 +110,9 @@ std::string toml_value(const Setting& setting, const Value& value) {
     if (const auto* backoff = std::get_if<Backoff>(&value)) {
         return toml_backoff(*backoff);
     }
+    if (const auto* retention = std::get_if<Retention>(&value)) {
+        return toml_retention(*retention);
+    }
     if (const auto* pair = std::get_if<Thresholds<milliseconds>>(&value)) {
         return "[" + toml_string(format_duration(pair->degraded)) + ", " +
                toml_string(format_duration(pair->critical)) + "]";
@@ -114,8 +122,8 @@ std::string toml_value(const Setting& setting, const Value& value) {
         return "[" + text + "]";
     }
     const bool is_bare = setting.kind == Kind::Boolean || setting.kind == Kind::Integer ||
-                         setting.kind == Kind::Threads || setting.kind == Kind::Number ||
-                         setting.kind == Kind::Share;
+                         setting.kind == Kind::Level || setting.kind == Kind::Threads ||
+                         setting.kind == Kind::Number || setting.kind == Kind::Share;
     return is_bare ? text : toml_string(text);
 }
 

@@ -61,6 +61,34 @@ std::string_view name_of(RuleRoute route) {
     return "";
 }
 
+std::string_view name_of(LimitAction action) {
+    switch (action) {
+        case LimitAction::Error: return "error";
+        case LimitAction::Truncate: return "truncate";
+        case LimitAction::Warn: return "warn";
+    }
+    return "";
+}
+
+std::string_view name_of(LogStatements which) {
+    switch (which) {
+        case LogStatements::None: return "none";
+        case LogStatements::Slow: return "slow";
+        case LogStatements::All: return "all";
+    }
+    return "";
+}
+
+std::string_view name_of(Hints which) {
+    switch (which) {
+        case Hints::Off: return "off";
+        case Hints::Route: return "route";
+        case Hints::Tighten: return "tighten";
+        case Hints::All: return "all";
+    }
+    return "";
+}
+
 bool is_sqlstate(std::string_view entry) {
     constexpr std::size_t kLength = 5;
     return entry.size() == kLength && std::all_of(entry.begin(), entry.end(), [](char c) {
@@ -77,6 +105,7 @@ PoolSettings merge(PoolSettings base, const PoolOverrides& overrides) {
     lay_over(base.acquire_timeout, overrides.acquire_timeout);
     lay_over(base.reserve, overrides.reserve);
     lay_over(base.reserve_after, overrides.reserve_after);
+    lay_over(base.application_max, overrides.application_max);
     lay_over(base.prepared_statements, overrides.prepared_statements);
     lay_over(base.check_after, overrides.check_after);
     lay_over(base.check_query, overrides.check_query);
@@ -102,6 +131,16 @@ RetrySettings merge(RetrySettings base, const RetryOverrides& overrides) {
 
 PolicySettings merge(PolicySettings base, const PolicyOverrides& overrides) {
     lay_over(base.statement_timeout, overrides.statement_timeout);
+    lay_over(base.row_limit, overrides.row_limit);
+    lay_over(base.byte_limit, overrides.byte_limit);
+    lay_over(base.row_limit_action, overrides.row_limit_action);
+    lay_over(base.slow_query, overrides.slow_query);
+    lay_over(base.log_statements, overrides.log_statements);
+    lay_over(base.log_parameters, overrides.log_parameters);
+    lay_over(base.explain_slow, overrides.explain_slow);
+    lay_over(base.rate_limit, overrides.rate_limit);
+    lay_over(base.read_only, overrides.read_only);
+    lay_over(base.hints, overrides.hints);
     base.retry = merge(std::move(base.retry), overrides.retry);
     return base;
 }

@@ -4,6 +4,7 @@
 #include "conf/cluster_settings.hpp"
 #include "conf/hba.hpp"
 #include "conf/health_settings.hpp"
+#include "conf/ledger_settings.hpp"
 #include "conf/policy_settings.hpp"
 
 #include <chrono>
@@ -133,6 +134,7 @@ struct PoolSettings {
     milliseconds acquire_timeout{};
     unsigned reserve = 0;
     milliseconds reserve_after{};
+    unsigned application_max = 0;      ///< backends of one application_name; 0 = no limit
     unsigned prepared_statements = 0;  ///< remembered per backend; 0 = names pass through
     milliseconds check_after{};
     std::string check_query;  ///< "" = an empty query
@@ -157,6 +159,7 @@ struct PoolOverrides {
     std::optional<milliseconds> acquire_timeout;
     std::optional<unsigned> reserve;
     std::optional<milliseconds> reserve_after;
+    std::optional<unsigned> application_max;
     std::optional<unsigned> prepared_statements;
     std::optional<milliseconds> check_after;
     std::optional<std::string> check_query;
@@ -204,6 +207,7 @@ struct UserSettings {
     unsigned max_clients = 0;            ///< 0 = no limit
     unsigned max_connections = 0;        ///< 0 = as limits.max_user_connections
     milliseconds client_idle_timeout{};  ///< zero = as listen.client_idle_timeout
+    int priority = 0;                    ///< -10..10: the higher is served first
     PoolOverrides pool;
     PoolOverrides read_pool;
     PolicyOverrides policy;
@@ -261,6 +265,7 @@ struct Config {
     BreakerSettings breaker;          ///< of every cluster's members
     std::vector<RuleSettings> rules;  ///< in order
     HealthSettings health;
+    LedgerSettings ledger;
     log::Options log;
     HttpSettings http;
     AdminSettings admin;

@@ -36,6 +36,16 @@ Parsed<Value> parse_integer(const Setting& setting, std::string_view text) {
     return fits ? Parsed<Value>::good(Value{*number}) : not_accepted(setting);
 }
 
+/// @return as Value has it
+Parsed<Value> parse_level(const Setting& setting, std::string_view text) {
+    const bool is_negative = text.starts_with('-');
+    const auto number = parse_digits(is_negative ? text.substr(1) : text);
+    if (!number || *number > setting.high) {
+        return not_accepted(setting);
+    }
+    return Parsed<Value>::good(Value{is_negative ? ~*number + 1 : *number});
+}
+
 Parsed<Value> parse_file_mode(const Setting& setting, std::string_view text) {
     const bool is_octal = (text.size() == 3 || text.size() == 4) &&
                           text.find_first_not_of("01234567") == std::string_view::npos;
@@ -126,6 +136,7 @@ Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
             return text == "true" || text == "false" ? Parsed<Value>::good(Value{text == "true"})
                                                      : not_accepted(setting);
         case Kind::Integer: return parse_integer(setting, text);
+        case Kind::Level: return parse_level(setting, text);
         case Kind::Threads:
             return text == "auto"
                        ? Parsed<Value>::good(Value{std::uint64_t{usable_cores(setting.high)}})
@@ -144,6 +155,7 @@ Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
         case Kind::DurationPair: return parse_pair(setting, text);
         case Kind::Backoff: return parse_backoff(setting, text);
         case Kind::Patterns: return parse_patterns(text);
+        case Kind::Retention: return parse_retention(setting, text);
         case Kind::Names: return Parsed<Value>::good(Value{split_at_commas(text)});
         case Kind::Table: return Parsed<Value>::good(Value{std::map<std::string, std::string>{}});
     }
@@ -155,6 +167,10 @@ std::string accepted(const Setting& setting) {
     switch (setting.kind) {
         case Kind::Boolean: return "true or false";
         case Kind::Integer: return "a whole number from " + range;
+        case Kind::Level: {
+            const std::string high = std::to_string(setting.high);
+            return "a whole number from -" + high + " to " + high;
+        }
         case Kind::Threads: return "\"auto\" or a whole number from " + range;
         case Kind::FileMode: return "permissions in octal from \"0000\" to \"0777\"";
         case Kind::Duration:
@@ -189,6 +205,8 @@ std::string accepted(const Setting& setting) {
         case Kind::DurationPair: return R"(two durations that ascend, such as ["100ms", "1s"])";
         case Kind::Backoff:
             return R"(a table such as { attempts = 3, base = "500ms", multiplier = 2.0, max = "5s", jitter = true })";
+        case Kind::Retention:
+            return R"(a table such as { statements = "14d", hourly = "400d", events = "90d" })";
         case Kind::Patterns: return "a list of SQLSTATEs such as \"55P03\" and parts of messages";
     }
     return {};

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 /// How often something is tried, and how long each pause is: `base`, then `multiplier` times the
 /// one before, never above `max`.
 struct Backoff {
-    unsigned attempts = 1;  ///< tries in all, the first one included; 0 = without an end
+    unsigned attempts = 0;  ///< tries in all, the first one included; 0 = without an end
     milliseconds base{};
     double multiplier = 1;  ///< from 1
     milliseconds max{};     ///< zero = pauses grow without a limit
@@ -49,9 +49,42 @@ struct RetryOverrides {
     bool operator==(const RetryOverrides&) const = default;
 };
 
-/// What a statement may do.
+/// What becomes of a result that is larger than its limits.
+enum class LimitAction : std::uint8_t {
+    Error,     ///< 54000, and the statement is cancelled
+    Truncate,  ///< what fits, and a warning
+    Warn,      ///< all of it, and a warning
+};
+
+/// Which statements are logged.
+enum class LogStatements : std::uint8_t { None, Slow, All };
+
+/// Whether a comment in a statement may say what holds for it.
+enum class Hints : std::uint8_t {
+    Off,
+    Route,    ///< where it runs, and nothing else
+    Tighten,  ///< that, and limits that are below those of the configuration
+    All,
+};
+
+/// @return the word in the configuration
+[[nodiscard]] std::string_view name_of(LimitAction action);
+[[nodiscard]] std::string_view name_of(LogStatements which);
+[[nodiscard]] std::string_view name_of(Hints which);
+
+/// What a statement may do. Zero = no limit.
 struct PolicySettings {
     milliseconds statement_timeout{};
+    std::uint64_t row_limit = 0;
+    std::uint64_t byte_limit = 0;  ///< of the rows of a result
+    LimitAction row_limit_action = LimitAction::Error;
+    milliseconds slow_query{};  ///< zero = none is slow
+    LogStatements log_statements = LogStatements::Slow;
+    bool log_parameters = false;
+    bool explain_slow = false;
+    std::uint64_t rate_limit = 0;  ///< statements per second and client
+    bool read_only = false;
+    Hints hints = Hints::Route;
     RetrySettings retry;
 
     bool operator==(const PolicySettings&) const = default;
@@ -61,6 +94,16 @@ struct PolicySettings {
 /// place.
 struct PolicyOverrides {
     std::optional<milliseconds> statement_timeout;
+    std::optional<std::uint64_t> row_limit;
+    std::optional<std::uint64_t> byte_limit;
+    std::optional<LimitAction> row_limit_action;
+    std::optional<milliseconds> slow_query;
+    std::optional<LogStatements> log_statements;
+    std::optional<bool> log_parameters;
+    std::optional<bool> explain_slow;
+    std::optional<std::uint64_t> rate_limit;
+    std::optional<bool> read_only;
+    std::optional<Hints> hints;
     RetryOverrides retry;
 
     bool operator==(const PolicyOverrides&) const = default;
@@ -94,8 +137,9 @@ struct RuleMatch {
     std::string database;  ///< these three: the whole name, where * stands for any
     std::string user;      ///< characters and everything else for itself
     std::string application_name;
-    std::string table;  ///< "orders" in any schema, or "public.orders"
-    std::string regex;  ///< RE2 takes it; found anywhere in the statement's text
+    std::string table;   ///< "orders" in any schema, or "public.orders"
+    std::string digest;  ///< 16 hexadecimal digits, as SHOW STATEMENTS and the slow log tell it
+    std::string regex;   ///< RE2 takes it; found anywhere in the statement's text
 
     bool operator==(const RuleMatch&) const = default;
 };
@@ -103,6 +147,16 @@ struct RuleMatch {
 /// What a rule says; what is empty it says nothing about.
 struct RuleSet {
     std::optional<RuleRoute> route;
+    std::optional<milliseconds> statement_timeout;
+    std::optional<std::uint64_t> row_limit;
+    std::optional<std::uint64_t> byte_limit;
+    std::optional<LimitAction> row_limit_action;
+    std::optional<milliseconds> slow_query;
+    std::optional<LogStatements> log_statements;
+    std::optional<bool> log_parameters;
+    std::optional<bool> explain_slow;
+    std::optional<bool> read_only;
+    std::optional<std::string> deny;  ///< why it is refused; "" = it is not
 
     bool operator==(const RuleSet&) const = default;
 };

@@ -52,10 +52,12 @@ private:
             case Kind::Patterns: return names(node);
             case Kind::SharePair:
             case Kind::DurationPair: return pair(node);
-            case Kind::Backoff: return backoff(node);
+            case Kind::Backoff: return record<Backoff>(node);
+            case Kind::Retention: return record<Retention>(node);
             case Kind::Table: return table(node);
             case Kind::Boolean:
             case Kind::Integer:
+            case Kind::Level:
             case Kind::Threads:
             case Kind::FileMode:
             case Kind::Duration:
@@ -81,8 +83,8 @@ private:
     /// filled it in.
     std::optional<Value> scalar(const Node& node) {
         const bool is_real = setting_.kind == Kind::Number || setting_.kind == Kind::Share;
-        const bool is_number =
-            is_real || setting_.kind == Kind::Integer || setting_.kind == Kind::Threads;
+        const bool is_whole = setting_.kind == Kind::Integer || setting_.kind == Kind::Level;
+        const bool is_number = is_real || is_whole || setting_.kind == Kind::Threads;
         const bool has_unit = setting_.kind == Kind::Duration || setting_.kind == Kind::Size;
         std::string text;
         if (node.kind == Node::Kind::Boolean && setting_.kind == Kind::Boolean) {
@@ -93,8 +95,7 @@ private:
         } else if (node.kind == Node::Kind::Float && is_real) {
             text = format_number(node.real);
         } else if (node.kind == Node::Kind::String) {
-            const bool wants_string =
-                setting_.kind != Kind::Boolean && setting_.kind != Kind::Integer && !is_real;
+            const bool wants_string = setting_.kind != Kind::Boolean && !is_whole && !is_real;
             const bool is_count = setting_.kind == Kind::Threads && node.text != "auto";
             if (!node.is_interpolated && (!wants_string || is_count)) {
                 refuse(node);
@@ -209,13 +210,14 @@ private:
             {entry.key_at, entry.key, "unknown key; accepted here: " + accepted_keys});
     }
 
-    std::optional<Value> backoff(const Node& node) {
+    template <class Record>
+    std::optional<Value> record(const Node& node) {
         if (node.kind != Node::Kind::Table) {
             refuse(node);
             return std::nullopt;
         }
         const auto defaults = parse_value(setting_, setting_.default_text);
-        auto value = std::get<Backoff>(*defaults.value);
+        auto value = std::get<Record>(*defaults.value);
         for (const Entry& entry : node.entries) {
             read_part(entry, &value, {});
         }

@@ -50,6 +50,11 @@ constexpr auto backoff_keys(std::uint64_t fewest_attempts) {
 constexpr auto kBackoffKeys = backoff_keys(1);
 constexpr auto kEndlessBackoffKeys = backoff_keys(0);
 
+constexpr std::array kRetentionKeys{
+    Setting{.key = "statements", .kind = Kind::Duration, .field = field<&Retention::statements>()},
+    Setting{.key = "hourly", .kind = Kind::Duration, .field = field<&Retention::hourly>()},
+    Setting{.key = "events", .kind = Kind::Duration, .field = field<&Retention::events>()}};
+
 constexpr Setting kShareHalf{.kind = Kind::Number, .low = 0, .high = 1};
 constexpr Setting kDurationHalf{.kind = Kind::Duration};
 
@@ -105,6 +110,42 @@ Parsed<MemberSettings> parse_member(const Setting& setting, std::string_view tex
     return Parsed<MemberSettings>::good(std::move(member));
 }
 
+template <class Record>
+Parsed<Value> parse_record(const Setting& setting, std::string_view text) {
+    Record record;
+    // The default itself says everything.
+    if (text != setting.default_text) {
+        const auto defaults = parse_record<Record>(setting, setting.default_text);
+        record = std::get<Record>(*defaults.value);
+    }
+    for (const std::string& part : split_at_commas(text)) {
+        if (std::string problem = put_part(record_keys(setting), part, &record); !problem.empty()) {
+            return Parsed<Value>::bad(std::move(problem));
+        }
+    }
+    std::string problem = problem_of(record);
+    return problem.empty() ? Parsed<Value>::good(Value{record})
+                           : Parsed<Value>::bad(std::move(problem));
+}
+
+std::string format_record(std::span<const Setting> keys, const void* record) {
+    std::string text;
+    for (const Setting& key : keys) {
+        text.append(text.empty() ? "" : ", ").append(key.key).append("=");
+        text += format_value(key, *key.field.read(record));
+    }
+    return text;
+}
+
+std::string toml_record(std::span<const Setting> keys, const void* record) {
+    std::string text;
+    for (const Setting& key : keys) {
+        text.append(text.empty() ? "{ " : ", ").append(key.key).append(" = ");
+        text += toml_value(key, *key.field.read(record));
+    }
+    return text + " }";
+}
+
 template <class T>
 bool is_ascending(const Thresholds<T>& pair) {
     return pair.degraded < pair.critical || pair.degraded == T{} || pair.critical == T{};
@@ -125,6 +166,7 @@ std::span<const Setting> record_keys(const Setting& setting) {
     switch (setting.kind) {
         case Kind::Servers: return kMemberKeys;
         case Kind::Backoff: return setting.low == 0 ? kEndlessBackoffKeys : kBackoffKeys;
+        case Kind::Retention: return kRetentionKeys;
         default: return {};
     }
 }
@@ -156,21 +198,11 @@ Parsed<Value> parse_members(const Setting& setting, std::string_view text) {
 }
 
 Parsed<Value> parse_backoff(const Setting& setting, std::string_view text) {
-    Backoff backoff;
-    // The default itself says everything.
-    if (text != setting.default_text) {
-        const auto defaults = parse_backoff(setting, setting.default_text);
-        backoff = std::get<Backoff>(*defaults.value);
-    }
-    for (const std::string& part : split_at_commas(text)) {
-        if (std::string problem = put_part(record_keys(setting), part, &backoff);
-            !problem.empty()) {
-            return Parsed<Value>::bad(std::move(problem));
-        }
-    }
-    std::string problem = problem_of(backoff);
-    return problem.empty() ? Parsed<Value>::good(Value{backoff})
-                           : Parsed<Value>::bad(std::move(problem));
+    return parse_record<Backoff>(setting, text);
+}
+
+Parsed<Value> parse_retention(const Setting& setting, std::string_view text) {
+    return parse_record<Retention>(setting, text);
 }
 
 Parsed<Value> parse_pair(const Setting& setting, std::string_view text) {
@@ -233,6 +265,10 @@ std::string problem_of(const Backoff& backoff) {
                : "";
 }
 
+std::string problem_of(const Retention& /*retention*/) {
+    return {};  // each is by itself
+}
+
 std::string problem_of_pattern(std::string_view entry) {
     constexpr std::string_view kForms =
         R"(accepted: an SQLSTATE such as "55P03", or a part of the message, with * for any characters)";
@@ -279,21 +315,19 @@ std::string toml_member(const MemberSettings& member) {
 }
 
 std::string format_backoff(const Backoff& backoff) {
-    std::string text;
-    for (const Setting& key : kBackoffKeys) {
-        text.append(text.empty() ? "" : ", ").append(key.key).append("=");
-        text += format_value(key, *key.field.read(&backoff));
-    }
-    return text;
+    return format_record(kBackoffKeys, &backoff);
+}
+
+std::string format_retention(const Retention& retention) {
+    return format_record(kRetentionKeys, &retention);
 }
 
 std::string toml_backoff(const Backoff& backoff) {
-    std::string text;
-    for (const Setting& key : kBackoffKeys) {
-        text.append(text.empty() ? "{ " : ", ").append(key.key).append(" = ");
-        text += toml_value(key, *key.field.read(&backoff));
-    }
-    return text + " }";
+    return toml_record(kBackoffKeys, &backoff);
+}
+
+std::string toml_retention(const Retention& retention) {
+    return toml_record(kRetentionKeys, &retention);
 }
 
 }  // namespace weir::conf

@@ -17,6 +17,8 @@ namespace weir::conf {
 [[nodiscard]] Parsed<Value> parse_members(const Setting& setting, std::string_view text);
 /// Reads "attempts=5, max=1s"; what is left out has the setting's default.
 [[nodiscard]] Parsed<Value> parse_backoff(const Setting& setting, std::string_view text);
+/// Reads "statements=14d, events=90d" in the same way.
+[[nodiscard]] Parsed<Value> parse_retention(const Setting& setting, std::string_view text);
 /// Reads "0.8, 0.95" or "100ms, 1s".
 [[nodiscard]] Parsed<Value> parse_pair(const Setting& setting, std::string_view text);
 /// Reads "55P03, could not obtain lock".
@@ -38,6 +40,7 @@ struct ItemProblem {
 [[nodiscard]] std::optional<ItemProblem> find_problem(const std::vector<MemberSettings>& members);
 /// @return what is wrong between the keys of it, or ""
 [[nodiscard]] std::string problem_of(const Backoff& backoff);
+[[nodiscard]] std::string problem_of(const Retention& retention);
 /// @return what is wrong with an entry of policy.retry.also_retry, or ""
 [[nodiscard]] std::string problem_of_pattern(std::string_view entry);
 inline constexpr std::size_t kMaxPatterns = 64;
@@ -45,9 +48,11 @@ inline constexpr std::size_t kMaxPatterns = 64;
 /// @return as the parse functions above read it
 [[nodiscard]] std::string format_member(const MemberSettings& member);
 [[nodiscard]] std::string format_backoff(const Backoff& backoff);
+[[nodiscard]] std::string format_retention(const Retention& retention);
 
 /// @return as TOML
 [[nodiscard]] std::string toml_member(const MemberSettings& member);
 [[nodiscard]] std::string toml_backoff(const Backoff& backoff);
+[[nodiscard]] std::string toml_retention(const Retention& retention);
 
 }  // namespace weir::conf

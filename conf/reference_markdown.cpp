@@ -38,6 +38,7 @@ They override the file. A variable that is set but empty counts as not set.
 | `LOG_LEVEL` | `log.level` |
 | `DB_POOL_MIN`, `DB_POOL_MAX` | `pool.min`, `pool.max` |
 | `DB_IDLE_TIMEOUT` | `pool.idle_timeout`; a bare number is milliseconds |
+| `SLOW_QUERY_THRESHOLD` | `policy.slow_query`; a bare number is milliseconds |
 | `DB_CONNECT_TIMEOUT` | `connect_timeout` of every cluster; a bare number is milliseconds |
 | `DATABASE_URL` | the one database, as `postgres://user:password@host:port/database` |
 | `DB_HOST`, `DB_PORT`, `DB_NAME`, `DB_USER`, `DB_PASSWORD` | the same in parts; they fill in what `DATABASE_URL` leaves out |
@@ -66,8 +67,7 @@ is, is found out by asking.
 of the first server unless given. Where both are the same server, there is no replica and no split, which is noted. The variables
 have no effect without one that says which database it is.
 
-`REDIS_*`, `CACHE_KEY_PREFIX` and `SLOW_QUERY_THRESHOLD` belong to features that are not in this version: they are noted at the
-start and have no effect.
+`REDIS_*` and `CACHE_KEY_PREFIX` belong to a feature that is not in this version: they are noted at the start and have no effect.
 )";
 
 std::string title(const SectionInfo& info) {

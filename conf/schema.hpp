@@ -29,6 +29,7 @@ enum class Section : std::uint8_t {
     Rule,  ///< has no keys of its own: the two after it stand in it
     RuleMatch,
     RuleSet,
+    Ledger,
     Log,
     Http,
     Admin,
@@ -52,6 +53,7 @@ struct SectionInfo {
 enum class Kind : std::uint8_t {
     Boolean,
     Integer,
+    Level,    ///< a whole number from -high to high, in a Value as its two's complement
     Threads,  ///< a number, or "auto"
     FileMode,
     Duration,
@@ -69,6 +71,7 @@ enum class Kind : std::uint8_t {
     DurationPair,  ///< the same in time
     Backoff,       ///< a table of record_keys()
     Patterns,      ///< SQLSTATEs and texts
+    Retention,     ///< a table of record_keys()
 };
 
 /// What a field holds, apart from its C++ type. Choices are indexes, a TcpAddress is a list of none
@@ -84,7 +87,8 @@ using Value = std::variant<bool,
                            double,
                            Thresholds<double>,
                            Thresholds<milliseconds>,
-                           Backoff>;
+                           Backoff,
+                           Retention>;
 
 /// How a value gets into its struct and out again. Empty for a field of PoolOverrides or
 /// TlsOverrides that nobody wrote.
@@ -102,8 +106,8 @@ struct Setting {
     std::string_view key = {};
     Kind kind = Kind::Text;
     std::string_view default_text = {};  ///< as in the environment: no quotes, lists with commas
-    /// Integer, Size, Number; of a Duration the least milliseconds, of a Backoff the fewest
-    /// attempts
+    /// Integer, Size, Number (high alone: Level); of a Duration the least milliseconds, of a
+    /// Backoff the fewest attempts
     std::uint64_t low = 0;
     std::uint64_t high = 0;
     std::span<const std::string_view> choices = {};  ///< Choice, in the order of the enumerators
@@ -122,7 +126,8 @@ struct Setting {
 [[nodiscard]] const Setting* find_setting(Section section, std::string_view key);
 
 /// @return the keys of a table that is one value: of Kind::Backoff in the struct Backoff, of
-/// Kind::Servers (besides address) in MemberSettings; none for other kinds
+/// Kind::Retention in Retention, of Kind::Servers (besides address) in MemberSettings; none for
+/// other kinds
 [[nodiscard]] std::span<const Setting> record_keys(const Setting& setting);
 
 /// @return Setting::default_text, or what the profile says for the keys it presets

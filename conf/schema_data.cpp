@@ -13,6 +13,7 @@ constexpr std::uint64_t kMaxClients = 1'000'000;
 /// What one process can serve.
 constexpr std::uint64_t kMaxConnections = 100'000;
 constexpr std::uint64_t kMaxConnecting = 1'000;
+constexpr std::uint64_t kMaxPriority = 10;
 /// In milliseconds; more often would be load, not knowledge.
 constexpr std::uint64_t kShortestProbe = 10;
 constexpr std::array<std::string_view, 4> kBalances{
@@ -214,6 +215,17 @@ constexpr std::array kSettings{
             .effect = Effect::Reload,
             .doc = "As listen.client_idle_timeout, for this user; 0: as there.",
             .field = field<&UserSettings::client_idle_timeout>()},
+    Setting{.section = Section::User,
+            .key = "priority",
+            .kind = Kind::Level,
+            .default_text = "0",
+            .high = kMaxPriority,
+            .effect = Effect::Reload,
+            .doc = "Who is served first where clients wait: the higher. Each step counts as much "
+                   "as having waited a second longer (where pool.acquire_timeout is below 40s: a "
+                   "fortieth of it), so that nobody waits in vain. Users meet where a database "
+                   "has a user of its own, and in limits.max_database_connections.",
+            .field = field<&UserSettings::priority>()},
 };
 
 }  // namespace

@@ -7,10 +7,11 @@
 /// The table of settings is long: these are its parts. schema.hpp's settings() is the whole.
 namespace weir::conf::detail {
 
-[[nodiscard]] std::span<const Setting> data_settings();     ///< [cluster], [database], [user]
-[[nodiscard]] std::span<const Setting> pool_settings();     ///< [pool], [limits]
-[[nodiscard]] std::span<const Setting> policy_settings();   ///< [policy] and below it, [[rule]]
-[[nodiscard]] std::span<const Setting> process_settings();  ///< [log], [http], [admin], [health]
+[[nodiscard]] std::span<const Setting> data_settings();    ///< [cluster], [database], [user]
+[[nodiscard]] std::span<const Setting> pool_settings();    ///< [pool], [limits]
+[[nodiscard]] std::span<const Setting> policy_settings();  ///< [policy] and below it
+[[nodiscard]] std::span<const Setting> process_settings();  ///< [ledger], [log], [http], [admin], …
+[[nodiscard]] std::span<const Setting> rule_settings();     ///< [[rule]]
 [[nodiscard]] std::span<const Setting> tls_settings();      ///< [tls.client], [tls.server]
 
 }  // namespace weir::conf::detail

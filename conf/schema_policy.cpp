@@ -13,7 +13,14 @@ namespace {
 constexpr std::uint64_t kMaxCalls = 1'000'000;
 /// In milliseconds.
 constexpr std::uint64_t kShortestWindow = 100;
-constexpr std::array<std::string_view, 3> kRoutes{"auto", "primary", "replica"};
+/// Above what any result has.
+constexpr std::uint64_t kMaxRows = 1'000'000'000'000;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 40U;
+/// A statement takes longer than the microsecond this leaves each.
+constexpr std::uint64_t kMaxRate = 1'000'000;
+constexpr std::array<std::string_view, 3> kLimitActions{"error", "truncate", "warn"};
+constexpr std::array<std::string_view, 3> kLogStatements{"none", "slow", "all"};
+constexpr std::array<std::string_view, 4> kHints{"off", "route", "tighten", "all"};
 
 constexpr std::array kSettings{
     Setting{
@@ -30,6 +37,111 @@ constexpr std::array kSettings{
             "connection.",
         .field = field<&PolicySettings::statement_timeout>(),
         .override_field = field<&PolicyOverrides::statement_timeout>()},
+    Setting{.section = Section::Policy,
+            .key = "row_limit",
+            .kind = Kind::Integer,
+            .default_text = "0",
+            .high = kMaxRows,
+            .effect = Effect::Reload,
+            .doc = "A result with more rows than this is handled as row_limit_action says; 0 = "
+                   "no limit. Each result has its own count, in all that its portal is fetched "
+                   "in.",
+            .field = field<&PolicySettings::row_limit>(),
+            .override_field = field<&PolicyOverrides::row_limit>()},
+    Setting{.section = Section::Policy,
+            .key = "byte_limit",
+            .kind = Kind::Size,
+            .default_text = "0",
+            .high = kMaxBytes,
+            .effect = Effect::Reload,
+            .doc = "The same for the bytes of a result's rows.",
+            .field = field<&PolicySettings::byte_limit>(),
+            .override_field = field<&PolicyOverrides::byte_limit>()},
+    Setting{.section = Section::Policy,
+            .key = "row_limit_action",
+            .kind = Kind::Choice,
+            .default_text = "error",
+            .choices = kLimitActions,
+            .effect = Effect::Reload,
+            .doc = "What becomes of a result that is larger than row_limit or byte_limit: error "
+                   "(the client gets 54000, and the statement is cancelled on the server), "
+                   "truncate (the rows so far, and a WARNING) or warn (all of it, and a "
+                   "WARNING).",
+            .field = field<&PolicySettings::row_limit_action>(),
+            .override_field = field<&PolicyOverrides::row_limit_action>()},
+    Setting{.section = Section::Policy,
+            .key = "slow_query",
+            .kind = Kind::Duration,
+            .default_text = "1s",
+            .effect = Effect::Reload,
+            .doc = "A statement that takes at least this long is slow: it is logged as "
+                   "log_statements says, counted, and kept in the ledger. 0 = none is.",
+            .field = field<&PolicySettings::slow_query>(),
+            .override_field = field<&PolicyOverrides::slow_query>()},
+    Setting{.section = Section::Policy,
+            .key = "log_statements",
+            .kind = Kind::Choice,
+            .default_text = "slow",
+            .choices = kLogStatements,
+            .effect = Effect::Reload,
+            .doc =
+                "Which statements are written to the log, without their literals: none, the slow "
+                "ones, or all.",
+            .field = field<&PolicySettings::log_statements>(),
+            .override_field = field<&PolicyOverrides::log_statements>()},
+    Setting{.section = Section::Policy,
+            .key = "log_parameters",
+            .kind = Kind::Boolean,
+            .default_text = "false",
+            .effect = Effect::Reload,
+            .doc = "Statements are logged as they were written, with their literals and the "
+                   "values bound to their parameters. These may be personal data or passwords.",
+            .field = field<&PolicySettings::log_parameters>(),
+            .override_field = field<&PolicyOverrides::log_parameters>()},
+    Setting{.section = Section::Policy,
+            .key = "explain_slow",
+            .kind = Kind::Boolean,
+            .default_text = "false",
+            .effect = Effect::Reload,
+            .doc = "How PostgreSQL plans a slow read is asked for with EXPLAIN, once an hour for "
+                   "each statement, over a server connection that nobody needs; the plan is kept "
+                   "in the ledger and its hash logged (docs/policies.md). Not in session mode, "
+                   "nor with pool.state other than carry.",
+            .field = field<&PolicySettings::explain_slow>(),
+            .override_field = field<&PolicyOverrides::explain_slow>()},
+    Setting{.section = Section::Policy,
+            .key = "rate_limit",
+            .kind = Kind::Integer,
+            .default_text = "0",
+            .high = kMaxRate,
+            .effect = Effect::Reload,
+            .doc = "Statements per second and client; as many as in one second may come at once. "
+                   "Whoever sends more gets 53400. 0 = no limit.",
+            .field = field<&PolicySettings::rate_limit>(),
+            .override_field = field<&PolicyOverrides::rate_limit>()},
+    Setting{.section = Section::Policy,
+            .key = "read_only",
+            .kind = Kind::Boolean,
+            .default_text = "false",
+            .effect = Effect::Reload,
+            .doc = "Only statements that provably change nothing are run; all others fail with "
+                   "25006. What a function does on the quiet PostgreSQL is to refuse: a role "
+                   "without the rights is the safer lock.",
+            .field = field<&PolicySettings::read_only>(),
+            .override_field = field<&PolicyOverrides::read_only>()},
+    Setting{.section = Section::Policy,
+            .key = "hints",
+            .kind = Kind::Choice,
+            .default_text = "route",
+            .choices = kHints,
+            .effect = Effect::Reload,
+            .doc = "What a comment such as /* weir: timeout=5s rows=100 */ in a statement may "
+                   "say: off (nothing), route (where the statement runs), tighten (that, and "
+                   "timeouts and limits below those that are configured, never above them), or "
+                   "all (that, and above them: whoever writes a statement then decides its "
+                   "limits).",
+            .field = field<&PolicySettings::hints>(),
+            .override_field = field<&PolicyOverrides::hints>()},
 
     Setting{.section = Section::Retry,
             .key = "connect",
@@ -136,45 +248,6 @@ constexpr std::array kSettings{
             .effect = Effect::Reload,
             .doc = "The share of slow calls in the last window at which it opens too.",
             .field = field<&BreakerSettings::slow_rate>()},
-
-    Setting{.section = Section::RuleMatch,
-            .key = "database",
-            .effect = Effect::Reload,
-            .doc = "The database the client asked for; * stands for any characters: \"shop*\".",
-            .field = field<&RuleMatch::database>()},
-    Setting{.section = Section::RuleMatch,
-            .key = "user",
-            .effect = Effect::Reload,
-            .doc = "The user who logged in to Weir; * as above.",
-            .field = field<&RuleMatch::user>()},
-    Setting{.section = Section::RuleMatch,
-            .key = "application_name",
-            .effect = Effect::Reload,
-            .doc = "The client's application_name; * as above: \"bi-*\".",
-            .field = field<&RuleMatch::application_name>()},
-    Setting{.section = Section::RuleMatch,
-            .key = "table",
-            .effect = Effect::Reload,
-            .doc = "A table the statement names: \"orders\" in any schema, or \"public.orders\" "
-                   "when it is written so.",
-            .field = field<&RuleMatch::table>()},
-    Setting{.section = Section::RuleMatch,
-            .key = "regex",
-            .effect = Effect::Reload,
-            .doc = "A regular expression (RE2's syntax) that is found anywhere in the statement's "
-                   "text; (?i) in front: capitals do not matter, ^ and $: the whole text.",
-            .field = field<&RuleMatch::regex>()},
-
-    Setting{
-        .section = Section::RuleSet,
-        .key = "route",
-        .kind = Kind::Choice,
-        .default_text = "auto",
-        .choices = kRoutes,
-        .effect = Effect::Reload,
-        .doc = "Where the statement goes: to the primary, to a replica, or auto: where it would go "
-               "without rules.",
-        .field = field<&RuleSet::route>()},
 };
 
 }  // namespace

@@ -89,6 +89,17 @@ constexpr std::array kSettings{
             .field = field<&PoolSettings::reserve_after>(),
             .override_field = field<&PoolOverrides::reserve_after>()},
     Setting{.section = Section::Pool,
+            .key = "application_max",
+            .kind = Kind::Integer,
+            .default_text = "0",
+            .high = kMaxConnections,
+            .effect = Effect::Reload,
+            .doc = "Server connections of the pool that clients of one application_name may hold "
+                   "at a time, all threads together; the others wait and let clients of other "
+                   "applications past them. 0 = no limit.",
+            .field = field<&PoolSettings::application_max>(),
+            .override_field = field<&PoolOverrides::application_max>()},
+    Setting{.section = Section::Pool,
             .key = "prepared_statements",
             .kind = Kind::Integer,
             .default_text = "200",

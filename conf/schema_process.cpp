@@ -1,5 +1,5 @@
-// The part of the table of settings about the process itself: its log, its HTTP port, its admin
-// database.
+// The part of the table of settings about the process itself: its memory of the work, its log, its
+// HTTP port, its admin database.
 
 #include "conf/field.hpp"
 #include "conf/schema_parts.hpp"
@@ -15,7 +15,43 @@ constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "
 constexpr std::uint64_t kStatementTextMax = std::uint64_t{64} * 1024;
 constexpr std::array<std::string_view, 2> kLogFormats{"text", "json"};
 
+/// Room for years; an SQLite file may be larger still.
+constexpr std::uint64_t kLedgerBytesMax = std::uint64_t{1} << 40U;
+
 constexpr std::array kSettings{
+    Setting{.section = Section::Ledger,
+            .key = "path",
+            .default_text = "weir-ledger.db",
+            .doc = "The SQLite file; a relative path starts at the folder the process runs in. "
+                   "\":memory:\": all is forgotten when it ends. Empty: nothing is remembered.",
+            .field = field<&LedgerSettings::path>()},
+    Setting{.section = Section::Ledger,
+            .key = "sample_rate",
+            .kind = Kind::Number,
+            .default_text = "0.1",
+            .low = 0,
+            .high = 1,
+            .effect = Effect::Reload,
+            .doc = "The share of the statements that are neither slow nor failed that is kept one "
+                   "by one. The slow and the failed ones always are, and the statistics count "
+                   "every statement.",
+            .field = field<&LedgerSettings::sample_rate>()},
+    Setting{.section = Section::Ledger,
+            .key = "retention",
+            .kind = Kind::Retention,
+            .default_text = "statements=14d, hourly=400d, events=90d",
+            .effect = Effect::Reload,
+            .doc = "How long single statements, the statistics of each hour and events are kept. "
+                   "0: until there is no room. What the table leaves out has its default.",
+            .field = field<&LedgerSettings::retention>()},
+    Setting{.section = Section::Ledger,
+            .key = "max_size",
+            .kind = Kind::Size,
+            .default_text = "2GiB",
+            .high = kLedgerBytesMax,
+            .effect = Effect::Reload,
+            .doc = "A larger file loses what is oldest in it; 0 = no limit.",
+            .field = field<&LedgerSettings::max_size>()},
     Setting{.section = Section::Log,
             .key = "level",
             .kind = Kind::Choice,

@@ -75,7 +75,9 @@ constexpr std::array kSections{
                 Form::Single,
                 "What a statement may do. The most specific place wins: [user.NAME.policy], then "
                 "[database.NAME.policy], then [policy]; the user is the one who logged in to "
-                "Weir."},
+                "Weir. Rules are laid over it, and a comment in the statement over these as far as "
+                "hints allows. EXPLAIN POLICY in the admin database tells what holds for a "
+                "statement, and why (docs/policies.md)."},
     SectionInfo{Section::Retry,
                 "policy.retry",
                 Form::Single,
@@ -102,6 +104,11 @@ constexpr std::array kSections{
                 "What a rule is about: all that is not empty must match, and a rule with nothing "
                 "here is about every statement."},
     SectionInfo{Section::RuleSet, "rule.set", Form::Listed, "What then holds: at least one key."},
+    SectionInfo{Section::Ledger,
+                "ledger",
+                Form::Single,
+                "What is remembered of the work, in an SQLite file: slow and failed statements, "
+                "statistics of each statement, events."},
     SectionInfo{Section::Log, "log", Form::Single, "What is written about the work, and where."},
     SectionInfo{
         Section::Http, "http", Form::Single, "The port for /metrics, /healthz, /readyz and /api."},
@@ -328,6 +335,7 @@ std::span<const Setting> settings() {
         for (const auto part : {detail::data_settings(),
                                 detail::pool_settings(),
                                 detail::policy_settings(),
+                                detail::rule_settings(),
                                 detail::process_settings(),
                                 detail::tls_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());

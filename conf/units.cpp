@@ -1,9 +1,10 @@
 #include "conf/units.hpp"
 
+#include "base/quantity.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <span>
@@ -12,57 +13,29 @@ namespace weir::conf {
 
 namespace {
 
-struct Unit {
-    std::string_view name;
-    std::uint64_t factor;
-};
-
 constexpr std::string_view kDurationForm =
     R"(accepted: a whole number and ms, s, m, h or d, such as "250ms"; 0 switches it off)";
 constexpr std::string_view kSizeForm =
     R"(accepted: a whole number and B, KiB, MiB, GiB, kB, MB or GB, such as "64KiB")";
 
-constexpr std::array kDurationUnits{
-    Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
-constexpr std::array kSizeUnits{Unit{"B", 1},
-                                Unit{"KiB", 1ULL << 10U},
-                                Unit{"MiB", 1ULL << 20U},
-                                Unit{"GiB", 1ULL << 30U},
-                                Unit{"kB", 1'000},
-                                Unit{"MB", 1'000'000},
-                                Unit{"GB", 1'000'000'000}};
 /// Those of kSizeUnits that sizes are written in; the decimal ones are only read.
 constexpr std::size_t kBinaryUnits = 4;
 
 Parsed<std::uint64_t> parse_with_unit(std::string_view text,
                                       std::span<const Unit> units,
                                       std::string_view form) {
-    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-    const std::string_view number = text.substr(0, digits);
-    std::string_view name = text.substr(digits);
-    name.remove_prefix(std::min(name.find_first_not_of(' '), name.size()));
-    const auto complain = [&](std::string_view what) {
+    const auto complain = [form](std::string_view what) {
         return Parsed<std::uint64_t>::bad(std::string{what} + "; " + std::string{form});
     };
-    if (number.empty()) {
-        return complain("does not begin with a whole number");
+    const Quantity quantity = read_quantity(text, units);
+    switch (quantity.status) {
+        case QuantityStatus::Ok: return Parsed<std::uint64_t>::good(quantity.value);
+        case QuantityStatus::NoNumber: return complain("does not begin with a whole number");
+        case QuantityStatus::TooLarge: return complain("is too large");
+        case QuantityStatus::NoUnit: return complain("has no unit");
+        case QuantityStatus::UnknownUnit: return complain("has an unknown unit");
     }
-    const auto value = parse_digits(number);
-    if (!value) {
-        return complain("is too large");
-    }
-    if (name.empty()) {
-        return *value == 0 ? Parsed<std::uint64_t>::good(0) : complain("has no unit");
-    }
-    for (const Unit& unit : units) {
-        if (unit.name == name) {
-            std::uint64_t product = 0;
-            return __builtin_mul_overflow(*value, unit.factor, &product)
-                       ? complain("is too large")
-                       : Parsed<std::uint64_t>::good(product);
-        }
-    }
-    return complain("has an unknown unit");
+    return complain("is not understood");
 }
 
 /// @param units from the smallest to the largest
@@ -79,10 +52,7 @@ std::string format_with_unit(std::uint64_t value, std::span<const Unit> units) {
 }  // namespace
 
 std::optional<std::uint64_t> parse_digits(std::string_view text) {
-    std::uint64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    return error == std::errc{} && stop == end ? std::optional{value} : std::nullopt;
+    return read_digits(text);
 }
 
 Parsed<std::chrono::milliseconds> parse_duration(std::string_view text) {

@@ -85,6 +85,8 @@ void Backend::lend_to(LeaseHolder& holder) {
     is_progress_wanted_ = false;
     reply_hold_.end();
     busy_since_ = env_.loop.now();
+    runs_in_batch_ = 0;
+    lent_at_ = busy_since_;
 }
 
 void Backend::check(Duration timeout) {
@@ -96,6 +98,7 @@ void Backend::check(Duration timeout) {
 void Backend::come_back() {
     WEIR_CHECK(is_at_rest());
     holder_ = nullptr;
+    forget_runs();
     forget_unlisted();
     forget_statement_limit();
     stream_->resume(net::Pause::PeerIsFull);
@@ -105,12 +108,13 @@ void Backend::come_back() {
     }
     const bool is_session_over =
         env_.traits.mode == BackendTraits::Mode::Session && !env_.traits.reset_query.empty();
-    if (is_session_over || !traces_.suspected().empty()) {
-        abandon(Frame::Whole, Departure::Orderly);
+    if (cancels_ > 0) {
+        is_reset_pending_ = is_session_over;  // once nothing can hit it
+        transition(BackendEvent::CameBackUnderCancel);
         return;
     }
-    if (cancels_ > 0) {
-        transition(BackendEvent::CameBackUnderCancel);
+    if (is_session_over || !traces_.suspected().empty()) {
+        abandon(Frame::Whole, Departure::Orderly);
         return;
     }
     transition(BackendEvent::CameBackClean);
@@ -126,6 +130,7 @@ void Backend::forget_unlisted() {
 
 void Backend::abandon(Frame frame, Departure departure) {
     holder_ = nullptr;
+    forget_runs();
     reply_hold_.end();
     forget_statement_limit();
     stream_->resume(net::Pause::PeerIsFull);
@@ -308,8 +313,7 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
         end(&failure);
         return;
     }
-    if (holder_ != nullptr && wanted_ == nullptr && audit_ == nullptr &&
-        statement_limit_ > Duration::zero()) {
+    if (holder_ != nullptr && wanted_ == nullptr && audit_ == nullptr && has_time_limit_) {
         on_statement_deadline();
         return;
     }
@@ -328,8 +332,12 @@ void Backend::lose(SqlState sqlstate, std::string message) {
         end(&failure);
         return;
     }
+    tell_ended();
     LeaseHolder* holder = std::exchange(holder_, nullptr);
     BackendLoss loss;
+    while (!runs_.empty()) {
+        loss.runs.push_back(runs_.take(env_.loop.now()));
+    }
     loss.owed = expected_;
     loss.status = status_;
     loss.is_untold = reply_hold_.is_on();

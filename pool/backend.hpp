@@ -4,27 +4,26 @@
 #include "base/endpoint.hpp"
 #include "base/intrusive_list.hpp"
 #include "base/session_effects.hpp"
-#include "net/background.hpp"
 #include "net/connector.hpp"
-#include "net/event_loop.hpp"
 #include "net/socket.hpp"
 #include "net/stream.hpp"
+#include "pool/backend_environment.hpp"
 #include "pool/backend_login.hpp"
-#include "pool/backend_owner.hpp"
 #include "pool/backend_state.hpp"
 #include "pool/backend_statements.hpp"
 #include "pool/budget.hpp"
-#include "pool/counters.hpp"
 #include "pool/dial_request.hpp"
 #include "pool/lease_holder.hpp"
+#include "pool/parked_backend.hpp"
 #include "pool/reply_hold.hpp"
 #include "pool/request_batch.hpp"
 #include "pool/server_tls.hpp"
 #include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
 #include "pool/session_traces.hpp"
-#include "pool/shared_database.hpp"
 #include "pool/statement.hpp"
+#include "pool/statement_run.hpp"
+#include "pool/ticket_book.hpp"
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
 
@@ -39,37 +38,6 @@
 
 namespace weir::pool {
 
-/// How a backend is treated; follows the configuration of its pool.
-struct BackendTraits {
-    enum class Mode : std::uint8_t { Session, Transaction, Statement };
-    Mode mode = Mode::Transaction;
-    std::string reset_query;
-    std::string check_query;
-    std::string connect_query;            ///< run again after all settings have been reset
-    std::size_t prepared_statements = 0;  ///< remembered per backend
-    bool carries_state = false;           ///< what clients leave behind is looked after
-    std::string user;                     ///< as whom it logs in
-};
-
-/// A backend on its way from one worker to another: no part of it belongs to a loop.
-struct ParkedBackend {
-    net::DetachedStream stream;
-    std::uint64_t id = 0;
-    std::uint32_t process_id = 0;
-    std::vector<std::byte> cancel_secret;
-    ReportedParameters parameters;
-    SettingsMap applied;
-    SettingsMap startup;
-    bool is_applied_known = true;
-    bool has_sequences = false;  // lastval() and currval() may tell of somebody's
-    std::vector<StatementPtr> statements;
-    TimePoint opened_at;
-    TimePoint idle_since;
-    TimePoint retire_at;
-    std::uint64_t generation = 0;
-    std::array<HeldPlace, 3> places;  ///< in the limits it counts for, until a pool adopts it
-};
-
 /// One PostgreSQL connection: dialled, logged in, lent to one client at a time, cleaned, closed.
 ///
 /// Owned by its Pool, lives on that pool's loop. Knows what the server still owes
@@ -79,17 +47,7 @@ class Backend final : public ListNode<Backend>,
                       private net::StreamListener,
                       private net::DeadlineListener {
 public:
-    struct Environment {
-        net::EventLoop& loop;
-        net::BackgroundThread& background;
-        SettingsTable& settings;
-        WorkerCounters& counters;
-        PoolCounters& pool_counters;
-        BackendOwner& owner;
-        const BackendTraits& traits;
-        StatementTable& statements;
-        SharedDatabasePtr database;
-    };
+    using Environment = BackendEnvironment;
 
     /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later
     /// turn.
@@ -140,15 +98,25 @@ public:
     /// @return true when they already are; else on_prepared() or on_prepare_failed() follows
     [[nodiscard]] bool prepare(const SettingsPtr& wanted);
 
-    /// From the next one on the holder's statements may run this long on the server (zero: as long
-    /// as they like); holds until the backend goes back. One that runs longer is cancelled, and the
-    /// client hears 57014; where the cancel does not help within kCancelWithin the backend is lost.
-    /// Each statement of a pipeline has a time of its own.
+    /// What the holder sends besides statements may take this long on the server (zero: as long as
+    /// it likes); holds until the backend goes back. Statements have the time that their plan says.
+    /// What takes longer is cancelled, and the client hears 57014; where the cancel does not help
+    /// within five seconds the backend is lost. Each statement has a time of its own.
     void limit_statements(Duration limit);
 
-    /// @return whether the cancel of a statement that took too long is still on its way: what is
-    /// sent now could be hit by it
+    /// @return whether a cancel of ours may hit what is sent now
     [[nodiscard]] bool is_cancel_on_its_way() const { return has_timed_out_; }
+
+    /// A statement goes out with the next send(): LeaseHolder::on_run_end() tells of its end.
+    void will_run(protocol::FrontendMessage type, StatementRun run);
+
+    /// @return whether what comes next has to wait, lest it runs behind what exceeds its limits
+    [[nodiscard]] bool holds_line(protocol::FrontendMessage next) const;
+
+    [[nodiscard]] bool has_runs() const { return !runs_.empty(); }
+
+    /// What its holder's names stand for.
+    [[nodiscard]] Tickets& tickets() { return tickets_; }
 
     /// A message of this type goes out with the next send().
     void will_send(protocol::FrontendMessage type) {
@@ -241,6 +209,8 @@ public:
     /// and undoes what came before exactly as if the error were its own.
     /// LeaseHolder::on_refusal_due() follows unless an earlier error comes first.
     void refuse(RequestBatch& batch);
+    /// The same for a simple Query or a FunctionCall.
+    void refuse_query(RequestBatch& batch);
     /// The same for a Parse whose name is taken, by `taken`: PostgreSQL looks at the text first, so
     /// it may find an error of its own.
     /// @param definition the message's body behind the name
@@ -260,9 +230,8 @@ public:
 
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
 
-    void pause_replies() { stream_->pause(net::Pause::PeerIsFull); }
-
-    void resume_replies() { stream_->resume(net::Pause::PeerIsFull); }
+    void pause_replies();
+    void resume_replies();
 
     /// The client's settings now, as its own statements changed them on this backend.
     void set_applied(const SettingsPtr& applied) { applied_ = applied; }
@@ -342,10 +311,18 @@ public:
     [[nodiscard]] int fd() const { return stream_ != nullptr ? stream_->fd() : -1; }
 
 private:
-    /// Reword: an error that is told in our words.
-    enum class Treatment : std::uint8_t { Forward, Drop, Replace, Reword, Incomplete, Broken };
-    /// A statement that took too long must have ended this long after it has been cancelled.
-    static constexpr std::chrono::seconds kCancelWithin{5};
+    /// What becomes of a reply. Warn: Forward, behind a warning of ours; Reword, Settle: the error
+    /// of a statement that took too long, the end of a result that was cut, told in our words.
+    enum class Treatment : std::uint8_t {
+        Forward,
+        Warn,
+        Drop,
+        Replace,
+        Reword,
+        Settle,
+        Incomplete,
+        Broken
+    };
 
     /// How much may be unsent towards a backend before its client is paused.
     static constexpr std::size_t kUnsentMax = std::size_t{256} * 1024;
@@ -419,8 +396,27 @@ private:
     [[nodiscard]] bool watch_reply(protocol::BackendMessage type,
                                    const std::optional<ByteView>& body,
                                    std::size_t owed_before);
+    void cancel_statement();
+    void ask_for_cancel();
     void tell_timeout();
     void settle_timeout(CancelOutcome outcome);
+    [[nodiscard]] Duration time_limit() const;
+
+    // What statements return (backend_runs.cpp).
+    [[nodiscard]] Treatment rule(protocol::BackendMessage type,
+                                 const std::optional<ByteView>& body);
+    void blame(const std::optional<ByteView>& error,
+               protocol::ReplyVerdict verdict,
+               std::size_t statements_before,
+               bool is_of_run);
+    void cut_off();
+    void tell_cut(ByteView message);
+    void tell_too_large();
+    void fail_late();
+    [[nodiscard]] bool must_fail_now(protocol::ReplyVerdict verdict);
+    void settle_runs();
+    void tell_ended();
+    void forget_runs();
 
     void ask(std::string_view sql);
     void note_tag(std::string_view tag);
@@ -478,8 +474,18 @@ private:
     bool has_server_closed_ = false;
     bool is_overdue_ = false;     // the statement that runs: its cancel has been asked for
     bool has_timed_out_ = false;  // a statement; its cancel is still on its way
+    TimePoint overdue_since_{};
+    bool has_time_limit_ = false;  // something of this lease: the deadline is a statement's
     Duration statement_limit_{};
-    TimePoint statement_at_ = kNever;  // since when a statement of the holder's runs
+    TimePoint statement_at_ = kNever;  // since when something of the holder's runs
+    StatementRuns runs_;
+    std::vector<StatementRun> ended_;  // and not told yet
+    Tickets tickets_;
+    TimePoint lent_at_{};
+    std::size_t runs_in_batch_ = 0;  // since the last ReadyForQuery behind which nothing was owed
+    bool must_fail_ = false;         // an open transaction, once it says that it is ready
+    bool is_failing_ = false;
+    TimePoint blocked_since_ = kNever;  // by a client that takes no more
 
     std::uint32_t process_id_ = 0;
     std::vector<std::byte> cancel_secret_;

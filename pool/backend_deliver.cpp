@@ -44,6 +44,14 @@ void Backend::act_on(Treatment treatment, ByteView message, net::WriteBatch& bat
         deliver(batch);
         let_go();
         tell_timeout();
+    } else if (treatment == Treatment::Settle) {
+        deliver(batch);
+        let_go();
+        tell_cut(message);
+    } else if (treatment == Treatment::Warn) {
+        deliver(batch);
+        let_go();
+        tell_too_large();
     } else if (treatment == Treatment::Replace) {
         deliver(batch);
         let_go();
@@ -59,6 +67,7 @@ bool Backend::tell_taken_back() {
     const auto reason = reply_hold_.take_reason();
     if (reason) {
         ready_seen_ = false;
+        ended_.clear();  // it will be told of once it has run
         holder_->on_taken_back(*reason);
     }
     return reason.has_value();

@@ -166,6 +166,13 @@ void Backend::refuse(RequestBatch& batch) {
     batch.add(as_bytes(kNoStatement));
 }
 
+void Backend::refuse_query(RequestBatch& batch) {
+    static constexpr std::string_view kExecuteNothing{"EXECUTE \"weir:none\"\0", 20};
+    will_send({FrontendMessage::Query, ReplyAction::Refuse, Noted::Nowhere});
+    batch.add_header(FrontendMessage::Query, kExecuteNothing.size());
+    batch.add(as_bytes(kExecuteNothing));
+}
+
 void Backend::refuse_parse(const StatementPtr& taken, ByteView definition, RequestBatch& batch) {
     ensure(taken, batch);
     will_send({FrontendMessage::Parse, ReplyAction::Refuse, Noted::Nowhere});

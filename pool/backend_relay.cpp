@@ -97,7 +97,7 @@ void Backend::will_send(const protocol::ExpectedReply& request) {
 
 void Backend::send(const net::WriteBatch& batch) {
     env_.counters.bytes_to_backends.add(batch.total());
-    if (statement_limit_ > Duration::zero() && statement_at_ == kNever && !expected_.empty()) {
+    if (statement_at_ == kNever && !expected_.empty() && !is_overdue_) {
         begin_statement();
     }
     stream_->write(batch);
@@ -135,9 +135,12 @@ std::size_t Backend::relay(ByteView bytes) {
                 lose(sqlstate::kProtocolViolation, "server sent a message out of turn");
                 return bytes.size();
             }
-            is_forwarding_ =
-                treatment == Treatment::Forward && holder_ != nullptr && !is_for_nobody;
+            is_forwarding_ = (treatment == Treatment::Forward || treatment == Treatment::Warn) &&
+                             holder_ != nullptr && !is_for_nobody;
             act_on(treatment, rest, batch);
+            if (runs_.size() != expected_.statements()) {
+                settle_runs();
+            }
         }
         const std::size_t part = std::min(body_left_, rest.size());
         pass_on(rest.first(part), batch);
@@ -168,6 +171,7 @@ void Backend::end_of_read() {
     if (tell_taken_back()) {
         return;
     }
+    tell_ended();
     if (holder_ != nullptr) {
         // Where an asynchronous message has begun behind the last ReadyForQuery it comes first.
         const bool is_progress_wanted = std::exchange(is_progress_wanted_, false);
@@ -261,12 +265,21 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
     const bool is_about_statement = type == BackendMessage::ErrorResponse && !expected_.empty() &&
                                     answers_for_statement(expected_.front());
     const std::size_t owed_before = expected_.size();
-    const ReplyVerdict verdict = expected_.received(type);
+    const std::size_t statements_before = expected_.statements();
+    const bool is_of_run = statements_before > 0 && expected_.front().is_statement;
+    ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
     }
-    const bool is_timeout =
-        statement_limit_ > Duration::zero() && watch_reply(type, body, owed_before);
+    if (is_failing_ && type == BackendMessage::ReadyForQuery) {
+        is_failing_ = false;
+        verdict = ReplyVerdict::Forward;  // it stands for the client's
+    }
+    const Treatment ruling = is_of_run ? rule(type, body) : Treatment::Forward;
+    if (type == BackendMessage::ErrorResponse && !runs_.empty()) {
+        blame(body, verdict, statements_before, is_of_run);
+    }
+    const bool is_cancelled = has_time_limit_ && watch_reply(type, body, owed_before);
     if (type == BackendMessage::ErrorResponse && !body && verdict == ReplyVerdict::Replace) {
         return refused(sqlstate::kInternalError);  // an error of its own, too long to be ours
     }
@@ -286,10 +299,13 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
         doubt_statements(*body);
     }
     const Treatment treatment = body ? look_into(type, *body, verdict) : Treatment::Forward;
-    if (is_timeout && verdict == ReplyVerdict::Forward && treatment == Treatment::Forward) {
-        return Treatment::Reword;
+    if (treatment == Treatment::Forward && verdict == ReplyVerdict::Forward) {
+        if (is_cancelled && ruling == Treatment::Forward) {
+            return runs_.is_cut() ? Treatment::Settle : Treatment::Reword;
+        }
+        return ruling;
     }
-    if (treatment != Treatment::Forward || verdict == ReplyVerdict::Forward) {
+    if (treatment != Treatment::Forward) {
         return treatment;
     }
     return verdict == ReplyVerdict::Replace ? Treatment::Forward : Treatment::Drop;
@@ -323,6 +339,12 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
         return Treatment::Broken;
     }
     status_ = *status;
+    if (must_fail_now(verdict)) {
+        return Treatment::Drop;  // the client hears of it once it has
+    }
+    if (expected_.empty()) {
+        runs_in_batch_ = 0;
+    }
     has_parsed_ = has_parsed_ && !expected_.empty();
     if (status_ == TransactionStatus::Idle) {
         catalog_change_.reset();

@@ -19,6 +19,11 @@ std::int64_t milliseconds_of(Duration duration) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
 
+/// How soon a cancel is asked for again.
+constexpr std::chrono::milliseconds kCancelAgain{10};
+/// A statement that took too long must have ended this long after it has been cancelled.
+constexpr std::chrono::milliseconds kCancelWithin{5000};
+
 /// @return whether this reply is the end of a statement, or of what was sent with it
 bool ends_statement(BackendMessage reply) {
     switch (reply) {
@@ -35,30 +40,43 @@ bool ends_statement(BackendMessage reply) {
 }  // namespace
 
 void Backend::limit_statements(Duration limit) {
-    if (limit <= Duration::zero()) {
+    statement_limit_ = std::max(limit, Duration::zero());
+    if (runs_.empty() && statement_limit_ == Duration::zero()) {
         forget_statement_limit();
-        return;
     }
-    statement_limit_ = limit;
 }
 
 void Backend::forget_statement_limit() {
-    if (statement_limit_ > Duration::zero()) {
-        statement_limit_ = Duration::zero();
+    statement_limit_ = Duration::zero();
+    if (has_time_limit_) {
+        has_time_limit_ = false;
         statement_at_ = kNever;
-        is_overdue_ = false;
-        has_timed_out_ = false;
+        is_overdue_ = has_timed_out_ = false;
         if (wanted_ == nullptr) {  // else it is the one of prepare()
             deadline_.clear();
         }
     }
 }
 
+/// @return how long what runs now may run; zero: as long as it likes
+Duration Backend::time_limit() const {
+    const std::size_t answered = runs_.size() - expected_.statements();
+    const StatementRun* run = answered < runs_.size() ? &runs_.at(answered) : nullptr;
+    return run != nullptr && run->ticket.plan != nullptr ? run->ticket.plan->statement_timeout
+                                                         : statement_limit_;
+}
+
 /// The first thing owed has been sent. The deadline stays where an earlier statement has set it, so
 /// that short statements do not move it all the time: when it comes, it is looked at again.
 void Backend::begin_statement() {
+    const Duration limit = time_limit();
+    if (limit == Duration::zero()) {
+        statement_at_ = kNever;
+        return;
+    }
+    has_time_limit_ = true;
     statement_at_ = env_.loop.now();
-    const TimePoint due = deadline_after(statement_at_, statement_limit_);
+    const TimePoint due = deadline_after(statement_at_, limit);
     if (audit_ == nullptr && (!deadline_.is_set() || deadline_.due() > due)) {
         env_.loop.set_deadline(deadline_, due);
     }
@@ -79,30 +97,48 @@ void Backend::end_statement(BackendMessage reply) {
 }
 
 void Backend::on_statement_deadline() {
-    if (statement_at_ == kNever) {
+    const TimePoint now = env_.loop.now();
+    if (is_overdue_ && now < overdue_since_ + kCancelWithin) {
+        ask_for_cancel();
         return;
     }
-    const TimePoint now = env_.loop.now();
     if (is_overdue_) {
         log::warn("statement_not_cancelled", {{"backend", id_}, {"pid", process_id_}});
         lose(sqlstate::kQueryCanceled,
              std::string{kTimeoutText} + "; the server did not answer the cancel request");
         return;
     }
-    if (const TimePoint due = deadline_after(statement_at_, statement_limit_); now < due) {
+    const Duration limit = time_limit();
+    if (statement_at_ == kNever || limit == Duration::zero()) {
+        return;
+    }
+    if (const TimePoint due = deadline_after(statement_at_, limit); now < due) {
         env_.loop.set_deadline(deadline_, due);
         return;
     }
-    is_overdue_ = true;
-    has_timed_out_ = true;
     env_.counters.statement_timeouts.add();
-    log::info(
-        "statement_timeout",
-        {{"backend", id_}, {"pid", process_id_}, {"limit_ms", milliseconds_of(statement_limit_)}});
-    env_.loop.set_deadline(deadline_, now + kCancelWithin);
+    log::info("statement_timeout",
+              {{"backend", id_}, {"pid", process_id_}, {"limit_ms", milliseconds_of(limit)}});
+    cancel_statement();
+}
+
+/// What runs now is of no more use.
+void Backend::cancel_statement() {
+    is_overdue_ = true;
+    has_time_limit_ = true;
+    overdue_since_ = env_.loop.now();
+    ask_for_cancel();
+}
+
+/// PostgreSQL ignores a cancel that comes before it has read the statement, and there may be too
+/// many under way to ask for this one: it is asked for again while the statement runs.
+void Backend::ask_for_cancel() {
+    has_timed_out_ = true;
     env_.owner.on_cancel_wanted(*this);
-    has_timed_out_ =
-        cancels_ > 0;  // else there were too many cancels under way to ask for this one
+    has_timed_out_ = cancels_ > 0;
+    env_.loop.set_deadline(
+        deadline_,
+        has_timed_out_ ? overdue_since_ + kCancelWithin : env_.loop.now() + kCancelAgain);
 }
 
 /// @param owed_before requests that were owed before this reply
@@ -124,15 +160,17 @@ bool Backend::watch_reply(BackendMessage type,
 
 /// The server says "due to user request": nobody has asked.
 void Backend::tell_timeout() {
+    const bool has_plan = !runs_.empty() && runs_.front().ticket.plan != nullptr;
+    const Duration limit =
+        has_plan ? runs_.front().ticket.plan->statement_timeout : statement_limit_;
     ByteWriter output;
-    protocol::write_error(
-        output,
-        {protocol::Severity::Error,
-         sqlstate::kQueryCanceled,
-         std::string{kTimeoutText},
-         "It ran longer than the statement_timeout of " +
-             std::to_string(milliseconds_of(statement_limit_)) + " ms in weir's policy.",
-         {}});
+    protocol::write_error(output,
+                          {protocol::Severity::Error,
+                           sqlstate::kQueryCanceled,
+                           std::string{kTimeoutText},
+                           "It ran longer than the statement_timeout of " +
+                               std::to_string(milliseconds_of(limit)) + " ms in weir's policy.",
+                           {}});
     net::WriteBatch batch;
     batch.add(output.bytes());
     holder_->on_reply(batch);
@@ -152,6 +190,9 @@ void Backend::settle_timeout(CancelOutcome outcome) {
         lose(sqlstate::kQueryCanceled,
              std::string{kTimeoutText} + "; the cancel request could not be delivered");
         return;
+    }
+    if (is_overdue_) {
+        env_.loop.set_deadline(deadline_, env_.loop.now() + kCancelAgain);
     }
     holder_->on_progress();
 }

@@ -3,16 +3,11 @@
 #include "conf/policy_settings.hpp"
 #include "policies/backoff.hpp"
 
-#include <chrono>
 #include <limits>
 
 namespace weir::pool {
 
 inline constexpr unsigned kEndlessAttempts = std::numeric_limits<unsigned>::max();
-
-/// Between attempts at a server that cannot be logged in to.
-inline constexpr policies::Backoff kUsualPauses{
-    kEndlessAttempts, std::chrono::milliseconds{100}, 2.0, std::chrono::seconds{1}, true};
 
 /// @return the pauses that were configured; 0 attempts are attempts without an end
 [[nodiscard]] inline policies::Backoff backoff_of(const conf::Backoff& settings) {

@@ -1,5 +1,7 @@
 #include "pool/budget.hpp"
 
+#include "pool/application_counts.hpp"
+
 #include <algorithm>
 
 namespace weir::pool {
@@ -13,6 +15,18 @@ BudgetPtr BudgetRegistry::find_or_add(std::string_view name) {
     auto fresh = std::make_shared<Budget>(std::string{name});
     budgets_.emplace(fresh->name(), fresh);
     return fresh;
+}
+
+std::shared_ptr<ApplicationCounts> BudgetRegistry::applications_of(const std::string& name) {
+    const std::lock_guard lock{mutex_};
+    std::erase_if(applications_, [](const auto& entry) { return entry.second.expired(); });
+    std::weak_ptr<ApplicationCounts>& known = applications_[name];
+    std::shared_ptr<ApplicationCounts> counts = known.lock();
+    if (counts == nullptr) {
+        counts = std::make_shared<ApplicationCounts>();
+        known = counts;
+    }
+    return counts;
 }
 
 unsigned BudgetRegistry::open_below(std::string_view prefix) const {

@@ -40,8 +40,8 @@ public:
 
     [[nodiscard]] unsigned open() const { return open_.load(); }
 
-    /// Announces since when this worker's longest waiter waits (steady clock, ns); 0 = nobody waits
-    /// there.
+    /// Announces the rank of this worker's first waiter: since when it waits (steady clock, ns), a
+    /// priority counted in (WaitingLine::rank_of()); 0 = nobody waits there.
     void announce_waiter(unsigned worker, std::int64_t since_ns) {
         waiting_since_[worker].store(since_ns);
     }
@@ -68,6 +68,8 @@ struct GivesBack {
 
 using HeldPlace = std::unique_ptr<Budget, GivesBack>;
 
+class ApplicationCounts;
+
 /// All budgets of the process, found by name. One that nobody holds and that counts nothing is
 /// forgotten: clients can make up names where every database is let in.
 ///
@@ -75,6 +77,8 @@ using HeldPlace = std::unique_ptr<Budget, GivesBack>;
 class BudgetRegistry {
 public:
     [[nodiscard]] BudgetPtr find_or_add(std::string_view name);
+    /// @return what is counted by application in the pool whose budget has this name
+    [[nodiscard]] std::shared_ptr<ApplicationCounts> applications_of(const std::string& name);
 
     /// @return how many places are taken in the budgets whose names begin so
     [[nodiscard]] unsigned open_below(std::string_view prefix) const;
@@ -90,6 +94,7 @@ private:
     static constexpr std::size_t kSweepAtLeast = 64;
     mutable std::mutex mutex_;
     std::map<std::string, BudgetPtr, std::less<>> budgets_;
+    std::map<std::string, std::weak_ptr<ApplicationCounts>> applications_;
     std::size_t sweep_at_ = kSweepAtLeast;
 };
 

@@ -61,6 +61,10 @@ struct WorkerCounters {
     Counter copies;
     Counter cancels;
     Counter statement_timeouts;
+    Counter row_limit_hits;
+    Counter slow_statements;
+    Counter rows;                ///< returned to clients, or affected
+    Counter refused_statements;  ///< by a rule, read_only or the rate limit
     std::array<std::array<Counter, kRetryOutcomes>, kRetryKinds> retries;
 
     void add(RetryKind kind, RetryOutcome outcome) {

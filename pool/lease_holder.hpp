@@ -6,11 +6,14 @@
 #include "pool/backend_login.hpp"
 #include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
+#include "pool/statement_run.hpp"
+#include "pool/wait_reason.hpp"
 #include "protocol/error_reply.hpp"
 #include "protocol/expected_replies.hpp"
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace weir::pool {
 
@@ -28,7 +31,8 @@ struct BackendLoss {
     bool has_server_closed = false;
     /// Replies were held back (Backend::hold_back()), and nothing of them has reached the client.
     bool is_untold = false;
-    protocol::ErrorFields reason;  ///< for the client; severity is the client's business
+    protocol::ErrorFields reason;    ///< for the client; severity is the client's business
+    std::vector<StatementRun> runs;  ///< its statements that were under way, oldest first
 };
 
 /// Who asks for a backend, waits for it and is told what it says: a client's session. Lives on the
@@ -82,6 +86,10 @@ public:
     /// The backend takes more again, after Backend::is_full().
     virtual void on_backend_drained() = 0;
 
+    /// A statement given to Backend::will_run() has been answered to the end, and its answer passed
+    /// on.
+    virtual void on_run_end(StatementRun& /*run*/) {}
+
     /// An error is on its way to the client.
     virtual void on_error(SqlState /*sqlstate*/) {}
 
@@ -99,8 +107,19 @@ public:
     /// @return the client's number in the server's lists; 0: it is not a client
     [[nodiscard]] virtual std::uint64_t client_id() const { return 0; }
 
+    /// @return -10 to 10: of those who wait, the higher is served first. Asked when it begins to
+    /// wait, and only where the configuration has priorities at all.
+    [[nodiscard]] virtual int priority() const { return 0; }
+
+    /// @return its application_name now; "" = it has none. Asked only where an application may hold
+    /// so many backends.
+    [[nodiscard]] virtual std::string_view application() const { return {}; }
+
     /// Set by the pool while the holder waits in its line.
     TimePoint waiting_since{};
+    /// Set by the pool: what it waits for; once it has a backend, what it has waited for last
+    /// (None: it did not have to wait).
+    WaitReason wait_reason = WaitReason::None;
 
 protected:
     ~LeaseHolder() = default;

@@ -76,7 +76,9 @@ Pool::Pool(const Environment& environment, PoolKey key, PoolPlan plan)
       database_{env_.shared_databases.find_or_add(plan_.shared_name())},
       credentials_{plan_.credentials},
       last_startup_{env_.settings.none()},
-      last_client_at_{env_.loop.now()} {}
+      last_client_at_{env_.loop.now()} {
+    set_bulkheads();
+}
 
 Backend::Environment Pool::backend_environment() {
     return {env_.loop,
@@ -91,69 +93,11 @@ Backend::Environment Pool::backend_environment() {
 }
 
 Pool::~Pool() {
-    WEIR_CHECK(waiters_.empty());
+    WEIR_CHECK(line_.empty());
+    env_.limit_waits->withdraw(*this);
     cancellers_.clear();
     while (!backends_.empty()) {
         backends_.begin()->second->close();
-    }
-}
-
-void Pool::acquire(LeaseHolder& holder) {
-    counters_.add(PoolEvent::AcquireRequest);
-    if (!key_.member.empty()) {
-        last_client_at_ = env_.loop.now();  // none is its own: who asks keeps it in use
-    }
-    last_startup_ = startup_for(holder);
-    // Where sessions begin differently, who waits already wants another backend than is idle.
-    const bool may_be_served = hold_ == Hold::None && (waiters_.empty() || has_own_sessions());
-    if (may_be_served && lend_idle(holder, Duration::zero())) {
-        return;
-    }
-    const TimePoint now = env_.loop.now();
-    const bool is_first = waiters_.empty();
-    holder.waiting_since = now;
-    waiters_.push_back(holder);
-    if (plan_.settings.notice_after > Duration::zero()) {
-        notice_due_ = std::min<TimePoint>(notice_due_, now + plan_.settings.notice_after);
-    }
-    grow();
-    if (hold_ == Hold::None && has_been_failing(now) && list(BackendState::Leased).empty() &&
-        holder.is_linked()) {
-        holder.unlink();
-        LoginFailure failure = *last_failure_;
-        failure.fields.message =
-            "server login has been failing, cached error: " + failure.fields.message;
-        failure.is_ours = true;
-        refuse(holder, failure);
-        schedule();  // what has been dialled to see whether it still fails may be there to stay
-        return;
-    }
-    if (is_hopeless() && holder.is_linked()) {
-        holder.unlink();
-        refuse(holder, *last_failure_);
-        return;
-    }
-    if (is_first && !waiters_.empty()) {
-        announce();
-        schedule();
-    }
-}
-
-/// Who wants to read is not kept waiting for one replica: there are others.
-bool Pool::is_hopeless() const {
-    return !key_.member.empty() && backends_.empty() && last_failure_.has_value();
-}
-
-bool Pool::could_lend() const {
-    const bool has_place = plan_.settings.max == 0 || budget_->open() < plan_.settings.max;
-    return hold_ == Hold::None && waiters_.empty() &&
-           (!list(BackendState::Idle).empty() || (has_place && may_dial_now()));
-}
-
-void Pool::forget(LeaseHolder& holder) {
-    if (holder.is_linked()) {
-        holder.unlink();
-        announce();
     }
 }
 
@@ -249,94 +193,6 @@ bool Pool::is_doubted(const Backend& idle) const {
     return idle.idle_since() < doubted_at_;
 }
 
-/// @return whether clients have backends of their own, which began with their own settings
-bool Pool::has_own_sessions() const {
-    return traits_.mode == BackendTraits::Mode::Session;
-}
-
-SettingsPtr Pool::startup_for(const LeaseHolder& holder) const {
-    SettingsPtr wanted = has_own_sessions() ? holder.wanted_startup() : nullptr;
-    return wanted != nullptr ? wanted : env_.settings.none();
-}
-
-/// @return the idle backend that was used last among those that will do; nullptr: none
-Backend* Pool::find_idle(const LeaseHolder& holder) {
-    if (!has_own_sessions()) {
-        return list(BackendState::Idle).front();
-    }
-    const SettingsPtr wanted = startup_for(holder);
-    Backend* found = nullptr;
-    list(BackendState::Idle).for_each([&](Backend& backend) {
-        if (found == nullptr && backend.startup() == wanted) {
-            found = &backend;
-        }
-    });
-    return found;
-}
-
-/// @return whether the holder has a backend now
-bool Pool::lend_idle(LeaseHolder& holder, Duration waited) {
-    const TimePoint now = env_.loop.now();
-    while (Backend* backend = find_idle(holder)) {
-        if (must_retire(*backend, now)) {
-            backend->close();
-            continue;
-        }
-        if (is_check_due(*backend, now)) {
-            backend->check(kCheckWithin);  // it comes back through on_backend_idle()
-            return false;
-        }
-        holder.unlink();
-        counters_.add(PoolEvent::AcquireSuccess);
-        counters_.assignments.add();
-        const auto waited_us = static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::microseconds>(waited).count());
-        counters_.wait_us.add(waited_us);
-        counters_.wait_time.observe_us(waited_us);
-        backend->lend_to(holder);
-        holder.on_lease(*backend, waited);
-        return true;
-    }
-    return false;
-}
-
-void Pool::serve() {
-    if (is_serving_ || waiters_.empty() || hold_ != Hold::None) {
-        return;
-    }
-    is_serving_ = true;
-    if (has_own_sessions()) {
-        serve_matching();
-        is_serving_ = false;
-        grow();
-        announce();
-        return;
-    }
-    const TimePoint now = env_.loop.now();
-    while (LeaseHolder* holder = waiters_.front()) {
-        if (!lend_idle(*holder, now - holder->waiting_since)) {
-            break;
-        }
-    }
-    is_serving_ = false;
-    announce();
-}
-
-/// Whoever has waited longest may want another backend than the one that is there.
-void Pool::serve_matching() {
-    const TimePoint now = env_.loop.now();
-    std::vector<LeaseHolder*> waiting;
-    waiters_.for_each([&](LeaseHolder& holder) { waiting.push_back(&holder); });
-    for (LeaseHolder* holder : waiting) {
-        if (list(BackendState::Idle).empty()) {
-            return;
-        }
-        if (holder->is_linked() && find_idle(*holder) != nullptr) {
-            static_cast<void>(lend_idle(*holder, now - holder->waiting_since));
-        }
-    }
-}
-
 /// What the server reports to a session without settings of its own; what some client has set there
 /// must never be told to others.
 void Pool::learn_defaults(const Backend& backend) {
@@ -353,22 +209,23 @@ void Pool::on_backend_idle(Backend& backend) {
     if (defaults_.empty()) {
         learn_defaults(backend);
     }
+    const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->take_freed();
     if (hold_ == Hold::Paused || must_retire(backend, env_.loop.now()) ||
-        (!key_.replication.empty() && waiters_.empty())) {
+        (!key_.replication.empty() && line_.empty()) ||
+        (hold_ == Hold::None && must_yield_place())) {
         backend.close();
-        return;
-    }
-    if (hold_ == Hold::Suspended) {
-        return;
-    }
-    if (!hand_to_older_waiter(backend)) {
+    } else if (hold_ != Hold::Suspended && !hand_to_older_waiter(backend, freed.get())) {
         serve();
     }
+    settle_freed(freed);
 }
 
 void Pool::on_backend_moves(Backend& backend, BackendState to) {
     const BackendState from = backend.state();
     backend.unlink();
+    if (bulkheads_ != nullptr && (to == BackendState::Idle || to == BackendState::Closed)) {
+        bulkheads_->give_back(backend);
+    }
     if (from == BackendState::Preparing && to == BackendState::Idle) {
         counters_.add(PoolEvent::CreateSuccess);
         settle_retried_login(RetryOutcome::Success);
@@ -386,11 +243,11 @@ void Pool::on_defaults_changed() {
     welcomes_.clear();
 }
 
-bool Pool::must_retire(const Backend& backend, TimePoint now) const {
+bool Pool::must_retire(const Backend& backend, TimePoint now) {
     const unsigned open = budget_->open();
     const unsigned max = plan_.settings.max;
     const bool is_surplus =
-        max != 0 && (open > max + plan_.settings.reserve || (open > max && waiters_.empty()));
+        max != 0 && (open > max + plan_.settings.reserve || (open > max && eligible_count() == 0));
     return is_surplus || backend.generation() != generation_ || now >= backend.retire_at();
 }
 

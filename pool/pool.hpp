@@ -9,12 +9,15 @@
 #include "pool/backend.hpp"
 #include "pool/backoff_of.hpp"
 #include "pool/budget.hpp"
+#include "pool/bulkheads.hpp"
 #include "pool/canceller.hpp"
 #include "pool/counters.hpp"
 #include "pool/credentials.hpp"
 #include "pool/hold.hpp"
 #include "pool/lease_holder.hpp"
+#include "pool/limit_waits.hpp"
 #include "pool/server_tls.hpp"
+#include "pool/waiting_line.hpp"
 
 #include <array>
 #include <cstdint>
@@ -56,9 +59,10 @@ struct PoolPlan {
     std::string connect_query;
     std::chrono::milliseconds connect_timeout{};
     unsigned connect_concurrency = 1;
-    policies::Backoff connect_retry = kUsualPauses;  ///< of a server that cannot be logged in to
+    policies::Backoff connect_retry = backoff_of({});  ///< of a server that cannot be logged in to
     net::TcpOptions tcp;
     ServerTls tls;
+    bool has_priorities = false;   ///< some users are served before others
     std::uint64_t reconnects = 0;  ///< how often an operator has ordered RECONNECT
     /// Of a cluster of several members: which primary this is; 0 = it has one member.
     std::uint64_t term = 0;
@@ -109,9 +113,10 @@ protected:
 /// one.
 ///
 /// Owned by PoolSet, lives on its worker's loop. The limit `max` is the process's (Budget).
-/// Backends are lent most recently used first, waiters are served first come first served, a waiter
-/// on another worker that waits longer is handed the backend. When destroyed it closes everything;
-/// nobody may hold or wait any more.
+/// Backends are lent most recently used first, waiters are served first come first served (their
+/// priority counted in), a waiter on another worker that waits longer is handed the backend. Those
+/// whose application has all it may have let the others past them. When destroyed it closes
+/// everything; nobody may hold or wait any more.
 class Pool final : private BackendOwner, private net::DeadlineListener {
 public:
     struct Environment {
@@ -123,7 +128,8 @@ public:
         BudgetRegistry& budgets;
         SharedDatabases& shared_databases;
         Peers& peers;
-        unsigned worker;
+        unsigned worker = 0;
+        LimitWaits* limit_waits = nullptr;  ///< its PoolSet's
     };
 
     Pool(const Environment& environment, PoolKey key, PoolPlan plan);
@@ -139,7 +145,14 @@ public:
     /// Stops waiting. May be called for a holder that does not wait.
     void forget(LeaseHolder& holder);
     /// @return whether somebody who asks now need not wait for long, as far as can be seen
-    [[nodiscard]] bool could_lend() const;
+    [[nodiscard]] bool could_lend();
+
+    /// @return whether somebody waits for a backend, on whatever worker
+    [[nodiscard]] bool is_waited_for() { return first_rank_anywhere() != 0; }
+
+    /// @return how many wait for one on this worker
+    [[nodiscard]] std::size_t waiting() { return line_.size(); }
+
     /// The backend is at rest and goes to whoever waits longest.
     void release(Backend& backend);
     void abandon(Backend& backend, Backend::Frame frame, Backend::Departure departure);
@@ -205,7 +218,7 @@ public:
     [[nodiscard]] bool shares_limit_with(const Pool& other) const;
     /// @return why the pool cannot serve now, "" when it can or was never tried
     [[nodiscard]] std::string failure_text() const;
-    void add_to(status::Pool& row, TimePoint now) const;
+    void add_to(status::Pool& row, TimePoint now);
 
     [[nodiscard]] std::uint64_t client_count() const { return clients_; }
 
@@ -241,24 +254,41 @@ private:
     }
 
     [[nodiscard]] std::size_t opening() const;
-    [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now) const;
+    [[nodiscard]] bool must_retire(const Backend& backend, TimePoint now);
     [[nodiscard]] bool is_doubted(const Backend& idle) const;
     [[nodiscard]] bool is_check_due(const Backend& idle, TimePoint now) const;
-    [[nodiscard]] bool lend_idle(LeaseHolder& holder, Duration waited);
+    using Candidate = WaitingLine::Candidate;
+
+    [[nodiscard]] bool lend_idle(const Candidate& candidate, Duration waited);
     [[nodiscard]] SettingsPtr startup_for(const LeaseHolder& holder) const;
     [[nodiscard]] Backend* find_idle(const LeaseHolder& holder);
     [[nodiscard]] bool has_own_sessions() const;
+    void join_line(LeaseHolder& holder, Application* application);
+    [[nodiscard]] Duration priority_step() const;
+    [[nodiscard]] Application* application_of(const LeaseHolder& holder);
+    [[nodiscard]] bool may_be_served(const Application* application) const;
+    [[nodiscard]] Candidate next_waiter();
+    [[nodiscard]] std::size_t eligible_count();
+    [[nodiscard]] WaitReason reason_to_wait(const Application* application);
+    void tell_reason(WaitReason reason);
+    void renew_reasons();
+    void set_bulkheads();
     void serve();
     void serve_matching();
-    [[nodiscard]] bool hand_to_older_waiter(Backend& backend);
+    [[nodiscard]] bool hand_to_older_waiter(Backend& backend, Budget* freed);
+    [[nodiscard]] std::int64_t first_rank_anywhere();
+    void settle_freed(const BudgetPtr& freed);
     void park_for(Backend& backend, unsigned worker);
     void grow();
     void grow_matching();
     [[nodiscard]] bool may_dial_now() const;
-    [[nodiscard]] bool make_place(const LeaseHolder& holder);
+    [[nodiscard]] bool make_place(const Candidate& waiter);
     [[nodiscard]] bool close_unwanted_idle();
     void refuse_matching(const SettingsPtr& startup, const LoginFailure& failure);
-    [[nodiscard]] bool take_place(unsigned max);
+    [[nodiscard]] bool take_place(unsigned max, std::int64_t rank);
+    [[nodiscard]] bool take_shared(Budget& limit, unsigned max, std::int64_t rank);
+    [[nodiscard]] bool has_shared_limits() const;
+    [[nodiscard]] bool must_yield_place();
     void give_place_back();
     void wake_oldest_peer();
     [[nodiscard]] bool has_peers() const;
@@ -281,7 +311,7 @@ private:
     [[nodiscard]] bool is_in_use(TimePoint now) const;
     void schedule();
     [[nodiscard]] TimePoint wait_ends(const LeaseHolder& holder) const;
-    [[nodiscard]] LoginFailure timeout_failure(Duration waited) const;
+    [[nodiscard]] LoginFailure timeout_failure(Duration waited, const Application* application);
     void lose_leased(const std::string& why);
     void close_doubted();
     [[nodiscard]] bool has_been_failing(TimePoint now) const;
@@ -303,7 +333,8 @@ private:
 
     std::unordered_map<const Backend*, std::unique_ptr<Backend>> backends_;
     std::array<IntrusiveList<Backend>, kStates> lists_;
-    IntrusiveList<LeaseHolder> waiters_;
+    WaitingLine line_;
+    std::unique_ptr<Bulkheads> bulkheads_;  // where an application may hold so many
     std::unordered_map<const Canceller*, std::unique_ptr<Canceller>> cancellers_;
 
     std::optional<LoginFailure> last_failure_;  // until a login succeeds

@@ -5,6 +5,7 @@
 #include "pool/pool.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@ constexpr std::chrono::milliseconds kShortestPause{10};
 /// Backends retire after 90 to 100 % of max_lifetime, so that those opened together do not all go
 /// at once.
 constexpr double kLifetimeSpread = 0.1;
+/// The rank of nobody, behind all who wait.
+constexpr std::int64_t kNobodyWaits = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
 
@@ -31,14 +34,16 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     counters_.add(PoolEvent::DestroySuccess);
     env_.loop.defer_delete(std::move(found->second));
     backends_.erase(found);
+    const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->take_freed();
     give_place_back();
     if (failure == nullptr) {
         if (backend.has_server_closed()) {
             env_.peers.on_server_trouble(key_);
         }
-        if (!waiters_.empty()) {
+        if (!line_.empty()) {
             grow();
         }
+        settle_freed(freed);
         return;
     }
     const TimePoint now = env_.loop.now();
@@ -109,6 +114,7 @@ bool Pool::may_dial_now() const {
 
 void Pool::grow() {
     if (hold_ != Hold::None || !may_dial_now()) {
+        env_.limit_waits->withdraw(*this);  // it could not take its turn
         return;
     }
     if (has_own_sessions()) {
@@ -119,17 +125,22 @@ void Pool::grow() {
     // A server that has just refused is asked by one at a time.
     const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
     while (opening() < at_once &&
-           opening() + list(BackendState::Checking).size() < waiters_.size()) {
+           opening() + list(BackendState::Checking).size() < eligible_count()) {
         if (Backend* idle = list(BackendState::Idle).front();
             idle != nullptr && is_check_due(*idle, now)) {
             idle->check(kCheckWithin);  // one that is there may be as good as a new one
             continue;
         }
-        if (!make_place(*waiters_.front())) {
+        const Candidate next = next_waiter();
+        if (!next) {
+            break;
+        }
+        if (!make_place(next)) {
             return;
         }
         dial(env_.settings.none());
     }
+    env_.limit_waits->withdraw(*this);
 }
 
 /// Each client needs a backend that began as its own session did: one is opened for every waiter
@@ -142,35 +153,46 @@ void Pool::grow_matching() {
                                      BackendState::Checking}) {
         list(state).for_each([&](const Backend& backend) { ++coming[backend.startup()]; });
     }
-    std::vector<LeaseHolder*> waiting;
-    waiters_.for_each([&](LeaseHolder& holder) { waiting.push_back(&holder); });
+    std::map<const Application*, std::size_t> served;  // as far as this goes
     const std::size_t at_once = last_failure_ ? 1 : plan_.connect_concurrency;
-    for (LeaseHolder* holder : waiting) {
-        const SettingsPtr startup = startup_for(*holder);
+    for (const Candidate& next : line_.by_rank(priority_step())) {
+        if (next.application != nullptr &&
+            served[next.application]++ >= bulkheads_->room_of(*next.application)) {
+            continue;
+        }
+        const SettingsPtr startup = startup_for(*next.holder);
         if (std::size_t& count = coming[startup]; count > 0) {
             --count;
             continue;
         }
-        if (opening() >= at_once || !make_place(*holder)) {
+        if (opening() >= at_once) {
+            break;
+        }
+        if (!make_place(next)) {
             return;
         }
         dial(startup);
     }
+    env_.limit_waits->withdraw(*this);
 }
 
 /// Takes a place in all limits for one more backend, for the sake of this waiter.
-bool Pool::make_place(const LeaseHolder& holder) {
+bool Pool::make_place(const Candidate& waiter) {
     unsigned max = plan_.settings.max;
-    const bool may_use_reserve =
-        env_.loop.now() - holder.waiting_since >= plan_.settings.reserve_after;
-    if (max != 0 && may_use_reserve) {
-        max += plan_.settings.reserve;
+    if (max != 0 && plan_.settings.reserve > 0) {
+        // With priorities the next one is not who has waited longest.
+        const LeaseHolder* oldest =
+            line_.oldest([this](const Application* of) { return may_be_served(of); });
+        const bool may_use_reserve = oldest != nullptr && env_.loop.now() - oldest->waiting_since >=
+                                                              plan_.settings.reserve_after;
+        max += may_use_reserve ? plan_.settings.reserve : 0;
     }
-    if (take_place(max) || (close_unwanted_idle() && take_place(max))) {
+    const std::int64_t rank = waiter.rank;
+    if (take_place(max, rank) || (close_unwanted_idle() && take_place(max, rank))) {
         return true;
     }
     announce();
-    if (take_place(max)) {  // one may have been given back before we were seen waiting
+    if (take_place(max, rank)) {  // one may have been given back before we were seen waiting
         return true;
     }
     ask_peers();
@@ -189,22 +211,64 @@ bool Pool::close_unwanted_idle() {
     return unwanted != nullptr;
 }
 
-bool Pool::take_place(unsigned max) {
+/// @param rank of who needs it: others that share a limit with us may come first; kNobodyWaits: it
+/// is opened ahead
+bool Pool::take_place(unsigned max, std::int64_t rank) {
     if (!budget_->try_take(max)) {
+        env_.limit_waits->withdraw(*this);
         return false;
     }
-    if (!database_budget_->try_take(plan_.limits.max_database_connections)) {
+    if (!take_shared(*database_budget_, plan_.limits.max_database_connections, rank)) {
         budget_->give_back();
-        static_cast<void>(env_.peers.make_room(*this));
         return false;
     }
-    if (!user_budget_->try_take(plan_.limits.max_user_connections)) {
+    if (!take_shared(*user_budget_, plan_.limits.max_user_connections, rank)) {
         database_budget_->give_back();
         budget_->give_back();
-        static_cast<void>(env_.peers.make_room(*this));
         return false;
     }
+    env_.limit_waits->withdraw(*this);
     return true;
+}
+
+bool Pool::take_shared(Budget& limit, unsigned max, std::int64_t rank) {
+    const bool is_my_turn =
+        max == 0 || !env_.limit_waits->is_outranked(limit, *this, rank, env_.peers.worker_count());
+    if (is_my_turn && limit.try_take(max)) {
+        return true;
+    }
+    if (rank != kNobodyWaits) {
+        env_.limit_waits->announce(limit, *this, rank);
+    }
+    if (is_my_turn) {
+        static_cast<void>(env_.peers.make_room(*this));
+    }
+    return false;
+}
+
+bool Pool::has_shared_limits() const {
+    return plan_.limits.max_database_connections > 0 || plan_.limits.max_user_connections > 0;
+}
+
+/// A backend has become free, but a client that waits for a place in a limit this pool shares with
+/// others is ahead of all who wait here. To move a place costs a login, so that it is moved only
+/// where that one is well ahead.
+bool Pool::must_yield_place() {
+    if (!has_shared_limits()) {
+        return false;
+    }
+    const std::int64_t first = first_rank_anywhere();
+    if (first == 0) {
+        return false;  // it is idle: who needs the place asks for it
+    }
+    const auto yields = [&](const Budget& limit, unsigned max) {
+        constexpr std::int64_t kWellAhead = 1'000'000'000;
+        return max != 0 && limit.open() >= max &&
+               env_.limit_waits->is_outranked(
+                   limit, *this, first - kWellAhead, env_.peers.worker_count());
+    };
+    return yields(*database_budget_, plan_.limits.max_database_connections) ||
+           yields(*user_budget_, plan_.limits.max_user_connections);
 }
 
 void Pool::give_place_back() {
@@ -254,7 +318,7 @@ void Pool::keep_minimum() {
         return;
     }
     while (opening() < plan_.connect_concurrency && plan_.settings.min > 0 &&
-           take_place(plan_.settings.min)) {
+           take_place(plan_.settings.min, kNobodyWaits)) {
         dial(last_startup_);
     }
 }
@@ -266,7 +330,7 @@ void Pool::refuse(LeaseHolder& holder, const LoginFailure& failure) {
 
 void Pool::refuse_matching(const SettingsPtr& startup, const LoginFailure& failure) {
     std::vector<LeaseHolder*> refused;
-    waiters_.for_each([&](LeaseHolder& holder) {
+    line_.for_each([&](LeaseHolder& holder) {
         if (startup_for(holder) == startup) {
             refused.push_back(&holder);
         }
@@ -281,23 +345,28 @@ void Pool::refuse_matching(const SettingsPtr& startup, const LoginFailure& failu
 }
 
 void Pool::refuse_all(const LoginFailure& failure) {
-    for (std::size_t count = waiters_.size(); count > 0; --count) {
-        if (LeaseHolder* holder = waiters_.pop_front(); holder != nullptr) {
-            refuse(*holder, failure);
+    line_.for_each_lane([&](WaitingLine::Lane& lane) {
+        for (std::size_t count = lane.waiting.size(); count > 0; --count) {
+            if (LeaseHolder* holder = lane.waiting.pop_front(); holder != nullptr) {
+                refuse(*holder, failure);
+            }
         }
-    }
+    });
     announce();
 }
 
 void Pool::expire_waiters(TimePoint now) {
-    while (LeaseHolder* holder = waiters_.front()) {
-        if (now < wait_ends(*holder)) {
-            break;
+    line_.for_each_lane([&](WaitingLine::Lane& lane) {
+        while (LeaseHolder* holder = lane.waiting.front()) {
+            if (now < wait_ends(*holder)) {
+                break;
+            }
+            const LoginFailure failure =
+                timeout_failure(now - holder->waiting_since, lane.application);
+            holder->unlink();
+            refuse(*holder, failure);
         }
-        const LoginFailure failure = timeout_failure(now - holder->waiting_since);
-        holder->unlink();
-        refuse(*holder, failure);
-    }
+    });
     announce();
 }
 
@@ -310,7 +379,7 @@ TimePoint Pool::wait_ends(const LeaseHolder& holder) const {
                           plan_.settings.acquire_timeout);
 }
 
-LoginFailure Pool::timeout_failure(Duration waited) const {
+LoginFailure Pool::timeout_failure(Duration waited, const Application* application) {
     if (plan_.is_absent) {
         const std::string hold = std::to_string(plan_.failover_hold.count() / 1'000'000'000) + " s";
         return {{protocol::Severity::Error,
@@ -320,17 +389,23 @@ LoginFailure Pool::timeout_failure(Duration waited) const {
                  {}},
                 false};
     }
-    if (last_failure_ && list(BackendState::Leased).empty()) {
+    const bool is_held_back = !may_be_served(application);
+    if (!is_held_back && last_failure_ && list(BackendState::Leased).empty()) {
         return *last_failure_;
     }
-    const auto seconds = std::chrono::duration<double>(waited).count();
-    const std::string text = "query_wait_timeout: no server connection within " +
-                             std::to_string(seconds).substr(0, 5) + " s (pool " + key_.database +
-                             "/" + key_.user + ": " + std::to_string(budget_->open()) + " of " +
-                             std::to_string(plan_.settings.max) + " open, " +
-                             std::to_string(list(BackendState::Leased).size()) + " active, " +
-                             std::to_string(waiters_.size()) + " waiting, longest wait " +
-                             std::to_string(seconds).substr(0, 5) + " s)";
+    const std::string seconds =
+        std::to_string(std::chrono::duration<double>(waited).count()).substr(0, 5) + " s";
+    std::string text = "query_wait_timeout: no server connection within " + seconds + " (";
+    if (is_held_back) {
+        text += "application \"" + application->count->name() + "\" holds " +
+                std::to_string(application->count->open()) + " of the " +
+                std::to_string(plan_.settings.application_max) +
+                " that pool.application_max allows it; ";
+    }
+    text += "pool " + key_.database + "/" + key_.user + ": " + std::to_string(budget_->open()) +
+            " of " + std::to_string(plan_.settings.max) + " open, " +
+            std::to_string(list(BackendState::Leased).size()) + " active, " +
+            std::to_string(line_.size()) + " waiting, longest wait " + seconds + ")";
     LoginFailure failure;
     failure.fields = {protocol::Severity::Error, sqlstate::kTooManyConnections, text, {}, {}};
     failure.is_ours = true;

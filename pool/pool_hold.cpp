@@ -14,6 +14,8 @@ void Pool::hold(Hold hold) {
         return;
     }
     if (hold != Hold::None) {
+        tell_reason(WaitReason::Paused);
+        env_.limit_waits->withdraw(*this);
         close_unlent(hold);
     }
     if (hold == Hold::Suspended || before == Hold::Suspended) {

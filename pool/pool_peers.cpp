@@ -6,26 +6,24 @@
 
 namespace weir::pool {
 
-namespace {
-
-std::int64_t nanoseconds(TimePoint when) {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch()).count();
-}
-
-}  // namespace
-
 /// A replication connection serves one client, which no other worker knows.
 bool Pool::has_peers() const {
     return env_.peers.worker_count() > 1 && key_.replication.empty();
 }
 
 void Pool::announce() {
-    if (has_peers()) {
-        const LeaseHolder* first = waiters_.front();
-        has_asked_ = has_asked_ && first != nullptr;
-        budget_->announce_waiter(env_.worker,
-                                 first == nullptr ? 0 : nanoseconds(first->waiting_since));
+    if (line_.empty()) {
+        env_.limit_waits->withdraw(*this);
     }
+    if (!has_peers()) {
+        return;
+    }
+    if (bulkheads_ != nullptr && bulkheads_->announce(line_, priority_step())) {
+        env_.peers.post_to_pool(env_.worker, key_, [](Pool& pool) { pool.look_again(); });
+    }
+    const Candidate first = next_waiter();
+    has_asked_ = has_asked_ && first;
+    budget_->announce_waiter(env_.worker, first.rank);
 }
 
 /// Asks once while clients wait; who releases a backend later sees the announcement. (Asking at
@@ -48,7 +46,7 @@ void Pool::on_lend_request(unsigned borrower) {
         return;  // the borrower is held too, or about to be
     }
     if (Backend* backend = list(BackendState::Idle).front();
-        backend != nullptr && waiters_.empty() && !backend->has_partial_frame()) {
+        backend != nullptr && !next_waiter() && !backend->has_partial_frame()) {
         park_for(*backend, borrower);
         return;
     }
@@ -58,25 +56,66 @@ void Pool::on_lend_request(unsigned borrower) {
     env_.peers.post_to_pool(borrower, key_, [](Pool& pool) { pool.look_again(); });
 }
 
-bool Pool::hand_to_older_waiter(Backend& backend) {
+/// @param freed the application that has just given it back, whose clients may be served again on
+/// other workers; nullptr: none
+bool Pool::hand_to_older_waiter(Backend& backend, Budget* freed) {
     if (!has_peers() || backend.has_partial_frame()) {
         return false;
     }
-    std::int64_t oldest = waiters_.empty() ? 0 : nanoseconds(waiters_.front()->waiting_since);
-    unsigned oldest_worker = env_.worker;
-    for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
-        const std::int64_t since = worker == env_.worker ? 0 : budget_->waiting_since(worker);
-        if (since != 0 && (oldest == 0 || since < oldest)) {
-            oldest = since;
-            oldest_worker = worker;
+    std::int64_t first = next_waiter().rank;
+    unsigned first_worker = env_.worker;
+    Budget* announced_in = nullptr;
+    const auto look = [&](Budget& announcements) {
+        for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
+            const std::int64_t rank =
+                worker == env_.worker ? 0 : announcements.waiting_since(worker);
+            if (rank != 0 && (first == 0 || rank < first)) {
+                first = rank;
+                first_worker = worker;
+                announced_in = &announcements;
+            }
         }
+    };
+    look(*budget_);
+    if (freed != nullptr && bulkheads_->has_room(*freed)) {
+        look(*freed);
     }
-    if (oldest_worker == env_.worker) {
+    if (announced_in == nullptr) {
         return false;
     }
-    budget_->announce_waiter(oldest_worker, 0);  // it announces again if this one is not enough
-    park_for(backend, oldest_worker);
+    announced_in->announce_waiter(first_worker,
+                                  0);  // it announces again if this one is not enough
+    park_for(backend, first_worker);
     return true;
+}
+
+/// @return the rank of the pool's first waiter on any worker; 0: nobody waits
+std::int64_t Pool::first_rank_anywhere() {
+    std::int64_t first = next_waiter().rank;
+    for (unsigned worker = 0; has_peers() && worker < env_.peers.worker_count(); ++worker) {
+        const std::int64_t rank = worker == env_.worker ? 0 : budget_->waiting_since(worker);
+        first = rank != 0 && (first == 0 || rank < first) ? rank : first;
+    }
+    return first;
+}
+
+/// An application holds one backend less: those of its clients that wait because of that may be
+/// served, wherever they are.
+void Pool::settle_freed(const BudgetPtr& freed) {
+    if (freed == nullptr) {
+        return;
+    }
+    look_again();
+    if (!has_peers() || bulkheads_ == nullptr) {
+        return;
+    }
+    for (unsigned worker = 0; worker < env_.peers.worker_count(); ++worker) {
+        if (worker != env_.worker && bulkheads_->has_room(*freed) &&
+            freed->waiting_since(worker) != 0) {
+            freed->announce_waiter(worker, 0);
+            env_.peers.post_to_pool(worker, key_, [](Pool& pool) { pool.look_again(); });
+        }
+    }
 }
 
 /// The place in the budget goes along: the process as a whole has as many backends as before, or
@@ -109,7 +148,12 @@ void Pool::adopt(ParkedBackend parked) {
     }
     serve();
     announce();
-    if (!waiters_.empty()) {
+    if (Backend* idle = list(BackendState::Idle).front();
+        bulkheads_ != nullptr && idle != nullptr && !next_waiter()) {
+        // Whom it was meant for may not have it any more: it goes on to who may.
+        static_cast<void>(hand_to_older_waiter(*idle, /*freed=*/nullptr));
+    }
+    if (!line_.empty()) {
         has_asked_ = false;  // while it travelled our announcement was withdrawn: somebody may have
                              // gone idle unseen
         ask_peers();
@@ -118,7 +162,7 @@ void Pool::adopt(ParkedBackend parked) {
 }
 
 void Pool::look_again() {
-    if (!waiters_.empty()) {
+    if (!line_.empty()) {
         serve();
         grow();
         announce();
@@ -144,7 +188,7 @@ bool Pool::shares_limit_with(const Pool& other) const {
 
 bool Pool::close_one_idle() {
     Backend* backend = list(BackendState::Idle).back();
-    if (backend == nullptr || !waiters_.empty()) {
+    if (backend == nullptr || next_waiter()) {
         return false;
     }
     backend->close();

@@ -14,7 +14,11 @@ public:
     /// @return what holds for a key now, or nothing when its database is no longer configured
     using PlanSource = std::function<std::optional<PoolPlan>(const PoolKey&)>;
 
-    explicit PoolSet(const Pool::Environment& environment) : environment_{environment} {}
+    explicit PoolSet(const Pool::Environment& environment)
+        : environment_{environment},
+          limit_waits_{std::make_unique<LimitWaits>(environment.worker)} {
+        environment_.limit_waits = limit_waits_.get();
+    }
 
     /// @param plan what a pool that must be made starts with
     [[nodiscard]] Pool& find_or_add(const PoolKey& key, const PoolPlan& plan);
@@ -35,6 +39,7 @@ public:
 
 private:
     Pool::Environment environment_;
+    std::unique_ptr<LimitWaits> limit_waits_;
     std::map<PoolKey, std::unique_ptr<Pool>> pools_;
 };
 

@@ -35,8 +35,16 @@ void Pool::apply(PoolPlan plan) {
     } else if (plan.is_absent && !plan_.is_absent) {
         doubted_at_ = env_.loop.now();
     }
+    const bool has_new_rules = plan.settings.application_max != plan_.settings.application_max ||
+                               plan.has_priorities || plan_.has_priorities;
     plan_ = std::move(plan);
     traits_ = traits_of(plan_, key_);
+    if (has_new_rules) {
+        set_bulkheads();
+    }
+    if (plan_.is_absent) {
+        tell_reason(WaitReason::Failover);
+    }
     learn(plan_.credentials);
     if (has_another_primary) {
         lose_leased("the server is not the primary any more");
@@ -57,7 +65,7 @@ void Pool::close_doubted() {
     for (const BackendState state : {BackendState::Idle, BackendState::Checking}) {
         std::vector<Backend*> doubted;
         list(state).for_each([&](Backend& backend) {
-            if (is_doubted(backend)) {
+            if (is_doubted(backend) || backend.generation() != generation_) {
                 doubted.push_back(&backend);
             }
         });
@@ -77,7 +85,11 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
     expire_waiters(now);
     tell_waiters(now);
     tend_idle(now);
-    if (!waiters_.empty()) {
+    if (bulkheads_ != nullptr) {
+        bulkheads_->sweep(line_);
+    }
+    renew_reasons();
+    if (!line_.empty()) {
         serve();
         grow();
     }
@@ -98,7 +110,7 @@ void Pool::tell_waiters(TimePoint now) {
     if (after <= Duration::zero()) {
         return;
     }
-    waiters_.for_each([&](LeaseHolder& holder) {
+    line_.for_each([&](LeaseHolder& holder) {
         if (holder.waiting_since <= noticed_until_) {
             return;
         }
@@ -131,13 +143,12 @@ bool Pool::is_in_use(TimePoint now) const {
 
 void Pool::schedule() {
     const TimePoint now = env_.loop.now();
-    TimePoint due =
-        backends_.empty() && clients_ == 0 && waiters_.empty() ? kNever : now + kTendEvery;
+    TimePoint due = backends_.empty() && clients_ == 0 && line_.empty() ? kNever : now + kTendEvery;
     if (hold_ == Hold::Suspended) {
         env_.loop.set_deadline(tick_, due);  // whatever else is due has to wait
         return;
     }
-    const LeaseHolder* first = waiters_.front();
+    const LeaseHolder* first = line_.oldest();
     if (first != nullptr) {
         due = std::min(due, wait_ends(*first));
     }
@@ -150,8 +161,7 @@ void Pool::schedule() {
         if (last_failure_ && retry_at_ > now) {  // else it has been tried, if there is a place
             due = std::min(due, retry_at_);
         }
-        if (plan_.limits.max_database_connections > 0 || plan_.limits.max_user_connections > 0 ||
-            !key_.replication.empty()) {
+        if (has_shared_limits() || !key_.replication.empty()) {
             due = std::min<TimePoint>(due, now + kSharedLimitRetry);
         }
     }
@@ -164,12 +174,13 @@ void Pool::schedule() {
 bool Pool::is_unused() const {
     // Strangers can make up databases to be looked up in: what failed is not kept for long.
     const bool is_useless = key_.use == PoolKey::Use::Lookups && last_failure_.has_value();
-    return clients_ == 0 && backends_.empty() && waiters_.empty() && cancellers_.empty() &&
+    return clients_ == 0 && backends_.empty() && line_.empty() && cancellers_.empty() &&
            (is_useless || env_.loop.now() - last_client_at_ > kUnusedAfter);
 }
 
-void Pool::add_to(status::Pool& row, TimePoint now) const {
-    row.clients_waiting += waiters_.size();
+void Pool::add_to(status::Pool& row, TimePoint now) {
+    row.clients_waiting += line_.size();
+    row.application_waiting += line_.size() - eligible_count();
     row.clients_active_cancel += cancellers_.size();
     row.backends_active += list(BackendState::Leased).size();
     row.backends_being_canceled += list(BackendState::BeingCanceled).size();
@@ -178,7 +189,7 @@ void Pool::add_to(status::Pool& row, TimePoint now) const {
     row.backends_used += list(BackendState::Cleaning).size();
     row.backends_tested += list(BackendState::Checking).size();
     row.backends_login += opening();
-    if (const LeaseHolder* first = waiters_.front(); first != nullptr) {
+    if (const LeaseHolder* first = line_.oldest(); first != nullptr) {
         const auto waited =
             std::chrono::duration_cast<std::chrono::microseconds>(now - first->waiting_since)
                 .count();

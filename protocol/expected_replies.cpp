@@ -120,7 +120,8 @@ ReplyVerdict ExpectedReplies::on_error() {
              &NotedOutcome::dropped_by_client);
     }
     if (empty() || !is_extended(front().request)) {
-        return verdict;  // ReadyForQuery follows by itself
+        const bool is_refused = !empty() && front().action == ReplyAction::Refuse;
+        return is_refused ? ReplyVerdict::Replace : verdict;  // ReadyForQuery follows by itself
     }
     if (front().action == ReplyAction::Prepare) {
         verdict = ReplyVerdict::Forward;
@@ -147,7 +148,8 @@ ReplyVerdict ExpectedReplies::on_ready() {
     if (empty() || is_extended(front().request)) {
         return ambiguous_ && empty() ? ReplyVerdict::Forward : ReplyVerdict::Unexpected;
     }
-    const ReplyVerdict verdict = verdict_of_front();
+    const bool is_refused = front().action == ReplyAction::Refuse;
+    const ReplyVerdict verdict = is_refused ? ReplyVerdict::Forward : verdict_of_front();
     copy_ = Copy::None;
     syncs_ignored_by_copy_ = 0;
     pop_front();
@@ -242,20 +244,23 @@ void ExpectedReplies::pop_front() {
 
 void ExpectedReplies::push_back(const ExpectedReply& entry) {
     queue_.push_back(entry);
-    count(entry.request, 1);
+    count(entry, 1);
 }
 
 void ExpectedReplies::drop_front() {
-    count(front().request, std::uint32_t{0} - 1);
+    count(front(), std::uint32_t{0} - 1);
     ++first_;
 }
 
 /// @param by one more or, modulo 2^32, one less
-void ExpectedReplies::count(FrontendMessage request, std::uint32_t by) {
-    if (request == FrontendMessage::Query) {
+void ExpectedReplies::count(const ExpectedReply& entry, std::uint32_t by) {
+    if (entry.request == FrontendMessage::Query) {
         queries_ += by;
-    } else if (request == FrontendMessage::Sync) {
+    } else if (entry.request == FrontendMessage::Sync) {
         syncs_ += by;
+    }
+    if (entry.is_statement) {
+        statements_ += by;
     }
 }
 

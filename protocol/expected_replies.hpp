@@ -26,6 +26,7 @@ struct ExpectedReply {
     FrontendMessage request{};
     ReplyAction action = ReplyAction::Forward;
     Noted noted = Noted::Nowhere;
+    bool is_statement = false;  ///< a Query or an Execute that somebody follows to its end
 };
 
 /// How many noted requests have come true, or will not happen, since somebody last asked.
@@ -96,6 +97,9 @@ public:
     /// @return whether a Sync is not answered yet
     [[nodiscard]] bool has_sync() const { return syncs_ > 0; }
 
+    /// @return how many of those that are statements are not answered yet
+    [[nodiscard]] std::size_t statements() const { return statements_; }
+
     /// @return how many requests are not answered yet
     [[nodiscard]] std::size_t size() const { return queue_.size() - first_; }
 
@@ -137,14 +141,15 @@ private:
               std::uint32_t NotedOutcome::*client);
     void push_back(const ExpectedReply& entry);
     void drop_front();
-    void count(FrontendMessage request, std::uint32_t by);
+    void count(const ExpectedReply& entry, std::uint32_t by);
     void compact();
 
     std::vector<ExpectedReply>
         queue_;  // a FIFO with a moving head: pushing and popping are the hot path
     std::size_t first_ = 0;
-    std::uint32_t queries_ = 0;  // of the queue
-    std::uint32_t syncs_ = 0;    // of the queue
+    std::uint32_t queries_ = 0;     // of the queue
+    std::uint32_t syncs_ = 0;       // of the queue
+    std::uint32_t statements_ = 0;  // of the queue
     NotedOutcome outcome_;
     std::uint32_t syncs_ignored_by_copy_ =
         0;  // sent while the COPY was under way, so never answered

@@ -1,6 +1,7 @@
 // The client's half of message_writer.hpp: what Weir says to a backend.
 
 #include "base/check.hpp"
+#include "protocol/frontend_views.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/message_writer.hpp"
 #include "protocol/startup.hpp"
@@ -122,6 +123,30 @@ void write_bind(ByteWriter& writer,
         writer.text(*value);
     }
     writer.u16(kAllText);
+}
+
+void write_rebind(ByteWriter& writer,
+                  std::string_view portal,
+                  std::string_view statement,
+                  const BindView& bound) {
+    constexpr std::int32_t kNull = -1;
+    const MessageFrame frame{writer, FrontendMessage::Bind};
+    writer.cstring(portal);
+    writer.cstring(statement);
+    write_count(writer, bound.parameter_formats.size());
+    for (const std::uint16_t format : bound.parameter_formats) {
+        writer.u16(format);
+    }
+    write_count(writer, bound.parameters.size());
+    for (const std::optional<ByteView>& value : bound.parameters) {
+        if (!value) {
+            writer.i32(kNull);
+            continue;
+        }
+        writer.u32(static_cast<std::uint32_t>(value->size()));
+        writer.raw(*value);
+    }
+    writer.u16(0);
 }
 
 void write_describe(ByteWriter& writer, char kind, std::string_view name) {

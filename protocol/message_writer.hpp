@@ -20,6 +20,8 @@
 /// @source PostgreSQL 18 manual, "Message Formats"
 namespace weir::protocol {
 
+struct BindView;
+
 /// @name What a backend says to a client
 /// @{
 void write_authentication_ok(ByteWriter& writer);
@@ -97,6 +99,12 @@ void write_bind(ByteWriter& writer,
                 std::string_view portal,
                 std::string_view statement,
                 std::span<const std::optional<std::string>> parameters);
+/// Binds what another Bind has bound, in the same formats, and asks for results in text format.
+/// @param bound only its parameters and their formats count
+void write_rebind(ByteWriter& writer,
+                  std::string_view portal,
+                  std::string_view statement,
+                  const BindView& bound);
 /// @param kind 'S' (prepared statement) or 'P' (portal)
 void write_describe(ByteWriter& writer, char kind, std::string_view name);
 /// @param max_rows 0 = all

@@ -14,7 +14,8 @@ public:
     AdminConsole(const admin::ConsoleContext& context, admin::Role role, ConsoleClient client)
         : console_{context,
                    role,
-                   {std::move(client.post), std::move(client.send), std::move(client.on_ready)}} {}
+                   {std::move(client.post), std::move(client.send), std::move(client.on_ready)},
+                   {std::move(client.user), std::move(client.address)}} {}
 
     void write_welcome(ByteWriter& writer) override { console_.write_welcome(writer); }
 
@@ -48,14 +49,18 @@ std::optional<admin::Role> role_of(const conf::AdminSettings& settings, const st
 
 }  // namespace
 
-AdminConsoles::AdminConsoles(Server& server, admin::StatsHistory& history, std::string version)
+AdminConsoles::AdminConsoles(Server& server,
+                             admin::StatsHistory& history,
+                             std::string version,
+                             ledger::Ledger* ledger)
     : server_{server},
       context_{server,
                history,
                server.controller(),
                [&server] { return server.config(); },
                [&server](std::function<void()> work) { return server.run_aside(std::move(work)); },
-               std::move(version)} {}
+               std::move(version),
+               ledger} {}
 
 std::unique_ptr<Console> AdminConsoles::open(ConsoleClient client) {
     const auto role = client.proof == ConsoleClient::Proof::SameProcessOwner

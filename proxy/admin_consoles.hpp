@@ -16,7 +16,11 @@ namespace weir::proxy {
 /// Outlives the server's workers. Thread: open() is called on any worker's.
 class AdminConsoles final : public ConsoleFactory {
 public:
-    AdminConsoles(Server& server, admin::StatsHistory& history, std::string version);
+    /// @param ledger null = off; outlives this
+    AdminConsoles(Server& server,
+                  admin::StatsHistory& history,
+                  std::string version,
+                  ledger::Ledger* ledger);
 
     [[nodiscard]] std::unique_ptr<Console> open(ConsoleClient client) override;
 

@@ -26,6 +26,8 @@ constexpr std::size_t kCauseBytesMax = 256;
 constexpr int kFailedAuditsMax = 3;
 /// Longer texts are not looked at: such a request is suspected of everything.
 constexpr std::size_t kTextBytesMax = std::size_t{16} * 1024;
+/// The same where some statements must not run: as much as is read ahead.
+constexpr std::size_t kRefusableBytesMax = std::size_t{60} * 1024;
 constexpr std::size_t kUnprovenMax = 64;
 constexpr std::size_t kCausesMax = 64;
 /// What may happen unseen. (What lasts as long as the server process leaves no trace in the
@@ -67,9 +69,13 @@ bool ClientSession::keeps_backend() const {
 /// @return whether this message must be whole before it is looked at, and is not yet
 bool ClientSession::awaits_whole_text(const protocol::FrameHeader& header, ByteView rest) const {
     const auto type = static_cast<FrontendMessage>(header.type);
-    return (type == FrontendMessage::Query || type == FrontendMessage::Parse) &&
-           rest.size() < header.frame_bytes() && header.body_bytes() <= kTextBytesMax &&
-           carries_state();
+    if (rest.size() >= header.frame_bytes()) {
+        return false;
+    }
+    const bool is_text = type == FrontendMessage::Query || type == FrontendMessage::Parse;
+    const std::size_t bytes_max = context_->may_refuse ? kRefusableBytesMax : kTextBytesMax;
+    return header.body_bytes() <= bytes_max &&
+           ((is_text && carries_state()) || awaits_policy(type));
 }
 
 /// A simple Query goes out; what is to follow it in our name goes out with it.
@@ -81,6 +87,7 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
                            ? std::optional{protocol::read_query(protocol::body_of(rest, header))}
                            : std::nullopt;
     pool::SettingsPtr reset;
+    pool::StatementTicket ticket;
     if (query && *query) {
         const std::string_view text = (*query)->sql;
         const sql::SessionFacts facts = worker_.knowledge().facts(text);
@@ -92,12 +99,14 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
         if (!facts.reset_name.empty()) {
             reset = settings_after_reset(facts.reset_name);
         }
+        ticket = ticket_for(text, facts.effects.digest);
     } else {
         suspect_unseen(kUnseen, 0, {});
         backend_->expect_unlisted();
+        ticket = ticket_of_message(header, rest);
     }
     end_batch(FrontendMessage::Query);
-    backend_->will_send(FrontendMessage::Query);
+    run_statement(FrontendMessage::Query, std::move(ticket));
     if (reset != nullptr) {
         outgoing_->add(rest.first(header.frame_bytes()));
         flush_to_backend(*outgoing_);
@@ -206,7 +215,7 @@ void ClientSession::settle_reset() {
 void ClientSession::undo_settings() {
     if (session_state_ != nullptr && session_state_->before_change != nullptr &&
         session_state_->changed_at == backend_->traces().rests()) {
-        settings_ = std::exchange(session_state_->before_change, nullptr);
+        set_settings(std::exchange(session_state_->before_change, nullptr));
     }
 }
 
@@ -366,7 +375,7 @@ void ClientSession::take_over(const pool::AuditResult& result) {
         pool::SettingsPtr fresh = worker_.settings().intern(std::move(settings));
         if (fresh != settings_) {
             found |= SessionEffect::Settings;
-            settings_ = std::move(fresh);
+            set_settings(std::move(fresh));
         }
     }
     if (!found.empty()) {

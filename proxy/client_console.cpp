@@ -16,6 +16,7 @@ void ClientSession::open_console(ConsoleClient::Proof proof) {
     ConsoleClient client;
     client.proof = proof;
     client.user = user();
+    client.address = client_name().address;
     client.post = [&loop = worker_.loop()](std::function<void()> task) {
         loop.post(std::move(task));
     };

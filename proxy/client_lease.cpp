@@ -26,13 +26,40 @@ std::uint64_t microseconds(Duration duration) {
         0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
 }
 
+/// @return the name before " - unix", " - 10.0.0.1:5432", " - [::1]:5432" at its end
+std::string_view without_host(std::string_view name) {
+    constexpr std::string_view kJoint = " - ";
+    const std::size_t joint = name.rfind(kJoint);
+    if (joint == std::string_view::npos) {
+        return name;
+    }
+    const std::string_view host = name.substr(joint + kJoint.size());
+    const std::size_t port = host.rfind(':');
+    const bool has_port = port != std::string_view::npos && port + 1 < host.size() &&
+                          host.find_first_not_of("0123456789", port + 1) == std::string_view::npos;
+    return has_port || host == net::kUnixName ? name.substr(0, joint) : name;
+}
+
 }  // namespace
+
+int ClientSession::priority() const {
+    const conf::UserSettings* known = worker_.config().find_user(user());
+    return known == nullptr ? 0 : known->priority;
+}
+
+/// Without the host that listen.application_name_add_host has added: it would make an application
+/// of each client.
+std::string_view ClientSession::application() const {
+    const auto found = settings_->find(pool::kApplicationName);
+    const std::string_view name = found == settings_->end() ? std::string_view{} : found->second;
+    return worker_.config().listen.application_name_add_host ? without_host(name) : name;
+}
 
 void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     backend_ = &backend;
     hold_replies_back();
-    if (statement_limit_.count() > 0) {
-        backend_->limit_statements(statement_limit_);
+    if (has_time_limits()) {
+        backend_->limit_statements(context_->policy.statement_timeout);
     }
     forget_uncertainty();
     if (session_state_ != nullptr) {
@@ -293,9 +320,9 @@ void ClientSession::on_reported(std::string_view lower_case_name, std::string_vi
         mine.changed_at = rests;
     }
     const std::string* usual = pool_->default_of(lower_case_name);
-    settings_ = usual != nullptr && *usual == value
-                    ? worker_.settings().without(settings_, lower_case_name)
-                    : worker_.settings().with(settings_, lower_case_name, value);
+    set_settings(usual != nullptr && *usual == value
+                     ? worker_.settings().without(settings_, lower_case_name)
+                     : worker_.settings().with(settings_, lower_case_name, value));
     if (backend_->applied() != nullptr) {
         backend_->set_applied(settings_);
     }

@@ -196,7 +196,7 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
         return;
     }
     login_->wishes = std::move(*wishes);
-    user_ = &worker_.hold_user_name(login_->wishes.user);
+    enter_context(login_->wishes.database, {});
     if (worker_.config().listen.application_name_add_host) {
         add_host_to_name();
     }
@@ -389,8 +389,8 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
     if (key.user == wishes.user && (!is_forced || database.password.empty())) {
         pool_->learn(login_->auth->learnt());
     }
+    set_settings(worker_.settings().intern(wishes.settings));
     read_limits();
-    settings_ = worker_.settings().intern(wishes.settings);
     transition(ClientEvent::Authenticated);
     const auto* welcome = is_session_mode() ? nullptr : pool_->welcome_for(welcome_settings());
     if (welcome != nullptr) {

@@ -6,6 +6,7 @@
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/deallocate.hpp"
+#include "proxy/local_reply.hpp"
 #include "proxy/worker.hpp"
 
 #include <utility>
@@ -114,7 +115,7 @@ ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& hea
         flush_to_backend(*outgoing_);
     }
     if (reference.kind == StatementReference::Kind::Unnamed) {
-        return begin_unnamed(header, rest);
+        return begin_unnamed(header, reference, rest);
     }
     if (reference.kind == StatementReference::Kind::TooLong) {
         return refuse_named(error(sqlstate::kProgramLimitExceeded,
@@ -126,12 +127,12 @@ ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& hea
         case FrontendMessage::Query:
             deallocate_named(reference.name, protocol::body_of(rest, header));
             break;
-        case FrontendMessage::Describe: return refer_to_named(header, reference, {});
+        case FrontendMessage::Describe: return refer_to_named(header, reference, {}, rest);
         default:
-            return refer_to_named(
-                header,
-                reference,
-                rest.subspan(protocol::kHeaderBytes, reference.portal.size() + 1));
+            return refer_to_named(header,
+                                  reference,
+                                  rest.subspan(protocol::kHeaderBytes, reference.portal.size() + 1),
+                                  rest);
     }
     return {Treatment::Forward, header.frame_bytes()};
 }
@@ -142,8 +143,8 @@ ClientSession::Begun ClientSession::parse_named(const StatementReference& refere
         return refuse_named(error(parse.error().sqlstate(), std::string{parse.error().what()}));
     }
     if (const ClientStatement* taken = statements().find(reference.name); taken != nullptr) {
-        statements().refuse(error(sqlstate::kDuplicatePreparedStatement,
-                                  quoted(reference.name) + " already exists"));
+        extras().refusals.push_back(error(sqlstate::kDuplicatePreparedStatement,
+                                          quoted(reference.name) + " already exists"));
         backend_->refuse_parse(
             taken->statement, body.subspan(reference.name.size() + 1), *outgoing_);
         return {Treatment::Forward, protocol::kHeaderBytes + body.size()};
@@ -181,7 +182,8 @@ const pool::SettingsPtr& ClientSession::settings_for_reading() {
 /// @param portal Bind's, with its terminator
 ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& header,
                                                    const StatementReference& reference,
-                                                   ByteView portal) {
+                                                   ByteView portal,
+                                                   ByteView rest) {
     const ClientStatement* known = statements().find(reference.name);
     if (known == nullptr) {
         return refuse_named(
@@ -195,7 +197,13 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
     }
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Bind) {
+        pool::StatementTicket ticket = ticket_for(*statement);
+        if (ticket.plan != nullptr && ticket.plan->refusal != policies::Refusal::None) {
+            return refuse_named(refusal_by(*ticket.plan));  // since it was prepared
+        }
         observe_statement(*statement);
+        const std::string_view name = as_text(portal);
+        bind_portal(name.substr(0, name.size() - 1), std::move(ticket), header, rest);
     }
     backend_->ensure(statement, *outgoing_);
     backend_->will_send(type);
@@ -214,6 +222,7 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
 /// The unnamed statement is passed through. It is remembered where its Bind does not follow at
 /// once: then the next Bind may come when the client has another backend.
 ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& header,
+                                                  const StatementReference& reference,
                                                   ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Parse) {
@@ -229,6 +238,7 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
             return {Treatment::Forward, header.frame_bytes()};
         }
         observe_unnamed(header, rest);
+        note_passing(header, rest);
         parse_unnamed(header, rest);
         return {Treatment::Forward};
     }
@@ -254,8 +264,12 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
             backend_->parse_deallocate(ReplyAction::Prepare, *outgoing_);
         } else {
             backend_->parse_unnamed(*known->statement, *outgoing_);
+            backend_->tickets().definitions.bind("", ticket_for(*known->statement));
         }
         has_unnamed_in_batch_ = true;
+    }
+    if (type == FrontendMessage::Bind) {
+        bind_portal(reference.portal, *backend_->tickets().definitions.find(""), header, rest);
     }
     backend_->will_send(type);
     return {Treatment::Forward};
@@ -332,7 +346,7 @@ void ClientSession::deallocate_named(std::string_view name, ByteView body) {
 }
 
 ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {
-    statements().refuse(std::move(why));
+    extras().refusals.push_back(std::move(why));
     backend_->refuse(*outgoing_);
     return {Treatment::Drop};
 }
@@ -349,12 +363,19 @@ void ClientSession::forget_pending_statements() {
     if (statements_ != nullptr) {
         statements_->drop_all();
     }
+    if (extras_ != nullptr) {
+        extras_->refusals.clear();
+    }
     has_unnamed_in_batch_ = false;
 }
 
 void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
+    if (outcome.dropped_refusals > 0) {
+        auto& refusals = extras().refusals;
+        WEIR_CHECK(outcome.dropped_refusals <= refusals.size());
+        refusals.erase(refusals.begin(), refusals.begin() + outcome.dropped_refusals);
+    }
     if (statements_ != nullptr) {
-        statements_->drop_refusals(outcome.dropped_refusals);
         statements_->settle(outcome.done_by_client);
         statements_->drop(outcome.dropped_by_client,
                           outcome.has_first_failed ? ClientStatements::Why::FirstFailed
@@ -363,7 +384,10 @@ void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
 }
 
 void ClientSession::on_refusal_due(ByteView error) {
-    const protocol::ErrorFields why = statements().take_refusal();
+    auto& refusals = extras().refusals;
+    WEIR_CHECK(!refusals.empty());
+    const protocol::ErrorFields why = std::move(refusals.front());
+    refusals.erase(refusals.begin());
     ByteWriter output;
     const auto theirs = protocol::read_error(error);
     if (theirs && theirs->sqlstate == why.sqlstate) {

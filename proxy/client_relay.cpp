@@ -118,10 +118,17 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (awaits_whole_text(header, rest)) {
         return {Treatment::Hold};
     }
+    if (!is_allowed_ && may_refuse_message(header)) {
+        if (auto why = refusal_of_message(header, rest); why) {
+            return refuse_message(header, std::move(*why));
+        }
+        is_allowed_ = true;
+    }
     Begun begun{treatment_of(header, rest)};
     if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
         return begun;
     }
+    is_allowed_ = false;
     if (begun.treatment == Treatment::Forward) {
         begun = begin_forwarding(header, reference, rest);
     }
@@ -137,12 +144,13 @@ bool ClientSession::must_wait(const protocol::FrameHeader& header) {
     if (awaits_reset()) {
         return true;
     }
-    if (header.type == static_cast<char>(FrontendMessage::Terminate)) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    if (type == FrontendMessage::Terminate) {
         return false;
     }
     // It could be hit by the cancel of the statement before it.
     const bool is_in_danger = backend_->is_cancel_on_its_way() && backend_->owed().empty();
-    return is_in_danger || is_behind_read();
+    return is_in_danger || backend_->holds_line(type) || is_behind_read();
 }
 
 /// The message is kept until the backend has answered more of what came before it.
@@ -167,7 +175,7 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     if (worker_.config().admin.statement_text > 0) {
         note_statement(header, reference, rest);
     }
-    if (statement_limit_.count() > 0) {
+    if (has_time_limits()) {
         separate_statements(type);
     }
     is_flush_missing_ = protocol::is_extended(type);
@@ -185,7 +193,9 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
 ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader& header,
                                                     ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
-    if (!backend_->owed().is_skipping() && !backend_->owed().is_copy_in_open() && carries_state()) {
+    const bool is_looked_at =
+        !backend_->owed().is_skipping() && !backend_->owed().is_copy_in_open();
+    if (is_looked_at && carries_state()) {
         if (type == FrontendMessage::Query) {
             return forward_query(header, rest);
         }
@@ -195,13 +205,22 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
             observe_unnamed(header, rest);  // names pass through: all there is to see
         }
     }
+    if (is_looked_at && !carries_statements()) {
+        note_passing(header, rest);
+    }
     if (type == FrontendMessage::Sync && session_state_ != nullptr) {
         session_state_->is_reset_sent = !session_state_->reset.empty();
     }
     if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
         end_batch(type);
     }
-    backend_->will_send(type);
+    const bool is_run = type == FrontendMessage::Query || type == FrontendMessage::Execute ||
+                        type == FrontendMessage::FunctionCall;
+    if (is_run && is_looked_at) {
+        run_statement(type, ticket_of_message(header, rest));
+    } else {
+        backend_->will_send(type);
+    }
     return {Treatment::Forward};
 }
 
@@ -260,7 +279,9 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
         return begin_without_backend(type, rest);
     }
     WEIR_ASSERT(backend_ != nullptr);
-    if (backend_->owed().empty()) {
+    const bool has_waited = has_waited_;
+    has_waited_ = false;
+    if (!has_waited && !backend_->owes_holder()) {
         request_at_ = worker_.loop().now();
         if (backend_->is_at_rest()) {
             transaction_at_ = request_at_;  // session mode: it has been idle since the last one
@@ -324,6 +345,7 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type, ByteV
     if (pool::Pool* wanted = choose_lender(rest); wanted != nullptr) {
         wanted->acquire(*this);
     }
+    has_waited_ = state_ == ClientState::Waiting || state_ == ClientState::Preparing;
     switch (state_) {
         case ClientState::Active: return Treatment::Forward;
         case ClientState::Waiting:

@@ -76,6 +76,7 @@ void ClientSession::run_again(RetryKind kind, Duration wait) {
         }
     }
     is_forwarding_ = false;
+    has_waited_ = true;
     stream_.resume(net::Pause::PeerIsFull);
     if (state_ != ClientState::Waiting) {
         transition(ClientEvent::BackendMissed);

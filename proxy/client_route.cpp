@@ -74,7 +74,8 @@ ClientRoute* ClientSession::route() const {
 }
 
 /// Looks up what its database's cluster is, and whether reads may go to replicas.
-void ClientSession::read_routing(const conf::RetrySettings& retry) {
+void ClientSession::read_routing() {
+    const conf::RetrySettings& retry = context_->policy.retry;
     const conf::DatabaseSettings* database = worker_.config().find_database(pool_->key().database);
     if (database != nullptr && worker_.config().cluster_of(*database).members.size() > 1) {
         if (route() == nullptr) {
@@ -326,7 +327,7 @@ bool ClientSession::is_read(std::string_view text) {
         return false;  // it would have to keep the backend
     }
     const sql::FactsMemo::Known known = judge.read_facts(mine.digest, text);
-    const sql::RouteHint wanted = wanted_route(text, *known.facts);
+    const sql::RouteHint wanted = wanted_route(text, mine.digest);
     mine.stays_on_primary = mine.stays_on_primary || wanted == sql::RouteHint::Primary;
     if (sql::begins_read_only(*known.facts) || begins_read_only_by_default(*known.facts)) {
         mine.is_transaction = true;
@@ -340,23 +341,14 @@ bool ClientSession::is_read(std::string_view text) {
 }
 
 /// @return where the statement itself says that it is to go, or else the rules
-sql::RouteHint ClientSession::wanted_route(std::string_view text,
-                                           const sql::StatementFacts& facts) const {
-    if (const sql::Hint hint = sql::read_hint(text); hint.route != sql::RouteHint::None) {
-        return hint.route;
+sql::RouteHint ClientSession::wanted_route(std::string_view text, std::uint64_t digest) {
+    if (!follows_statements()) {
+        return context_->policy.hints == conf::Hints::Off ? sql::RouteHint::None
+                                                          : sql::read_hint(text).route;
     }
-    const RouteRules* rules = worker_.route_rules();
-    if (rules == nullptr) {
-        return sql::RouteHint::None;
-    }
-    const auto application = settings_->find(pool::kApplicationName);
-    const auto route =
-        rules->route_of({pool_->key().database,
-                         user(),
-                         application == settings_->end() ? std::string_view{} : application->second,
-                         text,
-                         facts});
-    switch (route.value_or(conf::RuleRoute::Auto)) {
+    const StatementText statement = statement_text(text, digest);
+    const KnownStatementPtr known = worker_.desk().find(*context_, statement);
+    switch (worker_.desk().plan_of(*context_, *known, statement)->route) {
         case conf::RuleRoute::Auto: return sql::RouteHint::Auto;
         case conf::RuleRoute::Primary: return sql::RouteHint::Primary;
         case conf::RuleRoute::Replica: return sql::RouteHint::Replica;

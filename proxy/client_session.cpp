@@ -14,6 +14,7 @@ namespace weir::proxy {
 
 namespace {
 
+constexpr std::string_view kReadOnlySetting = "default_transaction_read_only";
 /// How long the last words to a client may take to leave.
 constexpr std::chrono::seconds kCloseWithin{5};
 /// A time-out that passes while all traffic is suspended is looked at again after this.
@@ -66,14 +67,12 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
 }
 
 ClientSession::~ClientSession() {
-    if (user_ != nullptr) {
-        worker_.release_user_name(*user_);
-    }
+    leave_context();
 }
 
 const std::string& ClientSession::user() const {
     static const std::string kNobody;
-    return user_ != nullptr ? *user_ : kNobody;
+    return context_ != nullptr ? context_->labels->user : kNobody;
 }
 
 void ClientSession::transition(ClientEvent event) {
@@ -141,6 +140,7 @@ void ClientSession::on_drained() {
     if (backend_ != nullptr) {
         backend_->resume_replies();
     }
+    tell_drained();
     if (stream_.is_paused(net::Pause::OutputIsFull)) {
         stream_.resume(net::Pause::OutputIsFull);
         if ((console_ == nullptr || !console_->busy()) && replay()) {
@@ -281,7 +281,7 @@ void ClientSession::refresh() {
     if (pool_ != nullptr) {
         read_limits();
         if (backend_ != nullptr) {
-            backend_->limit_statements(statement_limit_);
+            backend_->limit_statements(context_->policy.statement_timeout);
         }
     }
     if (state_ == ClientState::Idle || is_idle_with_backend()) {
@@ -291,14 +291,15 @@ void ClientSession::refresh() {
 
 /// Looks up once what would be looked up at every statement.
 void ClientSession::read_limits() {
-    const conf::PolicySettings policy = worker_.config().policy_for(pool_->key().database, user());
-    const bool is_replicating = !pool_->key().replication.empty();
     const conf::UserSettings* settings = worker_.config().find_user(user());
     const bool has_own = settings != nullptr && settings->client_idle_timeout.count() > 0;
     idle_limit_ = shortened(has_own ? settings->client_idle_timeout
                                     : worker_.config().listen.client_idle_timeout);
-    read_routing(policy.retry);
-    statement_limit_ = is_replicating ? ShortDuration{0} : shortened(policy.statement_timeout);
+    if (context_->policy.read_only && !settings_->contains(kReadOnlySetting)) {
+        // What functions do no text shows: PostgreSQL refuses what writes in them.
+        set_settings(worker_.settings().with(settings_, kReadOnlySetting, "on"));
+    }
+    read_routing();
 }
 
 void ClientSession::set_idle_deadline() {
@@ -416,6 +417,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
     if (state_ == ClientState::Waiting || state_ == ClientState::Welcoming) {
         row.wait_us =
             std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since).count();
+        row.wait_reason = pool::name_of(wait_reason);
     }
     row.link_id = backend_ != nullptr ? backend_->id() : 0;
     row.remote_pid = static_cast<std::int64_t>(cancel_pid_);

@@ -23,6 +23,7 @@
 #include "proxy/console.hpp"
 #include "proxy/request_judge.hpp"
 #include "proxy/session_state.hpp"
+#include "proxy/statement_desk.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -224,8 +225,11 @@ private:
     [[nodiscard]] Begun parse_named(const protocol::StatementReference& reference, ByteView body);
     [[nodiscard]] Begun refer_to_named(const protocol::FrameHeader& header,
                                        const protocol::StatementReference& reference,
-                                       ByteView portal);
-    [[nodiscard]] Begun begin_unnamed(const protocol::FrameHeader& header, ByteView rest);
+                                       ByteView portal,
+                                       ByteView rest);
+    [[nodiscard]] Begun begin_unnamed(const protocol::FrameHeader& header,
+                                      const protocol::StatementReference& reference,
+                                      ByteView rest);
     void parse_unnamed(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] bool must_settle_first(const protocol::FrameHeader& header,
                                          const protocol::StatementReference& reference,
@@ -254,6 +258,51 @@ private:
     [[nodiscard]] bool awaits_whole_text(const protocol::FrameHeader& header, ByteView rest) const;
     [[nodiscard]] Begun forward_query(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] pool::SettingsPtr settings_after_reset(std::string_view name);
+
+    // What holds for its statements (client_policy.cpp)
+    void enter_context(std::string_view database, std::string_view application);
+    void leave_context();
+    void set_settings(pool::SettingsPtr settings);
+    [[nodiscard]] bool follows_statements() const;
+    /// @return whether some of its statements may run for so long only
+    [[nodiscard]] bool has_time_limits() const;
+    [[nodiscard]] bool may_refuse_message(const protocol::FrameHeader& header) const;
+    [[nodiscard]] StatementText statement_text(std::string_view text, std::uint64_t digest);
+    [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text, std::uint64_t digest);
+    [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text);
+    [[nodiscard]] pool::StatementTicket ticket_for(const pool::Statement& statement);
+    [[nodiscard]] pool::StatementTicket special_ticket(std::string_view name);
+    [[nodiscard]] pool::StatementTicket unread_ticket(std::string_view part);
+    [[nodiscard]] pool::StatementTicket ticket_of_message(const protocol::FrameHeader& header,
+                                                          ByteView rest);
+    void look_for_cursor(std::string_view text,
+                         std::string_view kind,
+                         pool::StatementTicket& ticket);
+    void bind_portal(std::string_view portal,
+                     pool::StatementTicket ticket,
+                     const protocol::FrameHeader& header,
+                     ByteView rest);
+    void run_statement(protocol::FrontendMessage type, pool::StatementTicket ticket);
+    void note_passing(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool awaits_policy(protocol::FrontendMessage type) const;
+    [[nodiscard]] std::optional<protocol::ErrorFields> refusal_of_message(
+        const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool exceeds_rate();
+    [[nodiscard]] Begun refuse_message(const protocol::FrameHeader& header,
+                                       protocol::ErrorFields why);
+    [[nodiscard]] bool is_text_known_plain();
+
+    // Who is told of its statements (client_told.cpp)
+    void on_run_end(pool::StatementRun& run) override;
+    void tell_run(const pool::StatementRun& run, TimePoint taken_at);
+    void tell_drained();
+    void tell_refused(const pool::StatementTicket& ticket, const protocol::ErrorFields& why);
+    void tell_lost(const pool::BackendLoss& loss);
+    void tell(const pool::StatementTicket& ticket, ledger::Statement& statement);
+    void keep(const pool::StatementTicket& ticket, ledger::Statement& statement);
+    [[nodiscard]] bool is_to_be_explained(const pool::StatementTicket& ticket,
+                                          const ledger::Statement& statement);
+    void log_statement(const pool::StatementTicket& ticket, const ledger::Statement& statement);
 
     // What functions do in its name (client_judged.cpp).
     [[nodiscard]] RequestJudge& request_judge() const;
@@ -288,7 +337,7 @@ private:
     // Where its requests run (client_route.cpp)
     [[nodiscard]] ClientExtras& extras();
     [[nodiscard]] ClientRoute* route() const;
-    void read_routing(const conf::RetrySettings& retry);
+    void read_routing();
     [[nodiscard]] pool::Pool& lender() const;
     [[nodiscard]] pool::Pool& end_lease() const;
     [[nodiscard]] bool is_at_replica() const;
@@ -314,8 +363,7 @@ private:
     [[nodiscard]] bool look_at_use(const protocol::StatementReference& reference, BatchLook& look);
     [[nodiscard]] bool knows_name(const protocol::StatementReference& reference) const;
     [[nodiscard]] bool is_read(std::string_view text);
-    [[nodiscard]] sql::RouteHint wanted_route(std::string_view text,
-                                              const sql::StatementFacts& facts) const;
+    [[nodiscard]] sql::RouteHint wanted_route(std::string_view text, std::uint64_t digest);
     [[nodiscard]] bool begins_read_only_by_default(const sql::StatementFacts& facts) const;
     [[nodiscard]] bool is_behind_read();
     void note_consumed(std::size_t bytes);
@@ -335,6 +383,8 @@ private:
     [[nodiscard]] bool replay();
 
     // pool::LeaseHolder (client_lease.cpp)
+    [[nodiscard]] int priority() const override;
+    [[nodiscard]] std::string_view application() const override;
     void on_lease(pool::Backend& backend, Duration waited) override;
     void on_refused(const pool::LoginFailure& reason) override;
     void on_long_wait() override;
@@ -372,7 +422,7 @@ private:
     pool::SettingsPtr settings_;
     std::unique_ptr<SessionState> session_state_;   // where it is more than it began as
     std::unique_ptr<ClientStatements> statements_;  // made when first needed
-    const std::string* user_ = nullptr;             // its name, which the worker keeps once
+    StatementContext* context_ = nullptr;           // whose statements it sends, and what for
     std::unique_ptr<ClientExtras> extras_;          // made when first needed
     pool::HeldPlace user_place_;                    // among its user's clients
     pool::HeldPlace database_place_;                // among its database's
@@ -381,9 +431,8 @@ private:
     TimePoint transaction_at_{};  // when the transaction under way began
     std::size_t body_left_ = 0;   // of the client's message that is passing through
     std::uint32_t cancel_pid_ = 0;
-    ShortDuration statement_limit_{0};  // zero = none
-    ShortDuration idle_limit_{0};       // zero = none
-    std::uint32_t judged_at_ = 0;       // DatabaseKnowledge::changes() then; since the last rest
+    ShortDuration idle_limit_{0};  // zero = none
+    std::uint32_t judged_at_ = 0;  // DatabaseKnowledge::changes() then; since the last rest
     ClientState state_ = ClientState::Startup;
     protocol::FrontendMessage wanted_for_{};  // the message that a backend is wanted for
     std::uint8_t minor_ = 0;                  // of its protocol: we speak none above 2
@@ -398,6 +447,8 @@ private:
         false;  // its backend went while nothing was owed: told at the next request
     std::uint8_t backends_missed_ : 3 = 0;   // of those lent for the request under way
     bool is_reading_uncertain_ : 1 = false;  // how the backend reads statements' text
+    bool is_allowed_ : 1 = false;   // the message that is held has been looked at by the policies
+    bool has_waited_ : 1 = false;   // the message that is held: its request began before
     bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there
     bool is_counted_ : 1 = false;   // among the process's clients
 };

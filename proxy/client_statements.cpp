@@ -53,18 +53,6 @@ void ClientStatements::drop(std::uint32_t count, Why why) {
     settle(count);
 }
 
-protocol::ErrorFields ClientStatements::take_refusal() {
-    WEIR_CHECK(!refusals_.empty());
-    protocol::ErrorFields why = std::move(refusals_.front());
-    refusals_.pop_front();
-    return why;
-}
-
-void ClientStatements::drop_refusals(std::uint32_t count) {
-    WEIR_CHECK(count <= refusals_.size());
-    refusals_.erase(refusals_.begin(), refusals_.begin() + static_cast<std::ptrdiff_t>(count));
-}
-
 void ClientStatements::reread(std::string_view name, const pool::StatementPtr& statement) {
     by_name_.find(name)->second.statement = statement;
 }

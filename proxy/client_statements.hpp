@@ -50,10 +50,7 @@ public:
     /// The oldest `count` changes will not happen.
     void drop(std::uint32_t count, Why why);
 
-    void drop_all() {
-        drop(static_cast<std::uint32_t>(pending_.size()), Why::Skipped);
-        refusals_.clear();
-    }
+    void drop_all() { drop(static_cast<std::uint32_t>(pending_.size()), Why::Skipped); }
 
     /// All its statements are gone (DISCARD ALL, DEALLOCATE ALL); what is on its way behind that
     /// stays.
@@ -64,15 +61,6 @@ public:
 
     /// The unnamed statement is gone: a simple Query is on its way.
     void forget_unnamed();
-
-    /// The backend fails in place of a request of the client; this is what the client is to be
-    /// told.
-    void refuse(protocol::ErrorFields why) { refusals_.push_back(std::move(why)); }
-
-    /// @return what the oldest refusal is to be told as; only when there is one
-    [[nodiscard]] protocol::ErrorFields take_refusal();
-    /// The oldest `count` refusals were skipped after an error.
-    void drop_refusals(std::uint32_t count);
 
     /// Keeps the name in the DEALLOCATE that is being read.
     /// @valid until the next call
@@ -118,7 +106,6 @@ private:
     pool::SettingsPtr reading_settings_;  // the part of them that matters
     pool::SettingsPtr private_settings_;  // nullptr: not needed yet
     std::size_t bytes_ = 0;
-    std::deque<protocol::ErrorFields> refusals_;
     std::deque<Change> pending_;
     std::size_t sealed_ = 0;  // of pending_, from the front
 };

@@ -46,6 +46,7 @@ struct ConsoleClient {
     enum class Proof : std::uint8_t { Login, SameProcessOwner };
     Proof proof = Proof::Login;
     std::string user;
+    std::string address;  ///< numeric, or "unix"
     std::function<void(std::function<void()>)>
         post;  ///< runs something on the client's loop; any thread may call it
     std::function<void(ByteView)> send;

@@ -55,4 +55,19 @@ AfterReply write_loss(ByteWriter& writer, const pool::BackendLoss& loss) {
     return is_skipping ? AfterReply::SkipsToSync : AfterReply::Ready;
 }
 
+protocol::ErrorFields refusal_by(const policies::Plan& plan) {
+    protocol::ErrorFields why;
+    why.severity = protocol::Severity::Error;
+    if (plan.refusal == policies::Refusal::ReadOnly) {
+        why.sqlstate = sqlstate::kReadOnlySqlTransaction;
+        why.message = plan.deny;
+        why.detail = "This user may only read (read_only in weir's policy).";
+    } else {
+        why.sqlstate = sqlstate::kInsufficientPrivilege;
+        why.message = plan.deny;
+        why.detail = "A rule in weir's policy refuses this statement.";
+    }
+    return why;
+}
+
 }  // namespace weir::proxy

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "policies/plan.hpp"
 #include "pool/lease_holder.hpp"
 #include "protocol/error_reply.hpp"
 #include "protocol/message_type.hpp"
@@ -25,5 +26,8 @@ enum class AfterReply : std::uint8_t {
 /// Answers everything a lost backend still owed its client: an error for the first request, and a
 /// ReadyForQuery wherever one was due.
 [[nodiscard]] AfterReply write_loss(ByteWriter& writer, const pool::BackendLoss& loss);
+
+/// @return what a client is told whose statement must not run
+[[nodiscard]] protocol::ErrorFields refusal_by(const policies::Plan& plan);
 
 }  // namespace weir::proxy

@@ -8,8 +8,10 @@
 #include "conf/import_pgbouncer.hpp"
 #include "conf/load.hpp"
 #include "conf/reference.hpp"
+#include "ledger/ledger.hpp"
 #include "net/service.hpp"
 #include "proxy/admin_consoles.hpp"
+#include "proxy/main_ledger.hpp"
 #include "proxy/main_service.hpp"
 #include "proxy/main_stats.hpp"
 #include "proxy/pid_file.hpp"
@@ -22,6 +24,7 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,6 +55,7 @@ void print_problems(const weir::conf::LoadResult& loaded) {
 /// @return "" or what is wrong, for a person
 std::string start_http(weir::proxy::Server& server,
                        const weir::admin::StatsHistory& history,
+                       weir::ledger::Ledger* ledger,
                        std::unique_ptr<weir::admin::HttpEndpoint>& http) {
     const weir::conf::ConfigPtr config = server.config();
     if (!config->http.address) {
@@ -61,7 +65,7 @@ std::string start_http(weir::proxy::Server& server,
     options.address = *config->http.address;
     options.credentials = {config->http.user, config->http.password};
     weir::admin::HttpStart started = weir::admin::HttpEndpoint::start(
-        options, {server, history, [&server] { return server.config(); }, WEIR_VERSION});
+        options, {server, history, [&server] { return server.config(); }, WEIR_VERSION, ledger});
     http = std::move(started.endpoint);
     if (http != nullptr) {
         weir::log::info("http_listening",
@@ -90,24 +94,41 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
             return kExitCritical;
         }
     }
+    std::unique_ptr<weir::ledger::Ledger> ledger;  // outlives the workers, which write into it
+    if (const weir::conf::LedgerSettings& settings = loaded.config->ledger;
+        !settings.path.empty()) {
+        weir::ledger::Ledger::Options ledger_options;
+        ledger_options.settings = settings;
+        ledger_options.workers = loaded.config->listen.threads;
+        ledger = std::make_unique<weir::ledger::Ledger>(std::move(ledger_options));
+    }
     weir::proxy::ServiceReport service;
     weir::proxy::StatsLine stats_line;
     weir::admin::StatsHistory history;
     std::unique_ptr<weir::proxy::AdminConsoles>
         consoles;  // outlives the workers, which the server ends
     weir::proxy::Server server{std::move(options), std::move(loaded)};
-    consoles = std::make_unique<weir::proxy::AdminConsoles>(server, history, WEIR_VERSION);
+    consoles =
+        std::make_unique<weir::proxy::AdminConsoles>(server, history, WEIR_VERSION, ledger.get());
     server.set_consoles(consoles.get());
-    server.set_on_event([&service](weir::proxy::ServerEvent event) { service.on_event(event); });
+    if (ledger != nullptr) {
+        server.set_ledger(*ledger);
+    }
+    weir::proxy::LedgerNotes notes{ledger.get(), server};
+    server.set_on_event([&](weir::proxy::ServerEvent event) {
+        service.on_event(event);
+        notes.on_event(event);
+    });
     server.set_on_sample([&](const weir::status::Snapshot& snapshot) {
         const weir::TimePoint now = weir::Clock::now();
         history.set_period(server.config()->admin.stats_period);
         history.sample(snapshot, now);
         service.on_sample(snapshot, now);
         stats_line.on_sample(snapshot, now, server.config()->log.stats_every);
+        notes.on_sample(snapshot, now);
     });
     std::unique_ptr<weir::admin::HttpEndpoint> http;
-    std::string problem = start_http(server, history, http);
+    std::string problem = start_http(server, history, ledger.get(), http);
     if (problem.empty()) {
         problem = server.start();
     }
@@ -117,7 +138,9 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     }
     weir::log::info("started",
                     {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
+    notes.started();
     server.run();
+    notes.stopped();
     return kExitFine;
 }
 
@@ -249,6 +272,7 @@ int run(int argc, char** argv) {
         "health", "say how the running process does; exit 1 if degraded, 2 if critical");
     add_config(*health_command);
     health_command->add_flag("--json", arguments.json, "print what /api/health says");
+    const weir::proxy::LedgerCommands ledger_commands{app};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -265,6 +289,9 @@ int run(int argc, char** argv) {
     }
     if (health_command->parsed()) {
         return health(arguments);
+    }
+    if (ledger_commands.is_wanted()) {
+        return ledger_commands.run();
     }
     return serve(arguments);
 }

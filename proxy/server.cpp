@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "conf/reload.hpp"
+#include "ledger/ledger.hpp"
 #include "proxy/descriptors.hpp"
 
 #include <algorithm>
@@ -73,6 +74,11 @@ Server::~Server() {
         shared_.all_stopped->count_down();  // no loop goes away while it is still being told to
     }
     shared_.workers.clear();
+}
+
+void Server::set_ledger(ledger::Ledger& ledger) {
+    shared_.ledger = &ledger;
+    shared_.events = &ledger;
 }
 
 std::string Server::start() {

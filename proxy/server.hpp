@@ -49,6 +49,9 @@ public:
     /// Who answers the admin database; before start().
     void set_consoles(ConsoleFactory* consoles) { shared_.consoles = consoles; }
 
+    /// Where it is remembered what happens; outlives the server; before start().
+    void set_ledger(ledger::Ledger& ledger);
+
     /// Is given a snapshot every second, on the control loop's thread; before start().
     void set_on_sample(std::function<void(const status::Snapshot&)> on_sample) {
         on_sample_ = std::move(on_sample);

@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "ledger/ledger.hpp"
 #include "net/socket.hpp"
 #include "proxy/cancel_key.hpp"
 
@@ -15,6 +16,8 @@ namespace weir::proxy {
 namespace {
 
 constexpr std::chrono::seconds kSweepEvery{10};
+/// What the ledger is given of sums.
+constexpr std::chrono::seconds kHandOverEvery{1};
 /// A cancel key's process id: six bits of worker, one that no server's has, 24 random ones;
 /// positive, as PostgreSQL's are.
 constexpr std::uint32_t kOwnPidBit = 1U << 24U;
@@ -27,7 +30,8 @@ Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
     : shared_{shared},
       index_{index},
       config_{std::move(config)},
-      tls_{std::atomic_load(&shared.tls)} {
+      tls_{std::atomic_load(&shared.tls)},
+      desk_{shared.ledger == nullptr ? nullptr : &shared.ledger->recorder(index)} {
     auth_cache_.mock_secret = shared_.mock_secret;
     std::promise<void> started;
     std::future<void> ready = started.get_future();
@@ -52,8 +56,13 @@ void Worker::run(std::promise<void>& started) {
                                                                      *this,
                                                                      index_});
     user_lookups_ = std::make_unique<UserLookups>(*this);
-    renew_rules();
+    slow_plans_ = std::make_unique<SlowPlans>(*this);
+    desk_.renew(*config_);
+    renew_priorities();
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
+    if (desk_.recorder() != nullptr) {
+        loop.set_deadline(hand_over_, Clock::now() + kHandOverEvery);
+    }
     started.set_value();
     loop.run();
     while (ClientSession* session = sessions_.front()) {
@@ -61,14 +70,21 @@ void Worker::run(std::promise<void>& started) {
         session->close();  // its last words may not all have fit: there is no more time for them
     }
     loop.run_pending();
+    slow_plans_.reset();
     user_lookups_.reset();
     pools_.reset();
     sweep_.clear();
+    hand_over_.clear();
     loop.run_pending();
     shared_.all_stopped->arrive_and_wait();
 }
 
-void Worker::on_deadline(net::Deadline& /*deadline*/) {
+void Worker::on_deadline(net::Deadline& deadline) {
+    if (&deadline == &hand_over_) {
+        desk_.recorder()->hand_over();
+        loop_->set_deadline(hand_over_, loop_->now() + kHandOverEvery);
+        return;
+    }
     sweep_pools();
     loop_->set_deadline(sweep_, loop_->now() + kSweepEvery);
 }
@@ -91,7 +107,8 @@ void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
         worker.read_pools_.clear();
-        worker.renew_rules();
+        worker.desk_.renew(*worker.config_);
+        worker.renew_priorities();
         worker.tls_ = std::atomic_load(&worker.shared_.tls);
         worker.renew_plans();
         worker.tell_sessions([](ClientSession& session) { session.refresh(); });
@@ -329,6 +346,7 @@ Worker::PoolRows Worker::add_pools_to(status::Snapshot& snapshot, status::Detail
         row.size_max = settings.max;
         row.size_min = settings.min;
         row.reserve = settings.reserve;
+        row.application_max = settings.application_max;
         pool.add_to(row, now);
         // Without a replica the primary serves.
         if (const std::string why = pool.failure_text();
@@ -421,6 +439,10 @@ void Worker::add_counters_to(status::Totals& totals) const {
     totals.bytes_to_backends += counters_.bytes_to_backends.value();
     totals.cancels += counters_.cancels.value();
     totals.statement_timeouts += counters_.statement_timeouts.value();
+    totals.row_limit_hits += counters_.row_limit_hits.value();
+    totals.slow_statements += counters_.slow_statements.value();
+    totals.rows += counters_.rows.value();
+    totals.refused_statements += counters_.refused_statements.value();
     for (std::size_t kind = 0; kind < pool::kRetryKinds; ++kind) {
         for (std::size_t outcome = 0; outcome < pool::kRetryOutcomes; ++outcome) {
             totals.retries[kind][outcome] += counters_.retries[kind][outcome].value();

@@ -20,8 +20,9 @@
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
 #include "proxy/holds.hpp"
-#include "proxy/route_rules.hpp"
 #include "proxy/session_knowledge.hpp"
+#include "proxy/slow_plans.hpp"
+#include "proxy/statement_desk.hpp"
 #include "proxy/tls_contexts.hpp"
 #include "proxy/user_lookups.hpp"
 
@@ -42,6 +43,22 @@ namespace weir::proxy {
 
 class Worker;
 
+}  // namespace weir::proxy
+
+namespace weir::events {
+
+class Sink;
+
+}  // namespace weir::events
+
+namespace weir::ledger {
+
+class Ledger;
+
+}  // namespace weir::ledger
+
+namespace weir::proxy {
+
 /// Why the process drains: by order of an operator the consoles stay to the end, and who waits for
 /// a backend is sent away.
 enum class DrainKind : std::uint8_t { None, Signal, Order };
@@ -58,6 +75,8 @@ struct Shared {
     std::atomic<std::uint64_t> next_id{1};
     std::atomic<std::uint64_t> clients{0};  ///< logged in or logging in
     ConsoleFactory* consoles = nullptr;
+    ledger::Ledger* ledger = nullptr;  ///< outlives the workers; nullptr: there is none
+    events::Sink* events = nullptr;    ///< the same
     TlsContextsPtr tls = std::make_shared<const TlsContexts>();  ///< of the newest configuration;
                                                                  ///< std::atomic_load and _store
     std::vector<std::unique_ptr<Worker>> workers;
@@ -122,8 +141,10 @@ public:
 
     [[nodiscard]] const conf::Config& config() const { return *config_; }
 
-    /// @return nullptr: there are none
-    [[nodiscard]] const RouteRules* route_rules() const { return route_rules_.get(); }
+    [[nodiscard]] StatementDesk& desk() { return desk_; }
+
+    /// @return as log::Allowance::admit(), for a line about one statement
+    [[nodiscard]] std::int64_t admit_statement_line() { return statement_lines_.admit(); }
 
     [[nodiscard]] const TlsContexts& tls() const { return *tls_; }
 
@@ -133,25 +154,13 @@ public:
 
     [[nodiscard]] pool::WorkerCounters& mutable_counters() { return counters_; }
 
-    /// Keeps a user's name as long as any session has it.
-    [[nodiscard]] const std::string& hold_user_name(const std::string& name) {
-        const auto held = user_names_.try_emplace(name, 0).first;
-        ++held->second;
-        return held->first;
-    }
-
-    void release_user_name(const std::string& name) {
-        const auto held = user_names_.find(name);
-        if (--held->second == 0) {
-            user_names_.erase(held);
-        }
-    }
-
     [[nodiscard]] SessionKnowledge& knowledge() { return knowledge_; }
 
     [[nodiscard]] AuthCache& auth_cache() { return auth_cache_; }
 
     [[nodiscard]] UserLookups& user_lookups() { return *user_lookups_; }
+
+    [[nodiscard]] SlowPlans& slow_plans() { return *slow_plans_; }
 
     [[nodiscard]] bool is_draining() const { return drain_kind_ != DrainKind::None; }
 
@@ -230,7 +239,7 @@ private:
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
     void renew_plans();
-    void renew_rules();
+    void renew_priorities();
     void check_drained() const;
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
                                               const pool::Backend& backend,
@@ -257,7 +266,7 @@ private:
     unsigned index_;
     conf::ConfigPtr config_;
     TlsContextsPtr tls_;
-    std::unique_ptr<const RouteRules> route_rules_;
+    bool has_priorities_ = false;  // of users
     pool::WorkerCounters counters_;
     std::atomic<std::uint64_t> load_{0};
     std::atomic<std::uint64_t> consoles_{0};
@@ -266,13 +275,16 @@ private:
     net::EventLoop* loop_ = nullptr;  // lives on the thread's stack while it runs
     pool::SettingsTable settings_;
     pool::StatementTable statements_;
-    std::unordered_map<std::string, std::size_t> user_names_;  // and how many sessions have it
+    StatementDesk desk_;
     SessionKnowledge knowledge_;
     AuthCache auth_cache_;
     log::Allowance error_lines_{100};
+    log::Allowance statement_lines_{100};
     std::unique_ptr<pool::PoolSet> pools_;
     std::unique_ptr<UserLookups> user_lookups_;  // before the pools it goes
+    std::unique_ptr<SlowPlans> slow_plans_;      // the same
     net::Deadline sweep_{*this};
+    net::Deadline hand_over_{*this};  // where there is a ledger
     IntrusiveList<ClientSession>
         sessions_;  // owns them: no second index, an idle client is to cost little
     std::unordered_multimap<std::uint32_t, ClientSession*>

@@ -35,6 +35,7 @@ void plan_lookups(pool::PoolPlan& plan, const conf::AuthSettings& auth) {
     plan.settings.min = 0;
     plan.settings.max = std::min(plan.settings.max, kLookupConnectionsMax);
     plan.settings.reserve = 0;
+    plan.settings.application_max = 0;
     plan.settings.prepared_statements = 0;
     plan.settings.acquire_timeout = auth.query_timeout;
     plan.startup_settings = {{"search_path", "pg_catalog, pg_temp"},
@@ -68,6 +69,8 @@ void plan_reads(pool::PoolPlan& plan, const std::string& name, const pool::Clust
     if (mine != nullptr) {
         plan.endpoint = mine->endpoint;
         plan.settings.max = share_of(plan.settings.max, mine->weight, weights);
+        plan.settings.application_max =
+            share_of(plan.settings.application_max, mine->weight, weights);
         plan.settings.min =
             std::min(share_of(plan.settings.min, mine->weight, weights),
                      plan.settings.max == 0 ? plan.settings.min : plan.settings.max);
@@ -156,9 +159,10 @@ void Worker::renew_plans() {
     });
 }
 
-void Worker::renew_rules() {
-    route_rules_ =
-        config_->rules.empty() ? nullptr : std::make_unique<const RouteRules>(config_->rules);
+void Worker::renew_priorities() {
+    has_priorities_ = std::any_of(config_->users.begin(),
+                                  config_->users.end(),
+                                  [](const auto& entry) { return entry.second.priority != 0; });
 }
 
 pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& replication) const {
@@ -180,6 +184,10 @@ pool::PoolPlan Worker::plan_for(const pool::PoolKey& key, const std::string& rep
     plan.startup_settings = database.set;
     plan.credentials = configured_credentials(*config_, database, key.user);
     plan.replication = replication;
+    if (!replication.empty()) {
+        plan.settings.application_max = 0;  // each of these pools is one client's
+    }
+    plan.has_priorities = has_priorities_;
     plan.connect_query = replication.empty() ? database.connect_query : std::string{};
     plan.connect_timeout = cluster.connect_timeout;
     plan.connect_concurrency = cluster.connect_concurrency;

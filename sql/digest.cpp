@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -31,6 +32,20 @@ std::uint64_t process_key() {
         return value;
     }();
     return kKey;
+}
+
+/// @return the beginning of it, not ending within a character of UTF-8
+std::string cut(std::string_view text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) {
+        return std::string{text};
+    }
+    constexpr unsigned kTopTwoBits = 0xc0;
+    constexpr unsigned kContinuation = 0x80;
+    std::size_t size = bytes_max;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & kTopTwoBits) == kContinuation) {
+        --size;
+    }
+    return std::string{text.substr(0, size)};
 }
 
 }  // namespace
@@ -93,6 +108,42 @@ void DigestBuilder::add(const Token& token) {
 
 std::uint64_t DigestBuilder::digest() const {
     return XXH3_64bits_withSeed(text_.data(), text_.size(), process_key());
+}
+
+std::uint64_t DigestBuilder::stable_digest() const {
+    return XXH3_64bits(text_.data(), text_.size());
+}
+
+Shape shape_of(std::string_view sql) {
+    DigestBuilder builder;
+    Shape shape;
+    Lexer lexer{sql};
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        if (shape.kind.empty() && token.kind == TokenKind::Word) {
+            shape.kind = cut(name_of(token), Shape::kKindBytesMax);
+        }
+        builder.add(token);
+    }
+    shape.digest = builder.stable_digest();
+    shape.text = cut(builder.text(), Shape::kTextBytesMax);
+    return shape;
+}
+
+std::uint64_t stable_digest(std::string_view sql) {
+    DigestBuilder builder;
+    Lexer lexer{sql};
+    for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {
+        builder.add(token);
+    }
+    return builder.stable_digest();
+}
+
+std::string digest_text(std::uint64_t digest) {
+    constexpr std::size_t kDigits = 16;
+    std::array<char, kDigits> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + kDigits, digest, kDigits).ptr;
+    const auto written = static_cast<std::size_t>(end - digits.data());
+    return std::string(kDigits - written, '0').append(digits.data(), written);
 }
 
 }  // namespace weir::sql

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ public:
     /// @return 64 bits; keyed anew in every process, so nobody can make two texts that share one
     [[nodiscard]] std::uint64_t digest() const;
 
+    /// @return 64 bits that are the same in every process: to name a statement by, in the log, the
+    /// ledger and rules. Whoever tries can make two texts that share one.
+    [[nodiscard]] std::uint64_t stable_digest() const;
+
 private:
     void append(std::string_view text);
     void append_word(std::string_view word);
@@ -35,5 +40,28 @@ private:
     std::string& text_;  // the thread's own: it is not given back between statements
     bool is_after_literal_ = false;
 };
+
+/// A statement as people are told of it.
+struct Shape {
+    static constexpr std::size_t kTextBytesMax = 4096;
+    static constexpr std::size_t kKindBytesMax = 32;
+
+    std::uint64_t digest = 0;  ///< DigestBuilder::stable_digest() of the whole text
+    std::string text;  ///< without literals, words in lower case, a blank between tokens: at most
+                       ///< kTextBytesMax bytes of it, no half characters of UTF-8
+    std::string kind;  ///< its first word in lower case: "select"; "" = there is none; at most
+                       ///< kKindBytesMax bytes of it
+
+    [[nodiscard]] bool operator==(const Shape&) const = default;
+};
+
+/// @param sql one request's text; any bytes
+[[nodiscard]] Shape shape_of(std::string_view sql);
+
+/// @return Shape::digest alone
+[[nodiscard]] std::uint64_t stable_digest(std::string_view sql);
+
+/// @return 16 hexadecimal digits, as people are told a digest and rules name it
+[[nodiscard]] std::string digest_text(std::uint64_t digest);
 
 }  // namespace weir::sql

@@ -1,5 +1,7 @@
 #include "sql/hint.hpp"
 
+#include "base/quantity.hpp"
+
 #include <algorithm>
 
 #include "sql/lexer.hpp"
@@ -15,17 +17,72 @@ std::string_view without_blanks_before(std::string_view text) {
     return text.substr(std::min(text.find_first_not_of(kBlanks), text.size()));
 }
 
-void read_key(std::string_view key, Hint& hint) {
-    RouteHint route = RouteHint::None;
-    if (key == "route=primary") {
-        route = RouteHint::Primary;
-    } else if (key == "route=replica") {
-        route = RouteHint::Replica;
-    } else if (key == "route=auto") {
-        route = RouteHint::Auto;
+/// As conf::kMaxDuration: ten years.
+constexpr std::uint64_t kTimeoutMsMax = std::uint64_t{3650} * 24 * 3600 * 1000;
+/// As policy.row_limit and policy.byte_limit.
+constexpr std::uint64_t kRowsMax = 1'000'000'000'000;
+constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40U;
+
+/// Zero is none, and so the highest of all limits.
+template <class T>
+void take_lower(std::optional<T>& limit, T value) {
+    const bool is_lower = value != T{} && (!limit || *limit == T{} || value < *limit);
+    if (!limit || is_lower) {
+        limit = value;
     }
-    hint.has_unknown = hint.has_unknown || route == RouteHint::None;
-    hint.route = std::max(hint.route, route);
+}
+
+std::optional<RouteHint> read_route(std::string_view value) {
+    if (value == "primary") {
+        return RouteHint::Primary;
+    }
+    if (value == "replica") {
+        return RouteHint::Replica;
+    }
+    return value == "auto" ? std::optional{RouteHint::Auto} : std::nullopt;
+}
+
+std::optional<std::uint64_t> read_limit(std::string_view value,
+                                        std::span<const Unit> units,
+                                        std::uint64_t most) {
+    const Quantity quantity = read_quantity(value, units);
+    const bool is_limit = quantity.status == QuantityStatus::Ok && quantity.value <= most;
+    return is_limit ? std::optional{quantity.value} : std::nullopt;
+}
+
+/// @return whether key and value mean something
+bool read_known(std::string_view key, std::string_view value, Hint& hint) {
+    if (key == "route") {
+        const auto route = read_route(value);
+        hint.route = std::max(hint.route, route.value_or(RouteHint::None));
+        return route.has_value();
+    }
+    std::optional<std::uint64_t> limit;
+    if (key == "timeout") {
+        limit = read_limit(value, kDurationUnits, kTimeoutMsMax);
+        if (limit) {
+            take_lower(hint.timeout, std::chrono::milliseconds{static_cast<std::int64_t>(*limit)});
+        }
+    } else if (key == "rows") {
+        limit = read_digits(value);
+        limit = limit.value_or(kRowsMax + 1) > kRowsMax ? std::nullopt : limit;
+        if (limit) {
+            take_lower(hint.rows, *limit);
+        }
+    } else if (key == "bytes") {
+        limit = read_limit(value, kSizeUnits, kBytesMax);
+        if (limit) {
+            take_lower(hint.bytes, *limit);
+        }
+    }
+    return limit.has_value();
+}
+
+void read_key(std::string_view item, Hint& hint) {
+    const std::size_t equals = item.find('=');
+    const bool is_known = equals != std::string_view::npos &&
+                          read_known(item.substr(0, equals), item.substr(equals + 1), hint);
+    hint.has_unknown = hint.has_unknown || !is_known;
 }
 
 /// @param text of a comment, without its signs

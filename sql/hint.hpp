@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace weir::sql {
@@ -13,18 +15,24 @@ enum class RouteHint : std::uint8_t {
     Primary,
 };
 
+/// What a statement's comments say of it. Whether it counts the configuration says.
 struct Hint {
     RouteHint route = RouteHint::None;
     bool has_unknown = false;  ///< a key or a value that means nothing to us stands there as well
+    std::optional<std::chrono::milliseconds> timeout;  ///< these three: 0 = no limit
+    std::optional<std::uint64_t> rows;
+    std::optional<std::uint64_t> bytes;
 
     [[nodiscard]] bool operator==(const Hint&) const = default;
 };
 
 /// Reads the comments that begin with "weir:", wherever PostgreSQL sees a comment:
-/// `/* weir: route=replica */`, `-- weir: route=primary`. Keys are parted by blanks.
+/// `/* weir: route=replica timeout=5s rows=100 bytes=1MiB */`, `-- weir: route=primary`. Keys are
+/// parted by blanks; durations and sizes are written as in the configuration.
 ///
-/// Where several contradict each other the primary wins, then the replica. Costs one search for
-/// "weir:" when there is none; digests leave comments out, so this runs for every statement.
+/// Where several contradict each other the primary wins, then the replica; of limits the lowest
+/// does. Costs one search for "weir:" when there is none; digests leave comments out, so this runs
+/// for every statement.
 /// @param sql any bytes; cut as PostgreSQL does with standard_conforming_strings on (see can_cut)
 [[nodiscard]] Hint read_hint(std::string_view sql);
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "sql/parse_tree.hpp"
 #include "sql/parser_text.hpp"
 #include "sql/tree_reader.hpp"
+#include "sql/utility_reader.hpp"
 
 namespace weir::sql {
 
@@ -17,7 +19,9 @@ public:
     StatementFacts read(const Json& statements) {
         for (const Json& statement : statements) {
             const Node node = node_of(field(statement, "stmt"));
-            take(node.fields == nullptr ? Access::Unsure : access_of(node));
+            const Access access = node.fields == nullptr ? Access::Unsure : access_of(node);
+            is_harmless_ = is_harmless_ && is_harmless(node, access);
+            take(access);
         }
         facts_.access = conclude(statements.size());
         facts_.has_several = statements.size() > 1;
@@ -27,11 +31,56 @@ public:
         const TreeFindings& found = reader_.findings();
         facts_.asks_about_server = facts_.asks_about_server || found.asks_about_server;
         facts_.functions.assign(found.functions.begin(), found.functions.end());
-        facts_.tables.assign(found.tables.begin(), found.tables.end());
+        conclude_rest();
         return std::move(facts_);
     }
 
 private:
+    /// What hangs on all the statements together.
+    void conclude_rest() {
+        const UtilityFindings& others = utilities_.findings();
+        std::set<QualifiedName> tables = reader_.findings().tables;
+        tables.insert(others.tables.begin(), others.tables.end());
+        facts_.is_understood = others.is_understood && tables.size() <= StatementFacts::kNamesMax;
+        if (facts_.is_understood) {
+            facts_.tables.assign(tables.begin(), tables.end());
+        }
+        const auto has_set_config = [](const std::set<QualifiedName>& functions) {
+            return std::any_of(functions.begin(), functions.end(), [](const QualifiedName& one) {
+                return one.name == "set_config";
+            });
+        };
+        facts_.calls_set_config =
+            has_set_config(reader_.findings().functions) || has_set_config(others.functions);
+        facts_.is_harmless = is_harmless_ && others.is_harmless && facts_.is_understood &&
+                             facts_.modes.writes != TransactionModes::Writes::ReadWrite;
+    }
+
+    /// What PREPARE TRANSACTION and COMMIT PREPARED end has written.
+    static bool is_harmless(const Node& node, Access access) {
+        if (node.fields == nullptr) {
+            return false;
+        }
+        if (node.kind == "TransactionStmt") {
+            return access != Access::Write;
+        }
+        return access == Access::Read || access == Access::Neutral || is_utility(node.kind);
+    }
+
+    /// @return whether UtilityReader judges it
+    static bool is_utility(std::string_view kind) {
+        static constexpr std::array<std::string_view, 9> kJudgedHere = {"SelectStmt",
+                                                                        "InsertStmt",
+                                                                        "UpdateStmt",
+                                                                        "DeleteStmt",
+                                                                        "MergeStmt",
+                                                                        "TransactionStmt",
+                                                                        "VariableShowStmt",
+                                                                        "ExplainStmt",
+                                                                        "CopyStmt"};
+        return std::find(kJudgedHere.begin(), kJudgedHere.end(), kind) == kJudgedHere.end();
+    }
+
     /// Of one statement.
     Access access_of(const Node& node) {
         static constexpr std::array<std::string_view, 5> kQueries = {
@@ -49,7 +98,11 @@ private:
         if (node.kind == "ExplainStmt") {
             return access_of_explain(*node.fields);
         }
-        return node.kind == "CopyStmt" ? access_of_copy(*node.fields) : Access::Write;
+        if (node.kind == "CopyStmt") {
+            return access_of_copy(*node.fields);
+        }
+        utilities_.read(node);
+        return Access::Write;
     }
 
     /// What one of them writes, another one before it may have: a reader of its own tells.
@@ -182,6 +235,8 @@ private:
 
     StatementFacts facts_;
     TreeReader reader_;
+    UtilityReader utilities_;  // of what the other does not know
+    bool is_harmless_ = true;
     bool is_unsure_ = false;
     bool has_write_ = false;
     bool has_read_ = false;

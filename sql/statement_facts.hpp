@@ -36,6 +36,7 @@ struct QualifiedName {
     std::string schema;
     std::string name;
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): of <=> clang-tidy 14 takes the 0 for a pointer
     [[nodiscard]] auto operator<=>(const QualifiedName&) const = default;
 };
 
@@ -49,16 +50,24 @@ struct StatementFacts {
     static constexpr std::size_t kDepthMax = 512;  ///< of nodes in nodes
 
     Access access = Access::Unsure;
+    /// PostgreSQL's grammar takes it, and every node of it is known; else all that follows is
+    /// unknown.
+    bool is_understood = false;
     bool has_several = false;  ///< statements
-    TransactionModes modes;    ///< where access is Begin
-    bool is_chained = false;   ///< where access is End: the next transaction has begun
+    /// Nothing in it writes or lets its session write, whatever its functions do; see
+    /// may_run_read_only().
+    bool is_harmless = false;
+    bool calls_set_config = false;
+    TransactionModes modes;   ///< where access is Begin
+    bool is_chained = false;  ///< where access is End: the next transaction has begun
     /// It asks what each server answers in its own way, so the answer of a replica is another one:
     /// pg_stat_activity, pg_locks, pg_temp, SHOW, the last_value of a sequence.
     bool asks_about_server = false;
     /// Called, wherever in the text; sorted, each once. Special forms (COALESCE, EXTRACT,
     /// CURRENT_USER) and operators are none. Known of reads, DML, EXPLAIN and COPY.
     std::vector<QualifiedName> functions;
-    /// Named in FROM, TABLE, COPY or as a target; no names of a WITH; sorted, each once.
+    /// Named in FROM, TABLE, COPY, as a target, or as what is created, altered, locked or dropped;
+    /// no names of a WITH; sorted, each once.
     std::vector<QualifiedName> tables;
 };
 

@@ -27,3 +27,21 @@ def test_rules_in_their_order_and_hints_above_them(make_cluster: MakeCluster, st
         assert report.value("SELECT at(), count(*) FROM audit_log -- weir: route=primary") == here
         weir.reload({"rule": [{"set": {"route": "auto"}}]})
         wait_until(lambda: client.value("SELECT at(), count(*) FROM audit_log") == there, "the reload takes effect")
+
+
+def test_rules_about_one_statement_and_hints_that_do_not_count(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    weir = start_split(primary, replica, admin={"admins": ["postgres"]})
+    here, there = str(primary.port), str(replica.port)
+    statement = "SELECT at(), 5"
+    with weir.psycopg(dbname="weir", user="postgres") as console:
+        digest = dict(row[:2] for row in console.execute("EXPLAIN POLICY " + statement).fetchall())["digest"]
+    with weir.logged_in() as client:
+        assert client.value(statement) == there
+        weir.reload({"rule": [{"match": {"digest": digest}, "set": {"route": "primary"}}]})
+        wait_until(lambda: client.value(statement) == here, "the rule takes effect")
+        assert client.value("select  at(), 'x' -- the same but for its literals") == here
+        assert client.value("SELECT at(), 5, 6 AS other") == there
+        assert client.value(statement + " /* weir: route=replica */") == there
+        weir.reload({"rule": [], "policy": {"hints": "off"}})
+        wait_until(lambda: client.value("SELECT at() -- weir: route=primary") == there, "hints count no more")

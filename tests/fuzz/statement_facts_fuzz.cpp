@@ -8,8 +8,10 @@
 #include <string>
 #include <string_view>
 
+#include "sql/digest.hpp"
 #include "sql/hint.hpp"
 #include "sql/parser_text.hpp"
+#include "sql/read_only.hpp"
 #include "sql/session_facts.hpp"
 
 namespace {
@@ -26,6 +28,14 @@ void check_hint(std::string_view text) {
 void check_facts(const StatementFacts& facts) {
     require(facts.functions.size() <= StatementFacts::kNamesMax);
     require(facts.tables.size() <= StatementFacts::kNamesMax);
+    require(facts.is_understood || !facts.is_harmless);
+}
+
+void check_shape(std::string_view text) {
+    const weir::sql::Shape shape = weir::sql::shape_of(text);
+    require(shape.text.size() <= weir::sql::Shape::kTextBytesMax);
+    require(shape.kind.size() <= weir::sql::Shape::kKindBytesMax);
+    require(shape.digest == weir::sql::stable_digest(text));
 }
 
 }  // namespace
@@ -36,6 +46,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_hint(text);
     const StatementFacts facts = weir::sql::statement_facts(text);
     check_facts(facts);
+    check_shape(text);
+    require(facts.is_harmless || !weir::sql::may_run_read_only(facts, text));
     const std::optional<std::string> rewritten = weir::sql::parser_text(text);
     if (!rewritten) {
         require(facts.access == Access::Unsure);
@@ -48,5 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const StatementFacts again = weir::sql::statement_facts(*rewritten);
     require(again.access == facts.access && again.modes == facts.modes);
     require(again.functions == facts.functions && again.tables == facts.tables);
+    require(again.is_understood == facts.is_understood && again.is_harmless == facts.is_harmless &&
+            again.calls_set_config == facts.calls_set_config);
+    require(weir::sql::stable_digest(*rewritten) == weir::sql::stable_digest(text));
     return 0;
 }

@@ -68,6 +68,10 @@ public:
 
     [[nodiscard]] bool has_backend() const { return backend != nullptr; }
 
+    [[nodiscard]] int priority() const override { return own_priority; }
+
+    [[nodiscard]] std::string_view application() const override { return name; }
+
     void on_lease(pool::Backend& lent, Duration waited) override {
         backend = &lent;
         longest_wait = waited;
@@ -121,6 +125,8 @@ public:
     }
 
     pool::Backend* backend = nullptr;
+    int own_priority = 0;
+    std::string name;  ///< of its application
     bool releases_at_rest = false;
     std::function<void()> when_lent;
     std::function<void()> when_released;  ///< after releases_at_rest
@@ -214,7 +220,7 @@ struct PoolRig {
             [&] { return borrower.backend == nullptr || borrower.backend->owed().empty(); });
     }
 
-    [[nodiscard]] status::Pool row() const {
+    [[nodiscard]] status::Pool row() {
         status::Pool row;
         pool->add_to(row, Clock::now());
         return row;

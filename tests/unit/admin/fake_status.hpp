@@ -71,6 +71,8 @@ inline status::Pool sample_pool(std::string database, std::string user) {
     pool.size_max = 30;
     pool.size_min = 10;
     pool.reserve = 5;
+    pool.application_max = 3;
+    pool.application_waiting = 1;
     pool.open = 12;
     pool.longest_wait_us = 2'500'000;
     pool.assignments = 100;

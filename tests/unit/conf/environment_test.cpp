@@ -189,13 +189,9 @@ TEST_CASE("environment: variables without effect are noted") {
           "WEIR_LISTEN_THREDS is no setting and has no effect; did you mean WEIR_LISTEN_THREADS?");
     CHECK(notes_text(load_with_base("", {{"WEIR_CACHE_MAX_SIZE_OF_ALL", "2"}})) ==
           "WEIR_CACHE_MAX_SIZE_OF_ALL is no setting and has no effect");
-    CHECK(notes_text(load_with_base("",
-                                    {{"REDIS_URL", "redis://x"},
-                                     {"CACHE_KEY_PREFIX", "p"},
-                                     {"SLOW_QUERY_THRESHOLD", "5"}})) ==
+    CHECK(notes_text(load_with_base("", {{"REDIS_URL", "redis://x"}, {"CACHE_KEY_PREFIX", "p"}})) ==
           "CACHE_KEY_PREFIX has no effect: a cache in Redis is not in this version || "
-          "REDIS_URL has no effect: a cache in Redis is not in this version || "
-          "SLOW_QUERY_THRESHOLD has no effect: noting slow statements is not in this version");
+          "REDIS_URL has no effect: a cache in Redis is not in this version");
     CHECK(load_with_base("[auth]\nusers_file = \"${WEIR_OWN_NAME:-}\"\n", {{"WEIR_OTHER", ""}})
               .notes.empty());
 }

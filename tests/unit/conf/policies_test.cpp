@@ -155,7 +155,7 @@ set = { route = "auto" }
     REQUIRE(only_text(result).empty());
     const auto& rules = result.config->rules;
     REQUIRE(rules.size() == 3);
-    CHECK(rules[0].match == RuleMatch{"shop", "report", "bi-*", "audit_log", ""});
+    CHECK(rules[0].match == RuleMatch{"shop", "report", "bi-*", "audit_log", "", ""});
     CHECK(rules[0].set.route == RuleRoute::Replica);
     CHECK(rules[1].match.regex == "(?i)^select .* for update");
     CHECK(rules[1].set.route == RuleRoute::Primary);
@@ -177,14 +177,28 @@ TEST_CASE("policies: what cannot be a rule is said at its place") {
              Case{"[rule]\nmatch = {}\n",
                   "6:2: rule: is no list of tables; accepted: [[rule]] with match and set below "
                   "it, once for each rule"},
-             Case{"[[rule]]\nset = { deny = \"no\" }\n",
-                  "7:9: rule.1.set.deny: unknown key; accepted here: route"},
+             Case{"[[rule]]\nset = { reject = \"no\" }\n",
+                  "7:9: rule.1.set.reject: unknown key; accepted here: route, statement_timeout, "
+                  "row_limit, byte_limit, row_limit_action, slow_query, log_statements, "
+                  "log_parameters, explain_slow, read_only, deny"},
+             Case{"[[rule]]\nset = { deny = true }\n",
+                  "7:16: rule.1.set.deny: true is not accepted; accepted: a string"},
+             Case{"[[rule]]\nset = { row_limit = -1 }\n",
+                  "7:21: rule.1.set.row_limit: -1 is not accepted; accepted: a whole number from 0 "
+                  "to 1000000000000"},
+             Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = { digest = \"12\" }\n",
+                  "8:20: rule.1.match.digest: \"12\" is no digest; accepted: 16 hexadecimal "
+                  "digits, as EXPLAIN POLICY tells them, or \"\""},
+             Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = { digest = \"0123456789abcdeg\" "
+                  "}\n",
+                  "8:20: rule.1.match.digest: \"0123456789abcdeg\" is no digest; accepted: 16 "
+                  "hexadecimal digits, as EXPLAIN POLICY tells them, or \"\""},
              Case{"[[rule]]\nset = { route = \"replicas\" }\n",
                   "7:17: rule.1.set.route: \"replicas\" is not accepted; accepted: \"auto\", "
                   "\"primary\" or \"replica\""},
              Case{"[[rule]]\nset = { route = \"auto\" }\nmatch = { users = \"x\" }\n",
                   "8:11: rule.1.match.users: unknown key, did you mean \"user\"? accepted here: "
-                  "database, user, application_name, table, regex"},
+                  "database, user, application_name, table, digest, regex"},
              Case{"[[rule]]\nset = { route = \"auto\" }\nmtch = {}\n",
                   "8:1: rule.1.mtch: unknown key, did you mean \"match\"? accepted here: match, "
                   "set"},

@@ -2,6 +2,7 @@
 
 #include "protocol/error_reply.hpp"
 #include "protocol/frame.hpp"
+#include "protocol/frontend_views.hpp"
 #include "tests/support/feed_all_ways.hpp"
 
 #include <doctest/doctest.h>
@@ -119,6 +120,16 @@ TEST_SUITE("message_writer") {
         CHECK(written([](auto& w) { write_flush(w); }) == "H\0\0\0\4"s);
         CHECK(written([](auto& w) { write_copy_fail(w, "no"); }) == "f\0\0\0\7no\0"s);
         CHECK(written([](auto& w) { write_terminate(w); }) == "X\0\0\0\4"s);
+    }
+
+    TEST_CASE("frontend messages: what was bound is bound again, with results in text") {
+        const std::string first = "old\0name\0\0\2\0\1\0\0\0\2\0\0\0\2ab\xff\xff\xff\xff\0\1\0\1"s;
+        const auto bound = read_bind(as_bytes(first));
+        REQUIRE(bound);
+        CHECK(written([&](auto& w) { write_rebind(w, "", "s", *bound); }) ==
+              "B\0\0\0\x1b\0s\0\0\2\0\1\0\0\0\2\0\0\0\2ab\xff\xff\xff\xff\0\0"s);
+        CHECK(written([](auto& w) { write_rebind(w, "", "", {}); }) ==
+              "B\0\0\0\x0c\0\0\0\0\0\0\0\0"s);
     }
 
     TEST_CASE("messages: a zero byte in a value does not begin another field") {

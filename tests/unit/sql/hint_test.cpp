@@ -2,17 +2,40 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
+using std::chrono::milliseconds;
 using weir::sql::Hint;
 using weir::sql::read_hint;
 using weir::sql::RouteHint;
+using namespace std::chrono_literals;
 
 namespace {
 
-constexpr Hint kNone{};
-constexpr Hint kReplica{RouteHint::Replica, false};
-constexpr Hint kPrimary{RouteHint::Primary, false};
+const Hint kNone{};
+enum class Unknown : bool { None, Some };
+
+Hint routed(RouteHint route, Unknown unknown = Unknown::None) {
+    Hint hint;
+    hint.route = route;
+    hint.has_unknown = unknown == Unknown::Some;
+    return hint;
+}
+
+const Hint kReplica = routed(RouteHint::Replica);
+const Hint kPrimary = routed(RouteHint::Primary);
+
+Hint limited(std::optional<milliseconds> timeout,
+             std::optional<std::uint64_t> rows = std::nullopt,
+             std::optional<std::uint64_t> bytes = std::nullopt) {
+    Hint hint;
+    hint.timeout = timeout;
+    hint.rows = rows;
+    hint.bytes = bytes;
+    return hint;
+}
 
 }  // namespace
 
@@ -20,7 +43,7 @@ TEST_CASE("hints wherever PostgreSQL sees a comment") {
     CHECK(read_hint("/* weir: route=replica */ SELECT 1") == kReplica);
     CHECK(read_hint("/*weir:route=replica*/SELECT 1") == kReplica);
     CHECK(read_hint("SELECT 1 /* weir: route=primary */") == kPrimary);
-    CHECK(read_hint("SELECT /* weir: route=auto */ 1") == Hint{RouteHint::Auto, false});
+    CHECK(read_hint("SELECT /* weir: route=auto */ 1") == routed(RouteHint::Auto));
     CHECK(read_hint("-- weir: route=primary\nSELECT 1") == kPrimary);
     CHECK(read_hint("SELECT 1 -- weir: route=primary") == kPrimary);
     CHECK(read_hint("SELECT 1 --weir:route=primary\r") == kPrimary);
@@ -48,18 +71,19 @@ TEST_CASE("what is no comment is no hint") {
 }
 
 TEST_CASE("what is not known is told, and harms nothing") {
-    CHECK(read_hint("/* weir: cache=5s */") == Hint{RouteHint::None, true});
-    CHECK(read_hint("/* weir: cache=5s route=replica x */") == Hint{RouteHint::Replica, true});
-    CHECK(read_hint("/* weir: route=elsewhere */") == Hint{RouteHint::None, true});
-    CHECK(read_hint("/* weir: route = replica */") == Hint{RouteHint::None, true});
-    CHECK(read_hint("/* weir: route=replica; */") == Hint{RouteHint::None, true});
-    CHECK(read_hint("/* weir: ROUTE=REPLICA */") == Hint{RouteHint::None, true});
+    CHECK(read_hint("/* weir: cache=5s */") == routed(RouteHint::None, Unknown::Some));
+    CHECK(read_hint("/* weir: cache=5s route=replica x */") ==
+          routed(RouteHint::Replica, Unknown::Some));
+    CHECK(read_hint("/* weir: route=elsewhere */") == routed(RouteHint::None, Unknown::Some));
+    CHECK(read_hint("/* weir: route = replica */") == routed(RouteHint::None, Unknown::Some));
+    CHECK(read_hint("/* weir: route=replica; */") == routed(RouteHint::None, Unknown::Some));
+    CHECK(read_hint("/* weir: ROUTE=REPLICA */") == routed(RouteHint::None, Unknown::Some));
     CHECK(read_hint("/* weir: */") == kNone);
     CHECK(read_hint("/* weir:") == kNone);
     CHECK(read_hint("/* weir: route=replica") == kNone);
     CHECK(read_hint("/* weir: route=replica *") == kNone);
     CHECK(read_hint("/*/ weir: route=replica */") == kNone);
-    CHECK(read_hint("/* weir: route=\xff\xfe */") == Hint{RouteHint::None, true});
+    CHECK(read_hint("/* weir: route=\xff\xfe */") == routed(RouteHint::None, Unknown::Some));
 }
 
 TEST_CASE("the primary wins where hints contradict each other") {
@@ -80,4 +104,60 @@ TEST_CASE("long and cut texts") {
     }
     CHECK(read_hint(many).has_unknown);
     CHECK(read_hint(std::string(1'000'000, 'w') + "/* weir: route=replica */") == kReplica);
+}
+
+TEST_CASE("limits in hints") {
+    CHECK(read_hint("/* weir: timeout=5s */ SELECT 1") == limited(5s));
+    CHECK(read_hint("/* weir: timeout=250ms rows=100 bytes=1MiB */ SELECT 1") ==
+          limited(250ms, 100, 1024 * 1024));
+    CHECK(read_hint("SELECT 1 -- weir: rows=7") == limited(std::nullopt, 7));
+    CHECK(read_hint("/*weir:bytes=10kB*/ SELECT 1") == limited(std::nullopt, std::nullopt, 10'000));
+    CHECK(read_hint("/* weir: timeout=0 rows=0 bytes=0 */ SELECT 1") == limited(0ms, 0, 0));
+    Hint all = limited(2s, 9, 512);
+    all.route = RouteHint::Replica;
+    CHECK(
+        read_hint("/* weir: timeout=2s route=replica */ SELECT /* weir: bytes=512B rows=9 */ 1") ==
+        all);
+}
+
+TEST_CASE("of limits that contradict each other the lowest holds") {
+    CHECK(read_hint("/* weir: timeout=5s timeout=2s */") == limited(2s));
+    CHECK(read_hint("/* weir: timeout=2s */ SELECT 1 /* weir: timeout=5s */") == limited(2s));
+    CHECK(read_hint("/* weir: timeout=0 timeout=5s */") == limited(5s));
+    CHECK(read_hint("/* weir: timeout=5s timeout=0 */") == limited(5s));
+    CHECK(read_hint("/* weir: rows=5 rows=4 rows=6 bytes=9B bytes=1KiB */") ==
+          limited(std::nullopt, 4, 9));
+}
+
+TEST_CASE("a value that means nothing is unknown, and the others count") {
+    Hint unknown;
+    unknown.has_unknown = true;
+    for (const char* key : {"timeout=5",
+                            "timeout=-5s",
+                            "timeout=5sec",
+                            "timeout=",
+                            "timeout",
+                            "timeout=99999d",
+                            "timeout=18446744073709551616ms",
+                            "timeout=1.5s",
+                            "rows=many",
+                            "rows=-1",
+                            "rows=1e3",
+                            "rows=",
+                            "rows=1000000000001",
+                            "rows=18446744073709551616",
+                            "rows=5s",
+                            "bytes=5",
+                            "bytes=1TiB",
+                            "bytes=1025GiB",
+                            "bytes=99999999999999999999GiB",
+                            "deny=x",
+                            "=",
+                            "=5s"}) {
+        CAPTURE(key);
+        CHECK(read_hint("/* weir: " + std::string{key} + " */ SELECT 1") == unknown);
+        Hint both = limited(std::nullopt, 3);
+        both.has_unknown = true;
+        CHECK(read_hint("/* weir: " + std::string{key} + " rows=3 */ SELECT 1") == both);
+    }
 }

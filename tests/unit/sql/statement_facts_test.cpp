@@ -50,7 +50,9 @@ std::uint64_t digest(std::string_view sql) {
 bool are_same(const StatementFacts& one, const StatementFacts& other) {
     return one.access == other.access && one.has_several == other.has_several &&
            one.modes == other.modes && one.asks_about_server == other.asks_about_server &&
-           one.functions == other.functions && one.tables == other.tables;
+           one.functions == other.functions && one.tables == other.tables &&
+           one.is_understood == other.is_understood && one.is_harmless == other.is_harmless &&
+           one.calls_set_config == other.calls_set_config;
 }
 
 }  // namespace

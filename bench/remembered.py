@@ -1,0 +1,131 @@
+"""What it costs to remember statements, and how true the memory is.
+
+Weir with its ledger, the sums of every digest and the log of slow statements stands beside Weir with all
+of that off, before the same server; they take turns, and the medians of the CPU time per transaction are
+compared. Then statements of random length run through the first, and the percentiles that SHOW STATEMENTS
+tells are compared with those of pgbench's own log of each transaction.
+"""
+
+import glob
+import os
+import subprocess
+
+from contenders import DATABASE, USER, make_weir, start_server
+from processes import Failed, Stage
+from servers import psql
+from throughput import add_load_options, medians, pgbench
+
+OFF = """[policy]
+log_statements = "none"
+slow_query = "0s"
+"""
+
+ON = """[policy]
+log_statements = "slow"
+slow_query = "1s"
+"""
+
+SLEEPS = """\\set ms random_exponential(4, 80, 3)
+SELECT pg_sleep(:ms / 1000.0);
+"""
+
+QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+
+
+def add_options(parser):
+    """The options of `scripts/bench remembered`."""
+    add_load_options(parser)
+    parser.add_argument("--protocol", choices=["simple", "extended", "prepared"], default="simple",
+                        help="how pgbench sends")
+    parser.add_argument("--assert-cpu-ratio", type=float, metavar="R", default=1.12,
+                        help="fail when remembering costs more than R of what Weir needs without it"
+                             " (default: %(default)s)")
+    parser.add_argument("--assert-error", type=float, metavar="E", default=0.03,
+                        help="fail when a percentile is off by more than this share (default: %(default)s)")
+
+
+def measure_cost(weirs, options):
+    """The rounds of both, by name."""
+    words = ["-S", "-M", options.protocol]
+    warm = type(options)(**{**vars(options), "seconds": 1})
+    for weir in weirs:
+        pgbench(weir, warm, *words)
+    rounds = {weir.name: [] for weir in weirs}
+    for number in range(options.rounds):
+        turn = number % len(weirs)
+        for weir in weirs[turn:] + weirs[:turn]:
+            row = pgbench(weir, options, *words)
+            rounds[weir.name].append(row)
+            print(f"  round {number + 1}  {weir.name:4} {row['tps']:9.0f} tps  {row['cpu_us']:6.2f} µs/tx",
+                  flush=True)
+    return rounds
+
+
+def exact_quantiles(stage, weir, options):
+    """Runs the sleeps. Returns how many, and pgbench's own percentiles of them in ms."""
+    script = stage.write("sleeps.sql", SLEEPS)
+    prefix = os.path.join(stage.folder, "sleeps")
+    seconds = max(20, options.seconds)
+    command = ["pgbench", "-n", "-f", script, "-c", str(options.pool_size), "-T", str(seconds), "-l",
+               "--log-prefix", prefix, "-h", "127.0.0.1", "-p", str(weir.port), "-U", USER, DATABASE]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=seconds + 120, check=False)
+    if done.returncode != 0:
+        raise Failed(f"pgbench: {done.stderr.strip()[-2000:]}")
+    times = []
+    for path in glob.glob(prefix + ".*"):
+        with open(path, encoding="ascii") as log:
+            times += [int(line.split()[2]) for line in log]
+    times.sort()
+    return len(times), {key: times[min(len(times) - 1, int(len(times) * share))] / 1000
+                        for key, share in QUANTILES.items()}
+
+
+def judge(failures, is_kept, sentence):
+    """Prints what was promised, and whether it was kept."""
+    print(f"{'ok' if is_kept else 'FAILED'}: {sentence}")
+    if not is_kept:
+        failures.append(sentence)
+
+
+def compare_quantiles(stage, weir, options, failures):
+    """The percentiles of both, by name."""
+    calls, exact = exact_quantiles(stage, weir, options)
+    columns = ", ".join(QUANTILES)
+    told = psql(f"host=127.0.0.1 port={weir.port} user={USER} dbname=weir",
+                f"SELECT calls, {columns} FROM statements WHERE query LIKE '%pg_sleep%'")[0]
+    judge(failures, int(told[0]) == calls, f"{told[0]} of {calls} statements are remembered")
+    result = {}
+    for (key, right), text in zip(exact.items(), told[1:]):
+        error = abs(float(text) - right) / right
+        result[key] = {"exact": right, "remembered": float(text), "error": error}
+        judge(failures, error <= options.assert_error,
+              f"{key}: {float(text):.2f}, pgbench's log says {right:.2f}: {error:.2%} off,"
+              f" at most {options.assert_error:.0%}")
+    return result
+
+
+def run(options):
+    """Measures, prints, and returns what goes into the JSON file."""
+    options.max_clients = options.clients + 50
+    failures = []
+    stage = Stage("weir-bench")
+    try:
+        server = start_server(stage, options.scale, options.clients + options.pool_size * 2 + 20)
+        off = make_weir(stage, [server], options, name="off", ledger="", more=OFF)
+        on = make_weir(stage, [server], options, name="on", more=ON)
+        for weir in (off, on):
+            weir.start()
+        print(f"pgbench -S -M {options.protocol} -c {options.clients} -j {options.jobs}, pool of"
+              f" {options.pool_size}, {options.seconds} s each, {options.rounds} rounds", flush=True)
+        rounds = measure_cost([off, on], options)
+        summary = {name: medians(rows) for name, rows in rounds.items()}
+        ratio = summary["on"]["cpu_us"] / summary["off"]["cpu_us"]
+        judge(failures, ratio <= options.assert_cpu_ratio,
+              f"CPU time per transaction is {summary['on']['cpu_us']:.2f} µs with the ledger and"
+              f" {summary['off']['cpu_us']:.2f} µs without: {ratio:.3f}, at most {options.assert_cpu_ratio:g}")
+        quantiles = compare_quantiles(stage, on, options, failures)
+    finally:
+        stage.end()
+    return {"medians": summary, "rounds": rounds, "cpu_ratio": ratio, "quantiles": quantiles,
+            "failures": failures}

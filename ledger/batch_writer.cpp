@@ -1,0 +1,171 @@
+#include "ledger/batch_writer.hpp"
+
+#include "ledger/audit.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace weir::ledger {
+
+namespace {
+
+constexpr std::size_t kWordsMax = 1024;
+
+/// What of an event or a deed is kept.
+std::string_view kept(const std::string& text) {
+    return std::string_view{text}.substr(0, kWordsMax);
+}
+
+/// @return JSON with what there is, or ""
+std::string detail_of(const StatementDetail& detail) {
+    nlohmann::json json = nlohmann::json::object();
+    const auto put = [&json](const char* key, const std::string& value) {
+        if (!value.empty()) {
+            json[key] = value;
+        }
+    };
+    put("text", detail.text);
+    put("parameters", detail.parameters);
+    put("message", detail.message);
+    put("trace_id", detail.trace_id);
+    put("span_id", detail.span_id);
+    put("client", detail.client);
+    put("plan", detail.plan);
+    if (json.empty()) {
+        return {};
+    }
+    // A client's bytes need not be UTF-8.
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::int64_t class_of(const Statement& statement) {
+    return (statement.is_slow ? 1 : 0) + (statement.error ? 2 : 0);
+}
+
+template <class Row, class TimeOf>
+void sort_by_time(std::vector<Row>& rows, const TimeOf& time_of) {
+    std::stable_sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
+        return time_of(a) < time_of(b);
+    });
+}
+
+}  // namespace
+
+void BatchWriter::find_ends() {
+    ends_.statement = connection_->integer("SELECT max(t) FROM statement").value_or(0);
+    ends_.session = connection_->integer("SELECT max(t) FROM session").value_or(0);
+    ends_.event = connection_->integer("SELECT max(t) FROM event").value_or(0);
+}
+
+void BatchWriter::write(Batch& batch) {
+    sort_by_time(batch.samples,
+                 [](const Sample& sample) { return sample.statement.ended_unix_us; });
+    sort_by_time(batch.sessions, [](const Session& session) { return session.ended_unix_us; });
+    sort_by_time(batch.events, [](const NotedEvent& noted) { return noted.t; });
+    const auto write_all = [this](const auto& rows) {
+        for (const auto& row : rows) {
+            write(row);
+        }
+    };
+    write_all(batch.samples);
+    write_all(batch.sessions);
+    write_all(batch.events);
+    write_all(batch.deeds);
+}
+
+void BatchWriter::write(const Sample& sample) {
+    const Statement& statement = sample.statement;
+    ends_.statement = std::max(ends_.statement + 1, statement.ended_unix_us);
+    const std::int64_t digest = ids_->digest(*statement.digest, ends_.statement);
+    const std::int64_t database = ids_->name(NameKind::Database, statement.labels->database);
+    const std::int64_t user = ids_->name(NameKind::User, statement.labels->user);
+    const std::int64_t application =
+        ids_->name(NameKind::Application, statement.labels->application);
+    const std::int64_t member = ids_->name(NameKind::Member, statement.member);
+    const std::string sqlstate = statement.error ? statement.error->text() : "";
+    const StatementDetail* about = statement.detail.get();
+    const std::int64_t pattern =
+        statement.error && about != nullptr && !about->message.empty()
+            ? ids_->pattern(*statement.error, about->message, ends_.statement)
+            : 0;
+    const std::string detail = about == nullptr ? "" : detail_of(*about);
+    Use adding = connection_->use(
+        "INSERT INTO statement(t, digest, db, usr, app, member, session, class, weight, total_us, "
+        "server_us,"
+        " wait_us, sending_us, why, rows, bytes, flags, pattern, sqlstate, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)");
+    adding.with(ends_.statement)
+        .with(digest)
+        .with(database)
+        .with(user)
+        .with(application)
+        .with(member)
+        .with(statement.session)
+        .with(class_of(statement))
+        .with(sample.weight)
+        .with(std::int64_t{statement.total.count()})
+        .with(std::int64_t{statement.server.count()})
+        .with(std::int64_t{statement.wait.count()})
+        .with(std::int64_t{statement.sending.count()})
+        .with(static_cast<std::int64_t>(statement.wait_reason))
+        .with(statement.rows)
+        .with(statement.bytes)
+        .with((statement.is_retried ? kFlagRetried : 0) | (statement.is_cut ? kFlagCut : 0))
+        .with(pattern)
+        .with_text_or_null(sqlstate)
+        .with_text_or_null(detail)
+        .run();
+}
+
+void BatchWriter::write(const Session& session) {
+    ends_.session = std::max(ends_.session + 1, session.ended_unix_us);
+    const std::int64_t database = ids_->name(NameKind::Database, session.labels->database);
+    const std::int64_t user = ids_->name(NameKind::User, session.labels->user);
+    const std::int64_t application = ids_->name(NameKind::Application, session.labels->application);
+    Use adding = connection_->use(
+        "INSERT INTO session(t, number, db, usr, app, client, began_t, statements, transactions, "
+        "bytes_in,"
+        " bytes_out, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    adding.with(ends_.session)
+        .with(session.id)
+        .with(database)
+        .with(user)
+        .with(application)
+        .with(kept(session.client))
+        .with(session.began_unix_us)
+        .with(session.statements)
+        .with(session.transactions)
+        .with(session.bytes_in)
+        .with(session.bytes_out)
+        .with(kept(session.end_reason))
+        .run();
+}
+
+void BatchWriter::write(const NotedEvent& noted) {
+    ends_.event = std::max(ends_.event + 1, noted.t);
+    Use adding = connection_->use(
+        "INSERT INTO event(t, kind, object, severity, what, data) VALUES (?, ?, ?, ?, ?, ?)");
+    adding.with(ends_.event)
+        .with(kept(noted.event.kind))
+        .with(kept(noted.event.object))
+        .with(static_cast<std::int64_t>(noted.event.severity))
+        .with(kept(noted.event.what))
+        .with_text_or_null(std::string_view{noted.event.data}.substr(0, kDetailPlanMax))
+        .run();
+}
+
+void BatchWriter::write(const NotedDeed& noted) {
+    append_audit(*connection_,
+                 {.id = 0,
+                  .t = noted.t,
+                  .who = std::string{kept(noted.deed.who)},
+                  .from = std::string{kept(noted.deed.from)},
+                  .action = std::string{kept(noted.deed.action)},
+                  .object = std::string{kept(noted.deed.object)},
+                  .text = noted.deed.text.substr(0, kDetailTextMax)});
+}
+
+}  // namespace weir::ledger

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "ledger/batch.hpp"
+#include "ledger/connection.hpp"
+#include "ledger/ids.hpp"
+
+#include <cstdint>
+
+namespace weir::ledger {
+
+/// Bits of statement.flags.
+inline constexpr std::int64_t kFlagRetried = 1;
+inline constexpr std::int64_t kFlagCut = 2;
+
+/// Writes rows within the transaction that is open. Each table's row id is its time in µs, one more
+/// than the last where two fall together or the clock has gone back.
+///
+/// Thread: the writer's.
+class BatchWriter {
+public:
+    BatchWriter(Connection& connection, Ids& ids) : connection_{&connection}, ids_{&ids} {}
+
+    /// The last row ids of the tables.
+    struct Ends {
+        std::int64_t statement = 0;
+        std::int64_t session = 0;
+        std::int64_t event = 0;
+    };
+
+    /// Reads where the tables end. After opening the file.
+    void find_ends();
+
+    [[nodiscard]] const Ends& ends() const { return ends_; }
+
+    /// After a transaction was undone: `ends` as it was before.
+    void go_back_to(const Ends& ends) { ends_ = ends; }
+
+    /// @param batch its samples, sessions and events are put in the order of their times
+    void write(Batch& batch);
+
+private:
+    void write(const Sample& sample);
+    void write(const Session& session);
+    void write(const NotedEvent& noted);
+    void write(const NotedDeed& noted);
+
+    Connection* connection_;
+    Ids* ids_;
+    Ends ends_;
+};
+
+}  // namespace weir::ledger

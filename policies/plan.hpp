@@ -1,0 +1,41 @@
+#pragma once
+
+#include "conf/policy_settings.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace weir::policies {
+
+/// Why a statement must not run.
+enum class Refusal : std::uint8_t {
+    None,
+    Denied,    ///< by a rule: 42501, with Plan::deny
+    ReadOnly,  ///< it may write, and its user may not: 25006
+};
+
+/// What holds for one statement: made once by decide(), carried out by the data path. Zero = no
+/// limit. Immutable, shared by all statements it holds for.
+struct Plan {
+    std::chrono::milliseconds statement_timeout{};
+    std::uint64_t row_limit = 0;
+    std::uint64_t byte_limit = 0;
+    conf::LimitAction limit_action = conf::LimitAction::Error;
+    std::chrono::milliseconds slow_query{};  ///< zero = never slow
+    conf::LogStatements log_statements = conf::LogStatements::Slow;
+    bool log_parameters = false;
+    bool explain_slow = false;
+    conf::RuleRoute route = conf::RuleRoute::Auto;
+    Refusal refusal = Refusal::None;
+    std::string deny;  ///< for the client
+
+    [[nodiscard]] bool limits_result() const { return row_limit > 0 || byte_limit > 0; }
+
+    bool operator==(const Plan&) const = default;
+};
+
+using PlanPtr = std::shared_ptr<const Plan>;
+
+}  // namespace weir::policies

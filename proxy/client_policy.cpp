@@ -1,0 +1,354 @@
+// The part of ClientSession that asks what holds for its statements, and refuses those that must
+// not run.
+
+#include "protocol/frontend_views.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/local_reply.hpp"
+#include "proxy/said_by.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "sql/cursor_name.hpp"
+#include "sql/lexer.hpp"
+#include "sql/session_facts.hpp"
+
+namespace weir::proxy {
+
+using pool::StatementTicket;
+using protocol::FrontendMessage;
+
+namespace {
+
+constexpr std::string_view kFunctionCall = "(function call)";
+constexpr std::string_view kLongStatement = "(statement longer than can be looked at)";
+constexpr std::string_view kUnknownPortal = "(portal)";
+
+std::string_view text_of(const pool::Statement& statement) {
+    const std::string_view text = as_text(statement.definition);
+    return text.substr(0, text.find('\0'));
+}
+
+/// @return the text of a Query or a Parse; nothing where it is not whole, or malformed
+std::optional<std::string_view> text_in(const protocol::FrameHeader& header, ByteView rest) {
+    if (rest.size() < header.frame_bytes()) {
+        return std::nullopt;
+    }
+    const ByteView body = protocol::body_of(rest, header);
+    if (static_cast<FrontendMessage>(header.type) == FrontendMessage::Query) {
+        const auto query = protocol::read_query(body);
+        return query ? std::optional{query->sql} : std::nullopt;
+    }
+    const auto parse = protocol::read_parse(body);
+    return parse ? std::optional{parse->sql} : std::nullopt;
+}
+
+}  // namespace
+
+/// Its database, its user or its application is another one from here on.
+void ClientSession::enter_context(std::string_view database, std::string_view application) {
+    StatementContext& next = worker_.desk().hold({std::string{database},
+                                                  user().empty() ? login_->wishes.user : user(),
+                                                  std::string{application}});
+    leave_context();
+    context_ = &next;
+}
+
+void ClientSession::leave_context() {
+    if (context_ != nullptr) {
+        worker_.desk().release(*std::exchange(context_, nullptr));
+    }
+}
+
+/// Its settings are others from here on.
+void ClientSession::set_settings(pool::SettingsPtr settings) {
+    settings_ = std::move(settings);
+    const auto application = settings_->find(pool::kApplicationName);
+    const std::string_view name =
+        application == settings_->end() ? std::string_view{} : application->second;
+    if (context_->labels->application != name) {
+        enter_context(context_->labels->database, name);
+    }
+}
+
+/// @return whether its statements are looked at, for whatever reason
+bool ClientSession::follows_statements() const {
+    return context_->is_followed && pool_->key().replication.empty();
+}
+
+bool ClientSession::has_time_limits() const {
+    return context_->has_time_limits && pool_->key().replication.empty();
+}
+
+/// @return whether it is to be asked if this message may be passed on
+bool ClientSession::may_refuse_message(const protocol::FrameHeader& header) const {
+    if (!context_->may_refuse || !follows_statements() || is_refusal_pending_) {
+        return false;
+    }
+    if (state_ == ClientState::Active) {
+        const protocol::ExpectedReplies& owed = backend_->owed();
+        const auto type = static_cast<FrontendMessage>(header.type);
+        const bool is_skipped = owed.is_skipping() && protocol::is_extended(type);
+        return !is_skipped && !owed.is_copy_in_open();
+    }
+    return state_ == ClientState::Idle;
+}
+
+StatementText ClientSession::statement_text(std::string_view text, std::uint64_t digest) {
+    return {text, digest, is_text_known_plain() ? &request_judge() : nullptr};
+}
+
+/// What holds for this text, wherever it comes from.
+StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t digest) {
+    StatementTicket ticket;
+    if (!follows_statements()) {
+        return ticket;
+    }
+    const StatementText statement = statement_text(text, digest);
+    const KnownStatementPtr known = worker_.desk().find(*context_, statement);
+    ticket.plan = worker_.desk().plan_of(*context_, *known, statement);
+    ticket.said = said_by(text, *ticket.plan);
+    ticket.request = request_of(text, *ticket.plan);
+    ticket.subject = known;
+    if (ticket.plan->limits_result()) {
+        ticket.is_read = statement.read().is_read;
+        look_for_cursor(text, known->digest->kind, ticket);
+    }
+    return ticket;
+}
+
+StatementTicket ClientSession::ticket_for(std::string_view text) {
+    if (!follows_statements()) {
+        return {};
+    }
+    return ticket_for(text, worker_.knowledge().facts(text).effects.digest);
+}
+
+StatementTicket ClientSession::ticket_for(const pool::Statement& statement) {
+    if (!follows_statements()) {
+        return {};
+    }
+    StatementTicket ticket = ticket_for(text_of(statement), effects_of(statement).digest);
+    ticket.request = request_of(statement.definition, *ticket.plan);
+    return ticket;
+}
+
+StatementTicket ClientSession::special_ticket(std::string_view name) {
+    StatementTicket ticket;
+    if (follows_statements()) {
+        const KnownStatementPtr known = worker_.desk().find_special(*context_, name);
+        ticket.plan = known->plan;
+        ticket.subject = known;
+    }
+    return ticket;
+}
+
+/// A cursor's result is one, however many FETCHes it is read by; what holds for it is what holds
+/// for its DECLARE.
+void ClientSession::look_for_cursor(std::string_view text,
+                                    std::string_view kind,
+                                    StatementTicket& ticket) {
+    if (backend_ == nullptr || (kind != "declare" && kind != "fetch")) {
+        return;
+    }
+    const std::string name = sql::cursor_name(text);
+    if (name.empty()) {
+        return;
+    }
+    if (kind == "declare") {
+        StatementTicket cursor = ticket;
+        cursor.result = std::make_shared<pool::ResultSoFar>();
+        backend_->tickets().portals.bind(name, std::move(cursor));
+    } else if (const StatementTicket* cursor = backend_->tickets().portals.find(name);
+               cursor != nullptr) {
+        ticket.plan = cursor->plan;
+        ticket.result = cursor->result;
+    }
+}
+
+/// A portal is bound to what this ticket is of.
+void ClientSession::bind_portal(std::string_view portal,
+                                StatementTicket ticket,
+                                const protocol::FrameHeader& header,
+                                ByteView rest) {
+    if (ticket.plan == nullptr) {
+        return;
+    }
+    if (ticket.plan->limits_result() && ticket.result == nullptr) {  // else it reads a cursor
+        ticket.result = std::make_shared<pool::ResultSoFar>();
+    }
+    const bool is_whole = rest.size() >= header.frame_bytes();
+    if (ticket.plan->log_parameters && is_whole) {
+        ticket.said = with_parameters(ticket.said, protocol::body_of(rest, header));
+    }
+    if (ticket.request != nullptr) {
+        ticket.request =
+            with_bind(ticket.request, is_whole ? protocol::body_of(rest, header) : ByteView{});
+    }
+    backend_->tickets().portals.bind(portal, std::move(ticket));
+}
+
+/// A Query, an Execute or a FunctionCall goes out.
+void ClientSession::run_statement(FrontendMessage type, StatementTicket ticket) {
+    if (ticket.plan == nullptr) {
+        backend_->will_send(type);
+        return;
+    }
+    pool::StatementRun run;
+    run.ticket = std::move(ticket);
+    run.asked_at = backend_->has_runs() ? worker_.loop().now() : request_at_;
+    run.is_retried = route() != nullptr && route()->retried.has_value();
+    backend_->will_run(type, std::move(run));
+}
+
+/// @return what the message is a run of, where nobody else has told
+StatementTicket ClientSession::ticket_of_message(const protocol::FrameHeader& header,
+                                                 ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    if (type == FrontendMessage::FunctionCall) {
+        return special_ticket(kFunctionCall);
+    }
+    if (type == FrontendMessage::Query) {
+        const auto text = text_in(header, rest);
+        return text ? ticket_for(*text) : special_ticket(kLongStatement);
+    }
+    const bool is_whole = rest.size() >= header.frame_bytes();
+    const auto execute =
+        is_whole ? std::optional{protocol::read_execute(protocol::body_of(rest, header))}
+                 : std::nullopt;
+    const StatementTicket* portal = execute && *execute && follows_statements()
+                                        ? backend_->tickets().portals.find((*execute)->portal)
+                                        : nullptr;
+    return portal != nullptr && portal->plan != nullptr ? *portal : special_ticket(kUnknownPortal);
+}
+
+/// Names of statements pass through: what they stand for is noted.
+void ClientSession::note_passing(const protocol::FrameHeader& header, ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    if (!follows_statements() || rest.size() < header.frame_bytes()) {
+        return;
+    }
+    const ByteView body = protocol::body_of(rest, header);
+    if (type == FrontendMessage::Parse) {
+        if (const auto parse = protocol::read_parse(body); parse) {
+            StatementTicket ticket = ticket_for(parse->sql);
+            if (!parse->name.empty()) {
+                ticket.result = nullptr;  // it may outlive the cursor it reads
+            }
+            ticket.request = request_of(body.subspan(parse->name.size() + 1), *ticket.plan);
+            backend_->tickets().definitions.bind(parse->name, std::move(ticket));
+        }
+    } else if (type == FrontendMessage::Bind) {
+        const auto reference = protocol::read_statement_reference(header, rest);
+        if (const auto* known = backend_->tickets().definitions.find(reference.name);
+            known != nullptr) {
+            bind_portal(reference.portal, *known, header, rest);
+        }
+    }
+}
+
+/// @return whether this message must be whole before it is looked at
+bool ClientSession::awaits_policy(FrontendMessage type) const {
+    switch (type) {
+        case FrontendMessage::Bind: return follows_statements() && !carries_statements();
+        case FrontendMessage::Execute:
+        case FrontendMessage::Parse:
+        case FrontendMessage::Query: return follows_statements();
+        default: return false;
+    }
+}
+
+/// @return why the message that has come must not be passed on
+std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
+    const protocol::FrameHeader& header, ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    const bool is_text = type == FrontendMessage::Query || type == FrontendMessage::Parse;
+    const bool runs = type == FrontendMessage::Query || type == FrontendMessage::Execute ||
+                      type == FrontendMessage::FunctionCall;
+    if (!is_text && !runs) {
+        return std::nullopt;
+    }
+    if (runs && exceeds_rate()) {
+        return protocol::ErrorFields{protocol::Severity::Error,
+                                     sqlstate::kConfigurationLimitExceeded,
+                                     "too many statements: a client may send " +
+                                         std::to_string(context_->policy.rate_limit) +
+                                         " per second (rate_limit)",
+                                     {},
+                                     {}};
+    }
+    StatementTicket ticket;
+    if (const auto text = is_text ? text_in(header, rest) : std::nullopt; text) {
+        ticket = ticket_for(*text);
+    } else if (is_text || type == FrontendMessage::FunctionCall) {
+        // Nobody can tell what it does.
+        const ByteView part = rest.subspan(std::min(rest.size(), protocol::kHeaderBytes));
+        ticket = unread_ticket(as_text(part));
+    } else {
+        return std::nullopt;  // what it was bound to has been looked at
+    }
+    if (ticket.plan->refusal == policies::Refusal::None) {
+        return std::nullopt;
+    }
+    protocol::ErrorFields why = refusal_by(*ticket.plan);
+    tell_refused(ticket, why);
+    return why;
+}
+
+/// What holds for what cannot be read.
+/// @param part of it
+StatementTicket ClientSession::unread_ticket(std::string_view part) {
+    StatementTicket ticket = special_ticket(kLongStatement);
+    const auto& known = static_cast<const KnownStatement&>(*ticket.subject);
+    ticket.plan = worker_.desk().plan_of(*context_, known, {part, 0, nullptr});
+    return ticket;
+}
+
+bool ClientSession::exceeds_rate() {
+    const std::uint64_t rate = context_->policy.rate_limit;
+    return rate > 0 && !extras().rate.take(worker_.loop().now(), rate);
+}
+
+/// Answers the message in the server's place.
+ClientSession::Begun ClientSession::refuse_message(const protocol::FrameHeader& header,
+                                                   protocol::ErrorFields why) {
+    const auto type = static_cast<FrontendMessage>(header.type);
+    worker_.mutable_counters().refused_statements.add();
+    body_left_ = header.frame_bytes();
+    if (state_ != ClientState::Active) {
+        wanted_for_ = type;
+        answer_refused(why);
+        is_refusal_pending_ = false;
+        return {is_ending() ? Treatment::Stop : Treatment::Drop};
+    }
+    if (!outgoing_->has_room()) {
+        flush_to_backend(*outgoing_);
+    }
+    if (protocol::is_extended(type)) {
+        is_flush_missing_ = true;
+        return refuse_named(std::move(why));
+    }
+    end_batch(FrontendMessage::Query);
+    extras().refusals.push_back(std::move(why));
+    backend_->refuse_query(*outgoing_);
+    return {Treatment::Drop};
+}
+
+/// @return whether text means what it seems to in this session, as far as is known
+bool ClientSession::is_text_known_plain() {
+    if (backend_ != nullptr) {
+        return is_text_plain();
+    }
+    const auto value_of = [this](std::string_view name) -> std::string_view {
+        if (const auto own = settings_->find(name); own != settings_->end()) {
+            return own->second;
+        }
+        const std::string* usual = pool_->default_of(name);
+        return usual == nullptr ? std::string_view{} : std::string_view{*usual};
+    };
+    return sql::can_cut(value_of("standard_conforming_strings"), value_of("client_encoding"));
+}
+
+}  // namespace weir::proxy

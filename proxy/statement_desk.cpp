@@ -1,0 +1,219 @@
+#include "proxy/statement_desk.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "sql/digest.hpp"
+#include "sql/lexer.hpp"
+
+namespace weir::proxy {
+
+namespace {
+
+/// Spreads what differs in a few bits.
+constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
+
+std::string key_of(const ledger::Labels& labels) {
+    std::string key = labels.database;
+    key.append(1, '\0').append(labels.user).append(1, '\0').append(labels.application);
+    return key;
+}
+
+/// @param shape a statement's, or several with ";" between them
+/// @return whether one of them changes what there is, or who may do what
+bool is_deed(std::string_view shape) {
+    static constexpr std::array<std::string_view, 11> kWords = {"create",
+                                                                "alter",
+                                                                "drop",
+                                                                "grant",
+                                                                "revoke",
+                                                                "truncate",
+                                                                "comment",
+                                                                "security",
+                                                                "reassign",
+                                                                "import",
+                                                                "refresh"};
+    sql::Lexer lexer{shape};
+    bool is_first = true;
+    for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::End; token = lexer.next()) {
+        const bool is_word = std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
+            return token.is_word(word);
+        });
+        if (is_first && is_word) {
+            return true;
+        }
+        is_first = token.is_symbol(';');
+    }
+    return false;
+}
+
+std::string names_of(const sql::StatementFacts& facts) {
+    std::string names;
+    for (const sql::QualifiedName& table : facts.tables) {
+        names += names.empty() ? "" : ", ";
+        names += table.schema.empty() ? table.name : table.schema + "." + table.name;
+    }
+    return names;
+}
+
+policies::PlanPtr plan_from(policies::Plan plan) {
+    return std::make_shared<const policies::Plan>(std::move(plan));
+}
+
+}  // namespace
+
+void StatementDesk::renew(const conf::Config& config) {
+    config_ = &config;
+    rules_ = std::make_unique<const policies::Rules>(config.rules);
+    ++version_;
+    may_refuse_ =
+        std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
+            return rule.set.deny.value_or("") != "" || rule.set.read_only.value_or(false);
+        });
+    has_time_limits_ =
+        std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
+            return rule.set.statement_timeout.value_or(conf::milliseconds{}).count() > 0;
+        });
+    explains_slow_ =
+        std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
+            return rule.set.explain_slow.value_or(false);
+        });
+    for (auto& [key, context] : contexts_) {
+        settle(*context);
+    }
+}
+
+void StatementDesk::settle(StatementContext& context) const {
+    const conf::PolicySettings policy =
+        config_->policy_for(context.labels->database, context.labels->user);
+    context.policy = policy;
+    policies::Plan base;
+    base.statement_timeout = policy.statement_timeout;
+    base.slow_query = policy.slow_query;
+    base.log_statements = policy.log_statements;
+    context.base = plan_from(std::move(base));
+    const bool is_logged = policy.log_statements == conf::LogStatements::All ||
+                           (policy.log_statements == conf::LogStatements::Slow &&
+                            policy.slow_query > conf::milliseconds::zero());
+    context.may_refuse = may_refuse_ || policy.read_only || policy.rate_limit > 0;
+    context.explains_slow = explains_slow_ || policy.explain_slow;
+    context.is_followed = recorder_ != nullptr || is_logged || context.may_refuse ||
+                          context.explains_slow || rules_->size() > 0 || policy.row_limit > 0 ||
+                          policy.byte_limit > 0 || policy.hints > conf::Hints::Route;
+    context.has_time_limits = has_time_limits_ || policy.statement_timeout.count() > 0 ||
+                              policy.hints > conf::Hints::Route;
+    context.needs_facts = policies::needs_facts(context.session(), policy, *rules_);
+}
+
+StatementContext& StatementDesk::hold(ledger::Labels labels) {
+    std::unique_ptr<StatementContext>& context = contexts_[key_of(labels)];
+    if (context == nullptr) {
+        context = std::make_unique<StatementContext>();
+        context->labels = std::make_shared<const ledger::Labels>(std::move(labels));
+        context->seed = kOdd * next_seed_++;
+        settle(*context);
+    }
+    ++context->sessions;
+    return *context;
+}
+
+void StatementDesk::release(StatementContext& context) {
+    if (--context.sessions == 0 && contexts_.size() > kContextsMax) {
+        std::erase_if(contexts_, [](const auto& one) { return one.second->sessions == 0; });
+    }
+}
+
+KnownStatementPtr& StatementDesk::place_of(std::uint64_t key) {
+    if (const auto found = known_.find(key); found != known_.end()) {
+        return found->second;
+    }
+    if (known_.size() >= kKnownMax) {
+        known_.clear();
+    }
+    return known_[key];
+}
+
+KnownStatementPtr StatementDesk::find(const StatementContext& context,
+                                      const StatementText& statement) {
+    KnownStatementPtr& known = place_of(statement.digest ^ context.seed);
+    if (known == nullptr) {
+        known = std::make_shared<KnownStatement>();
+        known->labels = context.labels;
+        sql::Shape shape = sql::shape_of(statement.text);
+        known->is_deed = is_deed(shape.text);
+        auto digest = std::make_shared<ledger::Digest>();
+        digest->hash = shape.digest;
+        digest->text = std::move(shape.text);
+        digest->kind = std::move(shape.kind);
+        if (const auto facts = statement.read().facts; facts != nullptr) {
+            digest->tables = names_of(*facts);
+        }
+        known->digest = std::move(digest);
+    }
+    const bool is_better_known = statement.judge != nullptr && !known->has_facts;
+    if (known->decided_at != version_ || is_better_known) {
+        decide(context, *known, statement);
+    }
+    return known;
+}
+
+void StatementDesk::decide(const StatementContext& context,
+                           KnownStatement& known,
+                           const StatementText& statement) const {
+    const sql::FactsMemo::Known read = statement.read();
+    const policies::Subject subject{
+        context.session(), statement.text, known.digest->hash, read.facts.get()};
+    policies::Plan plan = policies::decide(subject, context.policy, *rules_, sql::Hint{});
+    known.decided_at = version_;
+    known.has_facts = read.facts != nullptr;
+    known.is_of_digest = policies::is_of_digest(subject, context.policy, *rules_);
+    known.is_read = read.is_read;
+    if (known.plan == nullptr || *known.plan != plan) {
+        known.plan = plan_from(std::move(plan));
+    }
+}
+
+policies::PlanPtr StatementDesk::plan_of(const StatementContext& context,
+                                         const KnownStatement& known,
+                                         const StatementText& statement) const {
+    const bool may_hint = context.policy.hints != conf::Hints::Off;
+    const sql::Hint hint = may_hint ? sql::read_hint(statement.text) : sql::Hint{};
+    const bool is_as_known = known.is_of_digest && (statement.judge != nullptr) == known.has_facts;
+    if (is_as_known && hint == sql::Hint{}) {
+        return known.plan;
+    }
+    const auto read = context.needs_facts ? statement.read() : sql::FactsMemo::Known{};
+    const policies::Subject subject{
+        context.session(), statement.text, known.digest->hash, read.facts.get()};
+    policies::Plan plan = policies::decide(subject, context.policy, *rules_, hint);
+    return *known.plan == plan ? known.plan : plan_from(std::move(plan));
+}
+
+KnownStatementPtr StatementDesk::find_special(const StatementContext& context,
+                                              std::string_view name) {
+    const std::uint64_t hash = std::hash<std::string_view>{}(name);
+    KnownStatementPtr& known = place_of(hash ^ context.seed);
+    if (known == nullptr) {
+        known = std::make_shared<KnownStatement>();
+        auto fresh = std::make_shared<ledger::Digest>();
+        fresh->hash = sql::stable_digest(name);
+        fresh->text = name;
+        fresh->kind = "other";
+        known->digest = std::move(fresh);
+        known->labels = context.labels;
+    }
+    known->plan = context.base;
+    known->is_of_digest = false;
+    return known;
+}
+
+ledger::Sums& StatementDesk::sums_of(KnownStatement& known) const {
+    if (known.sums == nullptr || known.epoch != recorder_->epoch()) {
+        known.sums = &recorder_->sums_of(known.digest, known.labels);
+        known.epoch = recorder_->epoch();
+    }
+    return *known.sums;
+}
+
+}  // namespace weir::proxy

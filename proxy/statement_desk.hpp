@@ -1,0 +1,131 @@
+#pragma once
+
+#include "conf/model.hpp"
+#include "ledger/recorder.hpp"
+#include "ledger/statement.hpp"
+#include "policies/decide.hpp"
+#include "policies/plan.hpp"
+#include "policies/rules.hpp"
+#include "pool/statement_run.hpp"
+#include "proxy/request_judge.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "sql/facts_memo.hpp"
+#include "sql/hint.hpp"
+
+namespace weir::proxy {
+
+/// For whom statements run, and what holds for all of them: one for each (database, user,
+/// application) that has a session.
+struct StatementContext {
+    ledger::LabelsPtr labels;
+    conf::PolicySettings policy;  ///< of its database and user
+    policies::PlanPtr base;       ///< of what is no statement anybody knows
+    std::uint64_t seed = 0;       ///< no other context has ever had it
+    std::size_t sessions = 0;
+    bool is_followed = false;  ///< its statements are looked at, and somebody is told of their ends
+    bool may_refuse = false;   ///< some of them
+    bool needs_facts = false;  ///< to decide about them
+    bool has_time_limits = false;  ///< some of them
+    bool explains_slow = false;    ///< some of them
+
+    [[nodiscard]] policies::Session session() const {
+        return {labels->database, labels->user, labels->application};
+    }
+};
+
+/// A statement as its client has sent it.
+struct StatementText {
+    std::string_view text;
+    std::uint64_t digest = 0;  ///< of sql::SessionFacts
+    /// Tells what it reads and writes; nullptr: the text does not mean what it seems to.
+    RequestJudge* judge = nullptr;
+
+    /// @return no facts where there is no judge
+    [[nodiscard]] sql::FactsMemo::Known read() const {
+        return judge == nullptr ? sql::FactsMemo::Known{} : judge->read_facts(digest, text);
+    }
+};
+
+/// Statements that are alike, run for the same.
+struct KnownStatement final : pool::RunSubject {
+    ledger::DigestPtr digest;
+    ledger::LabelsPtr labels;
+    policies::PlanPtr plan;        ///< unless its text says something else
+    std::uint64_t decided_at = 0;  ///< StatementDesk::version() then
+    bool is_of_digest = true;      ///< the plan is that of all texts of the digest
+    bool has_facts = false;
+    bool is_read = false;  ///< proven; known where its result has limits
+    bool is_deed = false;  ///< it changes who may do what, or what there is
+    ledger::Sums* sums = nullptr;
+    std::uint64_t epoch = 0;  ///< Recorder::epoch(), for which sums holds
+};
+
+using KnownStatementPtr = std::shared_ptr<KnownStatement>;
+
+/// A worker's statements: what holds for which. Remembers by digest; when full it forgets all.
+/// @thread its worker's
+class StatementDesk {
+public:
+    static constexpr std::size_t kKnownMax = 32768;
+    /// So many contexts may outlive their sessions: clients come back.
+    static constexpr std::size_t kContextsMax = 1024;
+
+    /// @param recorder nullptr: there is no ledger
+    explicit StatementDesk(ledger::Recorder* recorder) : recorder_{recorder} {}
+
+    /// The configuration has changed.
+    void renew(const conf::Config& config);
+
+    /// @return the context of these labels, kept until it has been released as often
+    [[nodiscard]] StatementContext& hold(ledger::Labels labels);
+    void release(StatementContext& context);
+
+    [[nodiscard]] const policies::Rules& rules() const { return *rules_; }
+
+    [[nodiscard]] ledger::Recorder* recorder() const { return recorder_; }
+
+    /// @return never null
+    [[nodiscard]] KnownStatementPtr find(const StatementContext& context,
+                                         const StatementText& statement);
+
+    /// @return what holds for this text
+    [[nodiscard]] policies::PlanPtr plan_of(const StatementContext& context,
+                                            const KnownStatement& known,
+                                            const StatementText& statement) const;
+
+    /// @return what is no SQL text: a function called by its number, a text too long to be read
+    [[nodiscard]] KnownStatementPtr find_special(const StatementContext& context,
+                                                 std::string_view name);
+
+    /// @return where it is counted now; only where there is a recorder
+    [[nodiscard]] ledger::Sums& sums_of(KnownStatement& known) const;
+
+    [[nodiscard]] std::size_t size() const { return known_.size(); }
+
+private:
+    void settle(StatementContext& context) const;
+    void decide(const StatementContext& context,
+                KnownStatement& known,
+                const StatementText& statement) const;
+    [[nodiscard]] KnownStatementPtr& place_of(std::uint64_t key);
+
+    ledger::Recorder* recorder_;
+    const conf::Config* config_ = nullptr;  // the worker's own
+    std::unique_ptr<const policies::Rules> rules_;
+    bool may_refuse_ = false;       // some rule
+    bool has_time_limits_ = false;  // some rule
+    bool explains_slow_ = false;    // some rule
+    std::uint64_t version_ = 0;
+    std::uint64_t next_seed_ = 1;
+    std::unordered_map<std::string, std::unique_ptr<StatementContext>> contexts_;  // by key_of()
+    std::unordered_map<std::uint64_t, KnownStatementPtr> known_;  // by digest and seed
+};
+
+}  // namespace weir::proxy
