@@ -218,9 +218,10 @@ StatementTicket ClientSession::ticket_of_message(const protocol::FrameHeader& he
     const auto execute =
         is_whole ? std::optional{protocol::read_execute(protocol::body_of(rest, header))}
                  : std::nullopt;
-    const StatementTicket* portal = execute && *execute && follows_statements()
-                                        ? backend_->tickets().portals.find((*execute)->portal)
-                                        : nullptr;
+    const StatementTicket* portal =
+        execute && *execute && backend_ != nullptr && follows_statements()
+            ? backend_->tickets().portals.find((*execute)->portal)
+            : nullptr;
     return portal != nullptr && portal->plan != nullptr ? *portal : special_ticket(kUnknownPortal);
 }
 
@@ -271,13 +272,15 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         return std::nullopt;
     }
     if (runs && exceeds_rate()) {
-        return protocol::ErrorFields{protocol::Severity::Error,
-                                     sqlstate::kConfigurationLimitExceeded,
-                                     "too many statements: a client may send " +
-                                         std::to_string(context_->policy.rate_limit) +
-                                         " per second (rate_limit)",
-                                     {},
-                                     {}};
+        protocol::ErrorFields why{protocol::Severity::Error,
+                                  sqlstate::kConfigurationLimitExceeded,
+                                  "too many statements: a client may send " +
+                                      std::to_string(context_->policy.rate_limit) +
+                                      " per second (rate_limit)",
+                                  {},
+                                  {}};
+        tell_refused(ticket_of_message(header, rest), why);
+        return why;
     }
     StatementTicket ticket;
     if (const auto text = is_text ? text_in(header, rest) : std::nullopt; text) {
