@@ -16,6 +16,8 @@ namespace {
 
 /// Answers to logins that are remembered per pool; clients with rarer settings ask a backend.
 constexpr std::size_t kWelcomesMax = 256;
+/// On their way at once; what more of them do, these have done.
+constexpr std::size_t kCancelsPerBackend = 2;
 
 }  // namespace
 
@@ -112,7 +114,9 @@ void Pool::abandon(Backend& backend, Backend::Frame frame, Backend::Departure de
 }
 
 void Pool::cancel(Backend& backend, std::function<void()> on_done) {
-    if (cancellers_.size() >= std::size_t{2} * std::max(plan_.settings.max, 1U)) {
+    const std::size_t targets =
+        plan_.settings.max == 0 ? backends_.size() : std::size_t{plan_.settings.max};
+    if (cancellers_.size() >= kCancelsPerBackend * targets) {
         if (on_done) {
             on_done();
         }

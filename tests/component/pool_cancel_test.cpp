@@ -107,6 +107,33 @@ TEST_SUITE("pool_cancel") {
         CHECK(scene.rig.server.cancelled.size() == 2);
     }
 
+    TEST_CASE(
+        "pool: without a limit of connections there may be two cancels for each that is open") {
+        PoolRig rig{[](PoolPlan& plan) { plan.settings.max = 0; }};
+        std::vector<ServerConnection*> cancellers;
+        rig.server.on_cancel = [&](ServerConnection& connection) {
+            cancellers.push_back(&connection);
+        };
+        std::deque<Borrower> clients;
+        int done = 0;
+        for (int i = 0; i < 5; ++i) {
+            REQUIRE(rig.lend_to(clients.emplace_back(rig.loop, *rig.pool)));
+        }
+        for (int i = 0; i < 2; ++i) {
+            for (Borrower& client : clients) {
+                rig.pool->cancel(*client.backend, [&done] { ++done; });
+            }
+        }
+        CHECK(done == 0);
+        rig.pool->cancel(*clients.front().backend, [&done] { ++done; });  // more do no good
+        CHECK(done == 1);
+        REQUIRE(rig.until([&] { return cancellers.size() == 10; }));
+        for (ServerConnection* canceller : cancellers) {
+            canceller->hang_up();
+        }
+        REQUIRE(rig.until([&] { return done == 11; }));
+    }
+
     TEST_CASE("pool: where a cancel may still arrive the connection is not used again") {
         CancelScene scene;
         net::Fd door;
