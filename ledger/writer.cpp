@@ -134,10 +134,7 @@ void Writer::open(std::int64_t now_us) {
     const std::optional<Trouble> trouble = store_.open(
         {.path = settings_.path, .max_size = settings_.max_size, .locked_for = pace_.locked_for});
     if (!trouble) {
-        if (!store_.is_in_memory() && !ballast_.make(store_.ballast_bytes())) {
-            log::warn("ledger_no_ballast",
-                      {{"file", store_.file()}, {"bytes", store_.ballast_bytes()}});
-        }
+        prepare_ballast();
         round_at_ = {};
         recover(now_us);
         return;
@@ -156,7 +153,8 @@ void Writer::prepare_ballast() {
     const std::uint64_t bytes = ballast_.make(store_.ballast_bytes());
     store_.fit_log_into(bytes);
     if (bytes == 0) {
-        log::warn("ledger_no_ballast", {{"file", store_.file()}});
+        log::warn("ledger_no_ballast",
+                  {{"file", store_.file()}, {"bytes", store_.ballast_bytes()}});
     }
 }
 

@@ -262,6 +262,22 @@ TEST_SUITE("ledger in trouble") {
         CHECK(number(folder.file(), "SELECT max(t) FROM statement") == t + 999);
     }
 
+    TEST_CASE(
+        "ledger: giving up the ballast makes room enough for SQLite's log, however small it is") {
+        const test::Folder folder;
+        auto options = test::ledger_options(folder.file());
+        options.settings.max_size = std::uint64_t{16} << 20U;  // a ballast of 1 MiB
+        options.pace.rows_every = std::chrono::milliseconds{1};
+        Ledger ledger{options};
+        for (int i = 0; i < 100; ++i) {
+            add(ledger, 200, kTen + i * 1000);
+            REQUIRE(wait_for(ledger, [&] { return ledger.sync(kPatience); }));
+        }
+        CHECK(std::filesystem::file_size(folder.file("ledger.db-ballast")) == std::uintmax_t{1}
+                                                                                  << 20U);
+        CHECK(std::filesystem::file_size(folder.file("ledger.db-wal")) <= std::uintmax_t{1} << 20U);
+    }
+
     TEST_CASE("ledger: a newer program's file is left alone") {
         const test::Folder folder;
         {
