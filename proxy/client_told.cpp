@@ -3,6 +3,7 @@
 
 #include "base/events.hpp"
 #include "base/log.hpp"
+#include "ledger/error_pattern.hpp"
 #include "ledger/questions.hpp"
 #include "protocol/frontend_views.hpp"
 #include "proxy/client_session.hpp"
@@ -182,7 +183,9 @@ void ClientSession::keep(const pool::StatementTicket& ticket, ledger::Statement&
         }
         statement.detail = ticket.said == nullptr ? std::make_unique<StatementDetail>()
                                                   : std::make_unique<StatementDetail>(*ticket.said);
-        statement.detail->message = std::move(message);
+        statement.detail->message = ticket.plan->log_parameters
+                                        ? std::move(message)
+                                        : ledger::error_pattern(message);  // it may quote literals
         statement.detail->client = client_name().address;
     }
     if (is_kept || statement.is_slow) {

@@ -291,3 +291,30 @@ def test_the_command_line_needs_a_file(start_weir: StartWeir) -> None:
     weir = start_weir(SETTINGS)
     printed = run(weir, "monitor", "summary", "--ledger", "missing.db", config=False)
     assert printed.returncode == 2 and "cannot read missing.db" in printed.stderr
+
+
+def kept(weir: Any) -> str:
+    """All that the ledger's file has, and all that is told of it."""
+    with admin(weir) as console:
+        told = [console.execute(f"SHOW {what}").fetchall() for what in ("STATEMENTS", "SLOW", "ERRORS", "EVENTS", "AUDIT")]
+    pages = [weir.api(page) for page in ("statements", "slow?kind=failed", "slow?kind=all", "errors", "events")]
+    files = [path.read_bytes().decode("latin-1") for path in Path(weir.folder).glob("weir-ledger.db*")]
+    return "\n".join([str(told), str(pages), *files])
+
+
+@pytest.mark.parametrize("log_parameters", [False, True])
+def test_literals_are_kept_only_where_that_is_wanted(start_weir: StartWeir, log_parameters: bool) -> None:
+    policy = {**SETTINGS["policy"], "log_parameters": log_parameters, "log_statements": "all", "slow_query": "1ms"}
+    weir = start_weir({**SETTINGS, "policy": policy}, http=True)
+    with weir.logged_in() as client:
+        for sql in ("SELECT '4111-1111-2222-3333'::int", "SELECT pg_sleep(0.01), 'Smith'"):
+            client.query(sql)
+        client.query("DO $$ BEGIN RAISE EXCEPTION 'card 4111-1111-2222-3333 is blocked'; END $$")
+    wait_until(lambda: len(statements(weir)) >= 3, "the ledger knows all of it")
+    assert len(weir.api("slow?kind=failed")["items"]) == 2
+    told = kept(weir)
+    assert ("4111" in told) == log_parameters
+    assert ("Smith" in told) == log_parameters
+    assert "invalid input syntax for type integer: ?" in told
+    assert "Smith" not in weir.log or log_parameters
+    assert "4111" not in weir.log or log_parameters
