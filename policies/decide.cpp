@@ -116,6 +116,7 @@ std::string read_only_text(std::string_view sql) {
 
 void refuse(Decision& decision, const Subject& subject) {
     Plan& plan = decision.plan;
+    plan.resets_settings = subject.facts != nullptr && subject.facts->resets_settings;
     if (!plan.deny.empty()) {
         plan.refusal = Refusal::Denied;
         return;

@@ -29,6 +29,8 @@ struct Plan {
     bool explain_slow = false;
     conf::RuleRoute route = conf::RuleRoute::Auto;
     Refusal refusal = Refusal::None;
+    /// It ends with a reset of all that was set in its session; known where something hangs on it.
+    bool resets_settings = false;
     std::string deny;  ///< for the client
 
     [[nodiscard]] bool limits_result() const { return row_limit > 0 || byte_limit > 0; }

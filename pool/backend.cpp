@@ -281,8 +281,8 @@ ParkedBackend Backend::park() {
     parked.cancel_secret = cancel_secret_;
     parked.parameters = parameters_;
     parked.startup = *startup_;
-    parked.is_applied_known = applied_ != nullptr;
-    if (applied_ != nullptr) {
+    parked.is_applied_known = applied_ != nullptr && !traces_.is_read_only_lifted_;
+    if (parked.is_applied_known) {
         parked.applied = *applied_;
     }
     if (statements_ != nullptr) {

@@ -154,7 +154,7 @@ public:
 
     /// Sets settings in the holder's name behind what it sends itself, where a RESET of it leads to
     /// another value than it would directly.
-    void reapply(const SettingsMap& settings);
+    void reapply(const SettingsMap& settings, Reapply how);
 
     /// Forgets what nextval() has returned here, so that nobody reads what was another's: between
     /// two batches of the holder's, or within one that has begun.

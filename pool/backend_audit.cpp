@@ -237,12 +237,6 @@ bool Backend::reset_suspected() {
     return true;
 }
 
-void Backend::reapply(const SettingsMap& settings) {
-    ByteWriter output;
-    static_cast<void>(write_settings_change(output, env_.settings.none().get(), settings, {}));
-    send_swallowed(output);
-}
-
 void Backend::forget_sequences(RequestBatch& batch) {
     // Whole messages, so that each takes one part of the batch.
     static constexpr std::string_view kQuery{

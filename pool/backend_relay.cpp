@@ -4,7 +4,6 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "pool/backend.hpp"
-#include "pool/random_seed.hpp"
 #include "protocol/backend_views.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/message_writer.hpp"
@@ -26,8 +25,6 @@ namespace {
 /// A client that has left cannot take its results: a statement that has produced this much for
 /// nobody is cancelled.
 constexpr std::size_t kOrphanBytesMax = std::size_t{1} << 20U;
-/// Settings take a server next to no time: one that is not through by then has stopped.
-constexpr std::chrono::seconds kPrepareWithin{5};
 /// A command tag that resets the session: only frames of exactly these lengths are looked into.
 constexpr std::string_view kDiscardAll = "DISCARD ALL";
 constexpr std::string_view kDeallocateAll = "DEALLOCATE ALL";
@@ -54,39 +51,6 @@ std::uint64_t microseconds(Duration duration) {
 }
 
 }  // namespace
-
-bool Backend::prepare(const SettingsPtr& wanted) {
-    if (applied_ == wanted) {
-        return true;
-    }
-    ByteWriter output;
-    wanted_ = wanted;
-    prepare_error_.reset();
-    settings_owed_ =
-        write_settings_change(output, applied_.get(), *wanted, env_.traits.connect_query);
-    if (applied_ == nullptr) {
-        settings_owed_ += write_reseed(output);
-    }
-    if (settings_owed_ == 0) {
-        applied_ = std::exchange(wanted_, nullptr);
-        return true;
-    }
-    env_.loop.set_deadline(deadline_, env_.loop.now() + kPrepareWithin);
-    send_swallowed(output);
-    return false;
-}
-
-/// Sends messages of our own whose answers are for nobody. They are told to the FIFO by reading our
-/// own frames: one place knows what was written.
-void Backend::send_swallowed(const ByteWriter& output) {
-    for (ByteView rest = output.bytes(); !rest.empty();) {
-        const auto header = protocol::read_header(rest).header;
-        expected_.sent(static_cast<FrontendMessage>(header.type), ReplyAction::Swallow);
-        rest = rest.subspan(header.frame_bytes());
-    }
-    env_.counters.bytes_to_backends.add(output.size());
-    stream_->write(output.bytes());
-}
 
 void Backend::will_send(const protocol::ExpectedReply& request) {
     if (expected_.empty()) {
@@ -160,6 +124,11 @@ std::size_t Backend::relay(ByteView bytes) {
 /// What follows from this read as a whole, after the client has its part.
 void Backend::end_of_read() {
     if (state_ == BackendState::Closed) {
+        return;
+    }
+    if (traces_.is_reapplying_ && expected_.empty() &&
+        traces_.end_reapplying(status_ == TransactionStatus::Failed)) {
+        lose(sqlstate::kAdminShutdown, "the session's settings could not be set again");
         return;
     }
     if (settings_owed_ == 0 && wanted_ != nullptr && body_left_ == 0) {
@@ -385,6 +354,10 @@ Backend::Treatment Backend::on_error_message(ByteView body, ReplyVerdict verdict
     const SqlState sqlstate = view->sqlstate.value_or(sqlstate::kInternalError);
     traces_.local_sets_ = 0;
     traces_.are_being_forgotten_ = false;  // it may be what has failed, or what is now skipped
+    const bool is_audit = audit_ != nullptr && !audit_->is_done();
+    traces_.has_reapply_failed_ =
+        traces_.has_reapply_failed_ || (traces_.is_reapplying_ && settings_owed_ == 0 &&
+                                        verdict == ReplyVerdict::Swallow && !is_audit);
     if (verdict == ReplyVerdict::Swallow && settings_owed_ == 0 && audit_ != nullptr) {
         audit_->on_error();
     }
@@ -442,6 +415,9 @@ void Backend::on_parameter(ByteView body, ReplyVerdict verdict) {
     }
     set_parameter(parameters_, parameter->name, parameter->value);
     traces_.is_text_plain_.reset();
+    if (parameter->name == kReadOnly) {
+        traces_.note_read_only(parameter->value == "on", verdict == ReplyVerdict::Forward);
+    }
     if (holder_ != nullptr && verdict == ReplyVerdict::Forward) {
         const std::string name = lower_case(parameter->name);
         if (is_carried_when_reported(name)) {
@@ -468,23 +444,6 @@ void Backend::on_command_complete(ByteView body, ReplyVerdict verdict) {
     }
     if (*tag == kDiscardAll || *tag == kDiscardSequences) {
         traces_.has_foreign_sequences_ = false;
-    }
-}
-
-void Backend::finish_prepare() {
-    deadline_.clear();
-    const SettingsPtr wanted = std::exchange(wanted_, nullptr);
-    LeaseHolder* holder = holder_;
-    if (prepare_error_) {
-        applied_ = nullptr;
-        if (holder != nullptr) {
-            holder->on_prepare_failed(*std::exchange(prepare_error_, std::nullopt));
-        }
-        return;
-    }
-    applied_ = wanted;
-    if (holder != nullptr) {
-        holder->on_prepared();
     }
 }
 

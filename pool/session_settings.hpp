@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,8 @@ using SettingsPtr = std::shared_ptr<const SettingsMap>;
 
 /// Who a session is, in the server's lists; it decides nothing.
 inline constexpr std::string_view kApplicationName = "application_name";
+/// Whether its transactions may write, where they do not say so themselves.
+inline constexpr std::string_view kReadOnly = "default_transaction_read_only";
 /// As whom it acts.
 inline constexpr std::string_view kRole = "role";
 inline constexpr std::string_view kSessionAuthorization = "session_authorization";
@@ -51,6 +54,10 @@ private:
     std::size_t sweep_at_ = 64;
     SettingsPtr none_;
 };
+
+/// What becomes of a backend where settings cannot be set again behind a RESET. (Where that fails
+/// with the transaction around it, the RESET is undone with it.)
+enum class Reapply : std::uint8_t { IfPossible, OrLose };
 
 /// What a client's startup packet asks for.
 struct StartupWishes {

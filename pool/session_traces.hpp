@@ -48,8 +48,27 @@ public:
 
     void note_text_plain(bool is_plain) { is_text_plain_ = is_plain; }
 
+    /// @return whether the holder's settings, which it must have, may not be there yet again
+    [[nodiscard]] bool is_reapplying() const { return is_reapplying_; }
+
+    /// @return whether a holder has let its session write, as far as the server reports that (from
+    /// version 14 on)
+    [[nodiscard]] bool is_read_only_lifted() const { return is_read_only_lifted_; }
+
 private:
     friend class Backend;
+
+    /// @param is_holders what has set it; else we have
+    void note_read_only(bool is_on, bool is_holders) {
+        is_read_only_lifted_ = !is_on && (is_read_only_lifted_ || is_holders);
+    }
+
+    /// All is answered.
+    /// @return whether settings are gone for good
+    [[nodiscard]] bool end_reapplying(bool has_transaction_failed) {
+        is_reapplying_ = false;
+        return std::exchange(has_reapply_failed_, false) && !has_transaction_failed;
+    }
 
     void begin_lease() {
         has_foreign_sequences_ = has_foreign_sequences_ || has_sequences_;
@@ -69,6 +88,9 @@ private:
     bool are_being_forgotten_ = false;
     bool has_reset_ = false;
     bool is_set_a_reset_ = false;
+    bool is_reapplying_ = false;
+    bool has_reapply_failed_ = false;
+    bool is_read_only_lifted_ = false;
     std::optional<bool> is_text_plain_;
 };
 

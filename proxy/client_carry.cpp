@@ -81,7 +81,6 @@ bool ClientSession::awaits_whole_text(const protocol::FrameHeader& header, ByteV
 /// A simple Query goes out; what is to follow it in our name goes out with it.
 ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& header,
                                                   ByteView rest) {
-    Begun begun{Treatment::Forward};
     const bool is_whole = rest.size() >= header.frame_bytes();
     const auto query = is_whole
                            ? std::optional{protocol::read_query(protocol::body_of(rest, header))}
@@ -100,6 +99,9 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
             reset = settings_after_reset(facts.reset_name);
         }
         ticket = ticket_for(text, facts.effects.digest);
+        if (pool::SettingsPtr all = settings_lifted_by(ticket); all != nullptr) {
+            reset = std::move(all);
+        }
     } else {
         suspect_unseen(kUnseen, 0, {});
         backend_->expect_unlisted();
@@ -107,13 +109,7 @@ ClientSession::Begun ClientSession::forward_query(const protocol::FrameHeader& h
     }
     end_batch(FrontendMessage::Query);
     run_statement(FrontendMessage::Query, std::move(ticket));
-    if (reset != nullptr) {
-        outgoing_->add(rest.first(header.frame_bytes()));
-        flush_to_backend(*outgoing_);
-        backend_->reapply(*reset);
-        begun.used = header.frame_bytes();
-    }
-    return begun;
+    return reset != nullptr ? forward_reset(header, rest, *reset) : Begun{Treatment::Forward};
 }
 
 /// A text goes out that stands in for a simple Query of the client's.
@@ -204,10 +200,11 @@ bool ClientSession::awaits_reset() const {
 
 /// The batch with the RESET is answered.
 void ClientSession::settle_reset() {
-    session_state_->is_reset_sent = false;
     const pool::SettingsMap reset = std::exchange(session_state_->reset, {});
-    if (backend_->traces().take_has_reset()) {
-        backend_->reapply(reset);
+    const bool may_have_reset = session_state_->may_have_reset;
+    forget_reset();
+    if (backend_->traces().take_has_reset() || may_have_reset) {
+        give_settings_back(reset);
     }
 }
 
@@ -400,7 +397,7 @@ void ClientSession::take_over(const pool::AuditResult& result) {
     mine.unseen_cause.clear();
     // What was sent behind the look may have a RESET in it.
     if (!is_pinned() && settings_ == mine.startup && !mine.has_unnamed_setting &&
-        mine.reset.empty()) {
+        mine.reset.empty() && !mine.has_reset_portal) {
         session_state_.reset();
     }
 }

@@ -219,6 +219,9 @@ void ClientSession::maybe_give_back() {
 /// The transaction is over.
 void ClientSession::give_back() {
     note_rest();
+    if (session_state_ != nullptr) {
+        session_state_->has_reset_portal = false;  // it has ended with its transaction
+    }
     const TimePoint now = worker_.loop().now();
     const std::uint64_t us = microseconds(now - transaction_at_);
     lender().counters().transactions.add();
@@ -231,7 +234,7 @@ void ClientSession::give_back() {
 /// The backend goes back, unless the client needs it between transactions too, once it is known
 /// what has been left behind.
 void ClientSession::settle_at_rest() {
-    if (audit()) {
+    if (audit() || end_if_lifted()) {
         return;
     }
     if (is_pinned() && is_at_replica()) {
@@ -248,6 +251,9 @@ void ClientSession::settle_at_rest() {
     }
     if (extras_ != nullptr) {
         extras_->statement_text.clear();
+    }
+    if (session_state_ != nullptr) {
+        session_state_->has_own_rights = false;
     }
     transition(ClientEvent::BackendGivenBack);
     stream_.resume(net::Pause::PeerIsFull);  // what the backend was too full for is dropped now
@@ -404,10 +410,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     const bool is_session_lost = is_pinned() || (loss.status == TransactionStatus::Idle &&
                                                  !backend_->traces().known().empty());
     undo_settings();
-    if (session_state_ != nullptr) {
-        session_state_->is_reset_sent = false;
-        session_state_->reset.clear();
-    }
+    forget_reset();
     backend_ = nullptr;
     note_loss(loss);
     if (!is_session_lost && survives_loss(loss)) {

@@ -64,11 +64,8 @@ void ClientSession::leave_context() {
 
 /// Its settings are others from here on.
 void ClientSession::set_settings(pool::SettingsPtr settings) {
-    settings_ = std::move(settings);
-    const auto application = settings_->find(pool::kApplicationName);
-    const std::string_view name =
-        application == settings_->end() ? std::string_view{} : application->second;
-    if (context_->labels->application != name) {
+    settings_ = allowed_settings(std::move(settings));
+    if (const std::string_view name = application(); context_->labels->application != name) {
         enter_context(context_->labels->database, name);
     }
 }
@@ -173,6 +170,7 @@ void ClientSession::bind_portal(std::string_view portal,
                                 StatementTicket ticket,
                                 const protocol::FrameHeader& header,
                                 ByteView rest) {
+    watch_portal(&ticket);
     if (ticket.plan == nullptr) {
         return;
     }
@@ -246,6 +244,8 @@ void ClientSession::note_passing(const protocol::FrameHeader& header, ByteView r
         if (const auto* known = backend_->tickets().definitions.find(reference.name);
             known != nullptr) {
             bind_portal(reference.portal, *known, header, rest);
+        } else {
+            watch_portal(nullptr);
         }
     }
 }
@@ -282,6 +282,9 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         tell_refused(ticket_of_message(header, rest), why);
         return why;
     }
+    if (auto behind = runs ? refusal_of_reset(type, nullptr) : std::nullopt; behind) {
+        return behind;
+    }
     StatementTicket ticket;
     if (const auto text = is_text ? text_in(header, rest) : std::nullopt; text) {
         ticket = ticket_for(*text);
@@ -293,7 +296,7 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         return std::nullopt;  // what it was bound to has been looked at
     }
     if (ticket.plan->refusal == policies::Refusal::None) {
-        return std::nullopt;
+        return refusal_of_reset(type, &ticket);
     }
     protocol::ErrorFields why = refusal_by(*ticket.plan);
     tell_refused(ticket, why);

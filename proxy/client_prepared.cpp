@@ -343,6 +343,10 @@ void ClientSession::deallocate_named(std::string_view name, ByteView body) {
     WEIR_ASSERT(found);
     observe_query(std::string{found->before}.append(found->after));
     backend_->deallocate(found->before, found->after, *outgoing_);
+    if (const auto reset = settings_lifted_by(ticket_for(query->sql)); reset != nullptr) {
+        flush_to_backend(*outgoing_);
+        give_settings_back(*reset);
+    }
 }
 
 ClientSession::Begun ClientSession::refuse_named(protocol::ErrorFields why) {

@@ -150,7 +150,7 @@ bool ClientSession::must_wait(const protocol::FrameHeader& header) {
     }
     // It could be hit by the cancel of the statement before it.
     const bool is_in_danger = backend_->is_cancel_on_its_way() && backend_->owed().empty();
-    return is_in_danger || backend_->holds_line(type) || is_behind_read();
+    return is_in_danger || backend_->holds_line(type) || is_behind_read() || awaits_settings();
 }
 
 /// The message is kept until the backend has answered more of what came before it.
@@ -216,12 +216,18 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
     }
     const bool is_run = type == FrontendMessage::Query || type == FrontendMessage::Execute ||
                         type == FrontendMessage::FunctionCall;
-    if (is_run && is_looked_at) {
-        run_statement(type, ticket_of_message(header, rest));
-    } else {
+    if (!is_run || !is_looked_at) {
         backend_->will_send(type);
+        return {Treatment::Forward};
     }
-    return {Treatment::Forward};
+    pool::StatementTicket ticket = ticket_of_message(header, rest);
+    const bool is_query = type == FrontendMessage::Query;
+    const pool::SettingsPtr reset = is_query ? settings_lifted_by(ticket) : nullptr;
+    if (type == FrontendMessage::Execute) {
+        watch_execute();
+    }
+    run_statement(type, std::move(ticket));
+    return reset != nullptr ? forward_reset(header, rest, *reset) : Begun{Treatment::Forward};
 }
 
 /// Where statements have a limit each, the server must say when one of a batch ends: by itself it

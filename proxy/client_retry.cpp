@@ -70,6 +70,7 @@ void ClientSession::run_again(RetryKind kind, Duration wait) {
     mine.is_sent = false;
     mine.consumed = 0;
     forget_pending_statements();
+    forget_reset();
     if (statements_ != nullptr) {
         for (const std::string_view name : names_parsed_in(consumed)) {
             statements_->forget(name);  // it is prepared anew

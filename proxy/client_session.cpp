@@ -14,7 +14,6 @@ namespace weir::proxy {
 
 namespace {
 
-constexpr std::string_view kReadOnlySetting = "default_transaction_read_only";
 /// How long the last words to a client may take to leave.
 constexpr std::chrono::seconds kCloseWithin{5};
 /// A time-out that passes while all traffic is suspended is looked at again after this.
@@ -283,8 +282,9 @@ void ClientSession::refresh() {
         if (backend_ != nullptr) {
             backend_->limit_statements(context_->policy.statement_timeout);
         }
+        enforce_read_only();
     }
-    if (state_ == ClientState::Idle || is_idle_with_backend()) {
+    if (!is_ending() && (state_ == ClientState::Idle || is_idle_with_backend())) {
         set_idle_deadline();
     }
 }
@@ -295,10 +295,6 @@ void ClientSession::read_limits() {
     const bool has_own = settings != nullptr && settings->client_idle_timeout.count() > 0;
     idle_limit_ = shortened(has_own ? settings->client_idle_timeout
                                     : worker_.config().listen.client_idle_timeout);
-    if (context_->policy.read_only && !settings_->contains(kReadOnlySetting)) {
-        // What functions do no text shows: PostgreSQL refuses what writes in them.
-        set_settings(worker_.settings().with(settings_, kReadOnlySetting, "on"));
-    }
     read_routing();
 }
 

@@ -292,6 +292,23 @@ private:
                                        protocol::ErrorFields why);
     [[nodiscard]] bool is_text_known_plain();
 
+    // What keeps a session that may only read from writing (client_read_only.cpp)
+    [[nodiscard]] pool::SettingsPtr allowed_settings(pool::SettingsPtr settings);
+    void enforce_read_only();
+    [[nodiscard]] bool end_if_lifted();
+    [[nodiscard]] bool may_lift_read_only() const;
+    void give_settings_back(const pool::SettingsMap& settings);
+    [[nodiscard]] pool::SettingsPtr settings_lifted_by(const pool::StatementTicket& ticket);
+    [[nodiscard]] Begun forward_reset(const protocol::FrameHeader& header,
+                                      ByteView rest,
+                                      const pool::SettingsMap& settings);
+    void watch_portal(const pool::StatementTicket* ticket);
+    void watch_execute();
+    void forget_reset();
+    [[nodiscard]] std::optional<protocol::ErrorFields> refusal_of_reset(
+        protocol::FrontendMessage type, const pool::StatementTicket* parsed) const;
+    [[nodiscard]] bool awaits_settings() const;
+
     // Who is told of its statements (client_told.cpp)
     void on_run_end(pool::StatementRun& run) override;
     void tell_run(const pool::StatementRun& run, TimePoint taken_at);

@@ -33,6 +33,9 @@ struct SessionState {
     std::size_t unjudged_bytes = 0;
     pool::SettingsMap reset;           ///< to be set again where a RESET of the batch has come true
     bool is_reset_sent = false;        ///< the batch is complete: what follows waits
+    bool has_reset_portal = false;     ///< or one that may be; while its client may only read
+    bool may_have_reset = false;       ///< it has been run in the batch under way
+    bool has_own_rights = false;       ///< its backend's, from before it might only read
     bool has_unnamed_setting = false;  ///< one was set whose name is not known
     int failed_audits = 0;
     bool is_audit_futile = false;  ///< it has failed too often; until the client asks for more

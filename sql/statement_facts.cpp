@@ -20,7 +20,8 @@ public:
         for (const Json& statement : statements) {
             const Node node = node_of(field(statement, "stmt"));
             const Access access = node.fields == nullptr ? Access::Unsure : access_of(node);
-            is_harmless_ = is_harmless_ && is_harmless(node, access);
+            is_harmless_ = is_harmless_ && is_harmless(node, access) && !facts_.resets_settings;
+            facts_.resets_settings = facts_.resets_settings || resets_all_settings(node);
             take(access);
         }
         facts_.access = conclude(statements.size());

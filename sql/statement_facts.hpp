@@ -58,6 +58,9 @@ struct StatementFacts {
     /// may_run_read_only().
     bool is_harmless = false;
     bool calls_set_config = false;
+    /// Its last statement is RESET ALL or DISCARD ALL: what its session was given is gone behind
+    /// it, until it is given once more. (Where another follows it is not harmless.)
+    bool resets_settings = false;
     TransactionModes modes;   ///< where access is Begin
     bool is_chained = false;  ///< where access is End: the next transaction has begun
     /// It asks what each server answers in its own way, so the answer of a replica is another one:

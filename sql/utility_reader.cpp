@@ -57,7 +57,8 @@ bool leaves_read_only(const Json& modes) {
     });
 }
 
-/// SET and RESET. RESET ALL brings back what the session began with.
+/// SET and RESET. What RESET ALL leads to is for who reads all of the request; see
+/// StatementFacts::resets_settings.
 bool is_harmless_set(const Json& fields) {
     const std::string_view kind = text_field(fields, "kind");
     if (kind == "VAR_SET_MULTI") {
@@ -92,6 +93,16 @@ bool is_harmless(const Node& statement) {
 }
 
 }  // namespace
+
+bool resets_all_settings(const Node& statement) {
+    if (statement.fields == nullptr) {
+        return false;
+    }
+    return (statement.kind == "VariableSetStmt" &&
+            text_field(*statement.fields, "kind") == "VAR_RESET_ALL") ||
+           (statement.kind == "DiscardStmt" &&
+            text_field(*statement.fields, "target") == "DISCARD_ALL");
+}
 
 bool is_read_only_setting(std::string_view name) {
     std::string lowered{name};

@@ -35,6 +35,9 @@ private:
     std::size_t depth_ = 0;
 };
 
+/// @return whether it takes away all that was set in its session
+[[nodiscard]] bool resets_all_settings(const Node& statement);
+
 /// @return whether a name is one of the settings that say whether a transaction may write; names of
 /// settings have no case, even in quotes
 [[nodiscard]] bool is_read_only_setting(std::string_view name);

@@ -21,6 +21,7 @@ CREATE SEQUENCE s;
 CREATE MATERIALIZED VIEW m AS SELECT 1;
 CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1';
 INSERT INTO t VALUES (1, 1, 1, 'default_transaction_read_only');
+CREATE FUNCTION writes() RETURNS int LANGUAGE sql AS 'INSERT INTO public.t VALUES (9) RETURNING id';
 """
 MAY_NOT_WRITE = ("25006", "25P02")  # or its transaction has failed: nothing of it is kept
 
@@ -74,4 +75,28 @@ def test_what_is_refused_for_a_setting_would_have_lifted_it(own_postgres: Callab
                       "BEGIN READ WRITE",
                       "SELECT set_config('default_transaction_read_only', 'off', false)",
                       "SELECT U&\"set\\005fconfig\"('default_transaction_read_only', 'off', false)"):
+        assert statement in escaped
+
+
+def writes_where_it_was_set(postgres: Postgres, statement: str) -> bool:
+    """Whether a session that was made read-only by SET, as Weir does it, writes by this request itself."""
+    with postgres.endpoint.logged_in() as client:
+        client.query("SET default_transaction_read_only = on")
+        client.query(statement)
+    rows = postgres.value("SELECT count(*) FROM t")
+    postgres.execute("DELETE FROM t WHERE id = 9")
+    return rows != 1
+
+
+@pytest.mark.timeout(120)
+def test_what_runs_writes_nothing_before_its_session_is_looked_after(own_postgres: Callable[..., Postgres]) -> None:
+    postgres = own_postgres()
+    postgres.execute(SCHEMA)
+    wrong = [f"line {line}: {text}" for line, text in statements("runs") if writes_where_it_was_set(postgres, text)]
+    assert not wrong, "\n".join(wrong)
+    escaped = {text for _, text in statements("refused") if writes_where_it_was_set(postgres, text)}
+    for statement in ("RESET ALL; COMMIT; SELECT writes()",
+                      "BEGIN; RESET ALL; COMMIT; SELECT writes()",
+                      "SET default_transaction_read_only TO DEFAULT; COMMIT; SELECT writes()",
+                      "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; COMMIT; SELECT writes()"):
         assert statement in escaped
