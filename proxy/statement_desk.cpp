@@ -11,6 +11,11 @@ namespace weir::proxy {
 
 namespace {
 
+/// Of memory for a known statement and its plan beside its texts, with what the table takes.
+constexpr std::size_t kKnownBytes = sizeof(KnownStatement) + sizeof(policies::Plan) + 128;
+/// The same for a digest.
+constexpr std::size_t kDigestBytes = sizeof(ledger::Digest) + 96;
+
 /// Spreads what differs in a few bits.
 constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
 
@@ -128,10 +133,34 @@ KnownStatementPtr& StatementDesk::place_of(std::uint64_t key) {
     if (const auto found = known_.find(key); found != known_.end()) {
         return found->second;
     }
-    if (known_.size() >= kKnownMax) {
-        known_.clear();
+    if (known_.size() >= kKnownMax || bytes_ >= kBytesMax) {
+        forget();
     }
+    bytes_ += kKnownBytes;
     return known_[key];
+}
+
+void StatementDesk::forget() {
+    known_.clear();
+    digests_.clear();
+    bytes_ = 0;
+}
+
+const ledger::DigestPtr& StatementDesk::digest_of(const StatementText& statement) {
+    ledger::DigestPtr& digest = digests_[statement.digest];
+    if (digest == nullptr) {
+        sql::Shape shape = sql::shape_of(statement.text);
+        auto fresh = std::make_shared<ledger::Digest>();
+        fresh->hash = shape.digest;
+        fresh->text = std::move(shape.text);
+        fresh->kind = std::move(shape.kind);
+        if (const auto facts = statement.read().facts; facts != nullptr) {
+            fresh->tables = names_of(*facts);
+        }
+        bytes_ += kDigestBytes + fresh->text.capacity() + fresh->tables.capacity();
+        digest = std::move(fresh);
+    }
+    return digest;
 }
 
 KnownStatementPtr StatementDesk::find(const StatementContext& context,
@@ -140,16 +169,8 @@ KnownStatementPtr StatementDesk::find(const StatementContext& context,
     if (known == nullptr) {
         known = std::make_shared<KnownStatement>();
         known->labels = context.labels;
-        sql::Shape shape = sql::shape_of(statement.text);
-        known->is_deed = is_deed(shape.text);
-        auto digest = std::make_shared<ledger::Digest>();
-        digest->hash = shape.digest;
-        digest->text = std::move(shape.text);
-        digest->kind = std::move(shape.kind);
-        if (const auto facts = statement.read().facts; facts != nullptr) {
-            digest->tables = names_of(*facts);
-        }
-        known->digest = std::move(digest);
+        known->digest = digest_of(statement);
+        known->is_deed = is_deed(known->digest->text);
     }
     const bool is_better_known = statement.judge != nullptr && !known->has_facts;
     if (known->decided_at != version_ || is_better_known) {

@@ -69,11 +69,14 @@ struct KnownStatement final : pool::RunSubject {
 
 using KnownStatementPtr = std::shared_ptr<KnownStatement>;
 
-/// A worker's statements: what holds for which. Remembers by digest; when full it forgets all.
+/// A worker's statements: what holds for which. Remembers by digest; when it has too many, or they
+/// take too much memory, it forgets all. (Statements that run keep theirs.)
 /// @thread its worker's
 class StatementDesk {
 public:
     static constexpr std::size_t kKnownMax = 32768;
+    /// Of memory for them, their texts and plans, about.
+    static constexpr std::size_t kBytesMax = std::size_t{16} << 20U;
     /// So many contexts may outlive their sessions: clients come back.
     static constexpr std::size_t kContextsMax = 1024;
 
@@ -109,12 +112,17 @@ public:
 
     [[nodiscard]] std::size_t size() const { return known_.size(); }
 
+    /// @return about how much memory they take
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
 private:
     void settle(StatementContext& context) const;
     void decide(const StatementContext& context,
                 KnownStatement& known,
                 const StatementText& statement) const;
     [[nodiscard]] KnownStatementPtr& place_of(std::uint64_t key);
+    [[nodiscard]] const ledger::DigestPtr& digest_of(const StatementText& statement);
+    void forget();
 
     ledger::Recorder* recorder_;
     const conf::Config* config_ = nullptr;  // the worker's own
@@ -125,7 +133,9 @@ private:
     std::uint64_t version_ = 0;
     std::uint64_t next_seed_ = 1;
     std::unordered_map<std::string, std::unique_ptr<StatementContext>> contexts_;  // by key_of()
-    std::unordered_map<std::uint64_t, KnownStatementPtr> known_;  // by digest and seed
+    std::unordered_map<std::uint64_t, KnownStatementPtr> known_;    // by digest and seed
+    std::unordered_map<std::uint64_t, ledger::DigestPtr> digests_;  // of theirs: all contexts share
+    std::size_t bytes_ = 0;
 };
 
 }  // namespace weir::proxy

@@ -101,6 +101,20 @@ def test_rule_goes_by_application_and_user(start_weir: StartWeir, postgres: Post
         assert errors(shop.query("SELECT 'secret'")) == []
 
 
+def test_host_that_is_added_to_the_name_makes_no_application_of_each_client(start_weir: StartWeir) -> None:
+    weir = start_weir(
+        {"rule": [rule({"application_name": "shop", "regex": "secret"}, deny="not here")],
+         "listen": {"application_name_add_host": True}, "ledger": {"path": ":memory:"}}
+    )
+    assert isinstance(weir, Weir)
+    for _ in range(3):
+        with weir.logged_in(application_name="shop") as client:
+            assert (client.value("SHOW application_name") or "").startswith("shop - ")
+            assert errors(client.query("SELECT 'secret'")) == ["42501"]
+    wait_until(lambda: [row for row in weir.show("SLOW") if row["sqlstate"] == "42501"], "the ledger knows")
+    assert {row["application_name"] for row in weir.show("SLOW")} == {"shop"}
+
+
 def test_rule_goes_by_digest(start_weir: StartWeir) -> None:
     weir = start_weir({"policy": {"log_statements": "all"}})
     assert isinstance(weir, Weir)
