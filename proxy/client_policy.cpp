@@ -26,6 +26,13 @@ constexpr std::string_view kFunctionCall = "(function call)";
 constexpr std::string_view kLongStatement = "(statement longer than can be looked at)";
 constexpr std::string_view kUnknownPortal = "(portal)";
 
+/// @return when there is room for another one
+std::string hint_of_rate(std::uint64_t per_second) {
+    constexpr std::uint64_t kMillis = 1000;
+    return "There is room for one more every " +
+           std::to_string((kMillis + per_second - 1) / per_second) + " ms.";
+}
+
 std::string_view text_of(const pool::Statement& statement) {
     const std::string_view text = as_text(statement.definition);
     return text.substr(0, text.find('\0'));
@@ -278,7 +285,7 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
                                       std::to_string(context_->policy.rate_limit) +
                                       " per second (rate_limit)",
                                   {},
-                                  {}};
+                                  hint_of_rate(context_->policy.rate_limit)};
         tell_refused(ticket_of_message(header, rest), why);
         return why;
     }
@@ -314,7 +321,8 @@ StatementTicket ClientSession::unread_ticket(std::string_view part) {
 
 bool ClientSession::exceeds_rate() {
     const std::uint64_t rate = context_->policy.rate_limit;
-    return rate > 0 && !extras().rate.take(worker_.loop().now(), rate);
+    const bool is_retried = route() != nullptr && route()->retried.has_value();
+    return rate > 0 && !is_retried && !extras().rate.take(worker_.loop().now(), rate);
 }
 
 /// Answers the message in the server's place.

@@ -79,6 +79,20 @@ def test_attempts_have_an_end(make_cluster: MakeCluster, start_split: StartSplit
         assert types(client.receive_ready()) == "TDCZ"
 
 
+def test_what_is_run_again_counts_once_for_the_rate(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    primary.execute("CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql AS"
+                    " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END $$; CREATE ROLE hasty LOGIN")
+    weir = start_split(primary, replica, policy={"retry": {"transaction": {"attempts": 3, "base": "1ms"}}},
+                       user={"hasty": {"policy": {"rate_limit": 1}}})
+    with weir.logged_in(user="hasty") as client:
+        assert errors(client.query("SELECT fails()")) == ["40001"]
+        assert retries(weir, "transaction", "attempt") == 2
+        refused = [one for one in client.query("SELECT 1") if one.type == "E"]
+        assert [one.sqlstate for one in refused] == ["53400"]
+        assert "1000 ms" in refused[0].fields()["H"]
+
+
 def test_what_may_have_committed_a_part_is_not_run_again(make_cluster: MakeCluster, start_split: StartSplit) -> None:
     primary, replica = make_cluster()
     primary.execute("CREATE TABLE t (x int)")
