@@ -290,6 +290,7 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         return why;
     }
     if (auto behind = runs ? refusal_of_reset(type, nullptr) : std::nullopt; behind) {
+        tell_refused(ticket_of_message(header, rest), *behind);
         return behind;
     }
     StatementTicket ticket;
@@ -303,7 +304,11 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         return std::nullopt;  // what it was bound to has been looked at
     }
     if (ticket.plan->refusal == policies::Refusal::None) {
-        return refusal_of_reset(type, &ticket);
+        auto hidden = refusal_of_reset(type, &ticket);
+        if (hidden) {
+            tell_refused(ticket, *hidden);
+        }
+        return hidden;
     }
     protocol::ErrorFields why = refusal_by(*ticket.plan);
     tell_refused(ticket, why);

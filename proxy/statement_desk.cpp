@@ -74,7 +74,7 @@ void StatementDesk::renew(const conf::Config& config) {
     ++version_;
     may_refuse_ =
         std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
-            return rule.set.deny.value_or("") != "" || rule.set.read_only.value_or(false);
+            return !rule.set.deny.value_or("").empty() || rule.set.read_only.value_or(false);
         });
     has_time_limits_ =
         std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
