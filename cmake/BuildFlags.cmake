@@ -37,6 +37,10 @@ endif()
 if(NOT WEIR_SANITIZE)
     target_compile_options(weir_flags INTERFACE $<$<CONFIG:RelWithDebInfo>:-O3>)
 endif()
+# A step beyond the end of a container ends the tests as it would end what is shipped.
+if(WEIR_ASSERTS AND NOT WEIR_HARDENING)
+    target_compile_options(weir_flags INTERFACE -D_GLIBCXX_ASSERTIONS)
+endif()
 if(WEIR_HARDENING)
     target_compile_options(weir_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
         -fcf-protection -D_GLIBCXX_ASSERTIONS)

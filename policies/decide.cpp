@@ -76,14 +76,40 @@ void add_rule(Decision& decision, const conf::RuleSet& set, Origin rule) {
     lay(plan.deny, set.deny, origins.deny);
 }
 
+/// @return whether this limit leaves less than that one; zero: none
+template <class T>
+bool is_stricter(T limit, T than) {
+    return limit != T{} && (than == T{} || limit < than);
+}
+
+/// A rule that nobody can tell to hold or not: what it forbids is forbidden, what it allows is not
+/// allowed.
+void add_doubtful_rule(Decision& decision, const conf::RuleSet& set, Origin rule) {
+    const auto lay_if = [rule](bool is_better, auto& value, const auto& said, Origin& origin) {
+        if (is_better) {
+            value = *said;
+            origin = rule;
+        }
+    };
+    const auto lay_stricter = [&](auto& value, const auto& said, Origin& origin) {
+        lay_if(said && is_stricter(*said, value), value, said, origin);
+    };
+    Plan& plan = decision.plan;
+    Origins& origins = decision.origins;
+    lay_stricter(plan.statement_timeout, set.statement_timeout, origins.statement_timeout);
+    lay_stricter(plan.row_limit, set.row_limit, origins.row_limit);
+    lay_stricter(plan.byte_limit, set.byte_limit, origins.byte_limit);
+    lay_if(set.read_only.value_or(false), decision.is_read_only, set.read_only, origins.read_only);
+    lay_if(set.deny && !set.deny->empty(), plan.deny, set.deny, origins.deny);
+}
+
 /// @return whether a comment may say this of a limit
 template <class T>
 bool may_set(conf::Hints allowed, const std::optional<T>& said, T now) {
     if (!said || allowed == conf::Hints::Off || allowed == conf::Hints::Route) {
         return false;
     }
-    const bool is_lower = *said != T{} && (now == T{} || *said < now);
-    return allowed == conf::Hints::All || is_lower;
+    return allowed == conf::Hints::All || is_stricter(*said, now);
 }
 
 void add_hint(Decision& decision, const sql::Hint& hint, conf::Hints allowed) {
@@ -116,7 +142,8 @@ std::string read_only_text(std::string_view sql) {
 
 void refuse(Decision& decision, const Subject& subject) {
     Plan& plan = decision.plan;
-    plan.resets_settings = subject.facts != nullptr && subject.facts->resets_settings;
+    plan.resets_settings =
+        subject.is_unread || (subject.facts != nullptr && subject.facts->resets_settings);
     if (!plan.deny.empty()) {
         plan.refusal = Refusal::Denied;
         return;
@@ -136,8 +163,12 @@ Decision make(const Subject& subject,
               const sql::Hint& hint) {
     Decision decision{plan_of(settings), {}, settings.read_only};
     for (std::size_t i = 0; i < rules.size(); ++i) {
-        if (rules.matches(i, subject)) {
-            add_rule(decision, rules.set_of(i), static_cast<Origin>(i));
+        switch (rules.match(i, subject)) {
+            case Match::No: break;
+            case Match::Yes: add_rule(decision, rules.set_of(i), static_cast<Origin>(i)); break;
+            case Match::Maybe:
+                add_doubtful_rule(decision, rules.set_of(i), static_cast<Origin>(i));
+                break;
         }
     }
     add_hint(decision, hint, settings.hints);

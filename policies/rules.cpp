@@ -68,10 +68,16 @@ struct Rules::Rule {
                matches_if_asked(session.application_name, match.application_name);
     }
 
-    /// The dearest comes last.
-    [[nodiscard]] bool matches(const Subject& subject) const {
+    /// @return whether nothing but who sends a statement decides
+    [[nodiscard]] bool is_about_all() const {
         const conf::RuleMatch& match = settings.match;
-        return is_about(subject.session) && (match.digest.empty() || subject.digest == digest) &&
+        return match.digest.empty() && match.table.empty() && regex == nullptr;
+    }
+
+    /// The dearest comes last.
+    [[nodiscard]] bool is_about(const Subject& subject) const {
+        const conf::RuleMatch& match = settings.match;
+        return (match.digest.empty() || subject.digest == digest) &&
                (match.table.empty() || names_table(subject, match.table)) &&
                (regex == nullptr ||
                 RE2::PartialMatch({subject.text.data(), subject.text.size()}, *regex));
@@ -94,8 +100,15 @@ Rules::Rules(const std::vector<conf::RuleSettings>& rules) {
 
 Rules::~Rules() = default;
 
-bool Rules::matches(std::size_t index, const Subject& subject) const {
-    return rules_.at(index)->matches(subject);
+Match Rules::match(std::size_t index, const Subject& subject) const {
+    const Rule& rule = *rules_.at(index);
+    if (!rule.is_about(subject.session)) {
+        return Match::No;
+    }
+    if (subject.is_unread) {
+        return rule.is_about_all() ? Match::Yes : Match::Maybe;
+    }
+    return rule.is_about(subject) ? Match::Yes : Match::No;
 }
 
 const conf::RuleSet& Rules::set_of(std::size_t index) const {

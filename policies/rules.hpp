@@ -27,6 +27,14 @@ struct Subject {
     /// Null: nobody has looked, or the text does not mean to the server what it seems to (see
     /// sql::can_cut). It may then write, and name any table that stands in it.
     const sql::StatementFacts* facts = nullptr;
+    bool is_unread = false;  ///< nobody has seen its text: it may be any
+};
+
+/// What a rule has to do with a statement.
+enum class Match : std::uint8_t {
+    No,
+    Yes,
+    Maybe,  ///< it depends on a text that nobody has seen
 };
 
 /// The [[rule]]s of a configuration, made ready to be asked for every statement.
@@ -43,7 +51,7 @@ public:
     [[nodiscard]] std::size_t size() const { return rules_.size(); }
 
     /// @param index below size(), in the order of the configuration
-    [[nodiscard]] bool matches(std::size_t index, const Subject& subject) const;
+    [[nodiscard]] Match match(std::size_t index, const Subject& subject) const;
     [[nodiscard]] const conf::RuleSet& set_of(std::size_t index) const;
 
     /// @return whether what is decided for that session hangs on a statement's own text: a rule

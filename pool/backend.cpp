@@ -313,7 +313,7 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
         end(&failure);
         return;
     }
-    if (holder_ != nullptr && wanted_ == nullptr && audit_ == nullptr && has_time_limit_) {
+    if (holder_ != nullptr && wanted_ == nullptr && audit_ == nullptr && time_limit_.is_on) {
         on_statement_deadline();
         return;
     }

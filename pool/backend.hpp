@@ -24,6 +24,7 @@
 #include "pool/statement.hpp"
 #include "pool/statement_run.hpp"
 #include "pool/ticket_book.hpp"
+#include "pool/time_limit.hpp"
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
 
@@ -105,7 +106,9 @@ public:
     void limit_statements(Duration limit);
 
     /// @return whether a cancel of ours may hit what is sent now
-    [[nodiscard]] bool is_cancel_on_its_way() const { return has_timed_out_; }
+    [[nodiscard]] bool is_cancel_on_its_way() const {
+        return time_limit_.is_cancelling || time_limit_.is_overdue;
+    }
 
     /// A statement goes out with the next send(): LeaseHolder::on_run_end() tells of its end.
     void will_run(protocol::FrontendMessage type, StatementRun run);
@@ -400,7 +403,8 @@ private:
     void ask_for_cancel();
     void tell_timeout();
     void settle_timeout(CancelOutcome outcome);
-    [[nodiscard]] Duration time_limit() const;
+    [[nodiscard]] std::string_view cancel_text() const;
+    [[nodiscard]] Duration limit_of_current() const;
 
     // What statements return (backend_runs.cpp).
     [[nodiscard]] Treatment rule(protocol::BackendMessage type,
@@ -409,6 +413,7 @@ private:
                protocol::ReplyVerdict verdict,
                std::size_t statements_before,
                bool is_of_run);
+    [[nodiscard]] bool runs_alone() const;
     void cut_off();
     void tell_cut(ByteView message);
     void tell_too_large();
@@ -472,12 +477,7 @@ private:
     int cancels_ = 0;
     bool must_end_ = false;
     bool has_server_closed_ = false;
-    bool is_overdue_ = false;     // the statement that runs: its cancel has been asked for
-    bool has_timed_out_ = false;  // a statement; its cancel is still on its way
-    TimePoint overdue_since_{};
-    bool has_time_limit_ = false;  // something of this lease: the deadline is a statement's
-    Duration statement_limit_{};
-    TimePoint statement_at_ = kNever;  // since when something of the holder's runs
+    TimeLimit time_limit_;
     StatementRuns runs_;
     std::vector<StatementRun> ended_;  // and not told yet
     Tickets tickets_;

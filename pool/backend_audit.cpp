@@ -178,7 +178,7 @@ void Backend::finish_audit() {
     deadline_.clear();
     const AuditResult result = std::exchange(audit_, nullptr)->take_result();
     traces_.audited_ = {};
-    if (statement_at_ != kNever) {
+    if (time_limit_.began_at != kNever) {
         begin_statement();  // one has been sent behind it
     }
     if (result.has_failed) {

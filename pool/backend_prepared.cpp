@@ -19,9 +19,6 @@ using protocol::ReplyAction;
 
 namespace {
 
-/// No backend ever has a statement of this name: to describe it fails.
-constexpr std::string_view kNoStatement{"weir:none\0", 10};
-
 /// A message without a body.
 template <BackendMessage type>
 constexpr std::array<std::byte, protocol::kHeaderBytes> kBare = {
@@ -162,8 +159,9 @@ void Backend::answer(const ExpectedReply& request) {
 
 void Backend::refuse(RequestBatch& batch) {
     will_send({FrontendMessage::Describe, ReplyAction::Refuse, Noted::Nowhere});
-    batch.add_header(FrontendMessage::Describe, 1 + kNoStatement.size(), 'S');
-    batch.add(as_bytes(kNoStatement));
+    static constexpr std::string_view kTerminated{kNoStatement.data(), kNoStatement.size() + 1};
+    batch.add_header(FrontendMessage::Describe, 1 + kTerminated.size(), 'S');
+    batch.add(as_bytes(kTerminated));
 }
 
 void Backend::refuse_query(RequestBatch& batch) {
@@ -192,6 +190,9 @@ void Backend::give_answers(net::WriteBatch& batch) {
         if (batch.is_full()) {
             deliver(batch);
         }
+    }
+    if (expected_.empty()) {
+        time_limit_.rest();
     }
     settle_noted();
 }

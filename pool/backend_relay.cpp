@@ -61,7 +61,7 @@ void Backend::will_send(const protocol::ExpectedReply& request) {
 
 void Backend::send(const net::WriteBatch& batch) {
     env_.counters.bytes_to_backends.add(batch.total());
-    if (statement_at_ == kNever && !expected_.empty() && !is_overdue_) {
+    if (time_limit_.began_at == kNever && !expected_.empty() && !time_limit_.is_overdue) {
         begin_statement();
     }
     stream_->write(batch);
@@ -235,7 +235,8 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
                                     answers_for_statement(expected_.front());
     const std::size_t owed_before = expected_.size();
     const std::size_t statements_before = expected_.statements();
-    const bool is_of_run = statements_before > 0 && expected_.front().is_statement;
+    // Nobody follows the statements of a holder that has left.
+    const bool is_of_run = !runs_.empty() && expected_.front().is_statement;
     ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
@@ -248,7 +249,7 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
     if (type == BackendMessage::ErrorResponse && !runs_.empty()) {
         blame(body, verdict, statements_before, is_of_run);
     }
-    const bool is_cancelled = has_time_limit_ && watch_reply(type, body, owed_before);
+    const bool is_cancelled = time_limit_.is_on && watch_reply(type, body, owed_before);
     if (type == BackendMessage::ErrorResponse && !body && verdict == ReplyVerdict::Replace) {
         return refused(sqlstate::kInternalError);  // an error of its own, too long to be ours
     }

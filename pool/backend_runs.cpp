@@ -24,8 +24,6 @@ namespace {
 constexpr std::size_t kMessageBytesMax = 512;
 /// Fails in every transaction: there is no such savepoint.
 constexpr std::string_view kFailure = "ROLLBACK TO SAVEPOINT \"weir: result too large\"";
-/// Describes a prepared statement that no backend has.
-constexpr std::string_view kNoStatement = "weir:none";
 
 /// @return whether the number in the tag is of rows returned, and of nothing else
 bool counts_rows(std::string_view tag) {
@@ -59,6 +57,9 @@ void Backend::will_run(FrontendMessage type, StatementRun run) {
     }
     will_send({.request = type, .is_statement = true});
     run.waited = std::max(Duration{}, lent_at_ - run.asked_at);
+    if (run.ticket.plan != nullptr && run.ticket.plan->statement_timeout > Duration::zero()) {
+        time_limit_.is_on = true;
+    }
     const TimePoint began_at = std::max(busy_since_, run.asked_at);
     runs_.add(std::move(run), began_at);
     ++runs_in_batch_;
@@ -71,8 +72,10 @@ bool Backend::holds_line(FrontendMessage next) const {
         case FrontendMessage::CopyFail:
         case FrontendMessage::Flush: return false;
         case FrontendMessage::Sync:
-            // What a read has done need not be undone.
-            return runs_.may_fail_late() && !runs_.back().ticket.is_read;
+            // What a read has done need not be undone; and the server takes no notice of one while
+            // it waits for data.
+            return runs_.may_fail_late() && !runs_.back().ticket.is_read &&
+                   !expected_.is_copy_in_open();
         default: return must_fail_ || is_failing_ || runs_.may_fail_late();
     }
 }
@@ -107,18 +110,37 @@ Backend::Treatment Backend::rule(BackendMessage type, const std::optional<ByteVi
     return Treatment::Forward;
 }
 
+/// @return whether the statement that runs is all that its transaction consists of, and nothing has
+/// been sent behind it that is to run
+bool Backend::runs_alone() const {
+    if (status_ != TransactionStatus::Idle || runs_in_batch_ != 1) {
+        return false;
+    }
+    if (expected_.front().request == FrontendMessage::Query) {
+        return expected_.size() == 1;
+    }
+    // An Execute: with its Sync, or yet without it.
+    return expected_.size() == 2 ? expected_.at(1).request == FrontendMessage::Sync
+                                 : expected_.size() == 1 && tickets_.portals.size() <= 1;
+}
+
 /// The client gets no more of this result. Its statement is cancelled where that undoes nothing
 /// that is to stay; else the rest of it is thrown away.
 void Backend::cut_off() {
     env_.counters.row_limit_hits.add();
     const StatementRun& run = runs_.front();
-    const bool is_last =
-        expected_.size() == 1 ||
-        (expected_.size() == 2 && expected_.at(1).request == FrontendMessage::Sync);
-    const bool is_alone =
-        status_ == TransactionStatus::Idle && runs_in_batch_ == 1 && is_last && run.ticket.is_read;
-    if ((run.ticket.plan->limit_action == conf::LimitAction::Error || is_alone) && !is_overdue_) {
+    if (time_limit_.is_overdue) {
+        return;  // it has been cancelled already
+    }
+    if (run.ticket.plan->limit_action == conf::LimitAction::Error) {
         cancel_statement();
+    } else if (run.ticket.is_read && runs_alone()) {
+        const bool is_unsynced =
+            expected_.size() == 1 && expected_.front().request == FrontendMessage::Execute;
+        cancel_statement();
+        if (is_unsynced) {
+            end_unfinished();  // or the server would skip what its client sends next
+        }
     }
 }
 

@@ -6,10 +6,15 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace weir::pool {
+
+/// No backend ever has a prepared statement of this name: to describe it fails. A literal, so that
+/// a terminator follows.
+inline constexpr std::string_view kNoStatement = "weir:none";
 
 /// Which statements one backend has prepared, most recently used first; kept in step with messages
 /// that are still on their way.

@@ -14,6 +14,7 @@ using protocol::BackendMessage;
 namespace {
 
 constexpr std::string_view kTimeoutText = "canceling statement due to statement timeout";
+constexpr std::string_view kTooLargeText = "canceling statement due to the size of its result";
 
 std::int64_t milliseconds_of(Duration duration) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -40,18 +41,18 @@ bool ends_statement(BackendMessage reply) {
 }  // namespace
 
 void Backend::limit_statements(Duration limit) {
-    statement_limit_ = std::max(limit, Duration::zero());
-    if (runs_.empty() && statement_limit_ == Duration::zero()) {
+    time_limit_.usual = std::max(limit, Duration::zero());
+    if (runs_.empty() && time_limit_.usual == Duration::zero()) {
         forget_statement_limit();
     }
 }
 
 void Backend::forget_statement_limit() {
-    statement_limit_ = Duration::zero();
-    if (has_time_limit_) {
-        has_time_limit_ = false;
-        statement_at_ = kNever;
-        is_overdue_ = has_timed_out_ = false;
+    time_limit_.usual = Duration::zero();
+    if (time_limit_.is_on) {
+        time_limit_.is_on = false;
+        time_limit_.began_at = kNever;
+        time_limit_.is_overdue = time_limit_.is_cancelling = false;
         if (wanted_ == nullptr) {  // else it is the one of prepare()
             deadline_.clear();
         }
@@ -59,24 +60,24 @@ void Backend::forget_statement_limit() {
 }
 
 /// @return how long what runs now may run; zero: as long as it likes
-Duration Backend::time_limit() const {
+Duration Backend::limit_of_current() const {
     const std::size_t answered = runs_.size() - expected_.statements();
     const StatementRun* run = answered < runs_.size() ? &runs_.at(answered) : nullptr;
     return run != nullptr && run->ticket.plan != nullptr ? run->ticket.plan->statement_timeout
-                                                         : statement_limit_;
+                                                         : time_limit_.usual;
 }
 
 /// The first thing owed has been sent. The deadline stays where an earlier statement has set it, so
 /// that short statements do not move it all the time: when it comes, it is looked at again.
 void Backend::begin_statement() {
-    const Duration limit = time_limit();
+    const Duration limit = limit_of_current();
     if (limit == Duration::zero()) {
-        statement_at_ = kNever;
+        time_limit_.began_at = kNever;
         return;
     }
-    has_time_limit_ = true;
-    statement_at_ = env_.loop.now();
-    const TimePoint due = deadline_after(statement_at_, limit);
+    time_limit_.is_on = true;
+    time_limit_.began_at = env_.loop.now();
+    const TimePoint due = deadline_after(time_limit_.began_at, limit);
     if (audit_ == nullptr && (!deadline_.is_set() || deadline_.due() > due)) {
         env_.loop.set_deadline(deadline_, due);
     }
@@ -85,34 +86,35 @@ void Backend::begin_statement() {
 /// A request has been answered in full: the next statement, if there is one already, runs from now
 /// on.
 void Backend::end_statement(BackendMessage reply) {
-    if (!ends_statement(reply)) {
-        return;
-    }
     if (expected_.empty()) {
-        statement_at_ = kNever;
-    } else {
+        time_limit_.rest();
+    } else if (ends_statement(reply)) {
+        time_limit_.is_overdue = false;
         begin_statement();
     }
-    is_overdue_ = false;
 }
 
 void Backend::on_statement_deadline() {
     const TimePoint now = env_.loop.now();
-    if (is_overdue_ && now < overdue_since_ + kCancelWithin) {
+    if (expected_.empty()) {
+        time_limit_.rest();
+        return;
+    }
+    if (time_limit_.is_overdue && now < time_limit_.overdue_since + kCancelWithin) {
         ask_for_cancel();
         return;
     }
-    if (is_overdue_) {
+    if (time_limit_.is_overdue) {
         log::warn("statement_not_cancelled", {{"backend", id_}, {"pid", process_id_}});
         lose(sqlstate::kQueryCanceled,
-             std::string{kTimeoutText} + "; the server did not answer the cancel request");
+             std::string{cancel_text()} + "; the server did not answer the cancel request");
         return;
     }
-    const Duration limit = time_limit();
-    if (statement_at_ == kNever || limit == Duration::zero()) {
+    const Duration limit = limit_of_current();
+    if (time_limit_.began_at == kNever || limit == Duration::zero()) {
         return;
     }
-    if (const TimePoint due = deadline_after(statement_at_, limit); now < due) {
+    if (const TimePoint due = deadline_after(time_limit_.began_at, limit); now < due) {
         env_.loop.set_deadline(deadline_, due);
         return;
     }
@@ -122,23 +124,28 @@ void Backend::on_statement_deadline() {
     cancel_statement();
 }
 
+/// @return why what runs now has been cancelled
+std::string_view Backend::cancel_text() const {
+    return !runs_.empty() && runs_.front().is_cut ? kTooLargeText : kTimeoutText;
+}
+
 /// What runs now is of no more use.
 void Backend::cancel_statement() {
-    is_overdue_ = true;
-    has_time_limit_ = true;
-    overdue_since_ = env_.loop.now();
+    time_limit_.is_overdue = true;
+    time_limit_.is_on = true;
+    time_limit_.overdue_since = env_.loop.now();
     ask_for_cancel();
 }
 
 /// PostgreSQL ignores a cancel that comes before it has read the statement, and there may be too
 /// many under way to ask for this one: it is asked for again while the statement runs.
 void Backend::ask_for_cancel() {
-    has_timed_out_ = true;
+    time_limit_.is_cancelling = true;
     env_.owner.on_cancel_wanted(*this);
-    has_timed_out_ = cancels_ > 0;
-    env_.loop.set_deadline(
-        deadline_,
-        has_timed_out_ ? overdue_since_ + kCancelWithin : env_.loop.now() + kCancelAgain);
+    time_limit_.is_cancelling = cancels_ > 0;
+    env_.loop.set_deadline(deadline_,
+                           time_limit_.is_cancelling ? time_limit_.overdue_since + kCancelWithin
+                                                     : env_.loop.now() + kCancelAgain);
 }
 
 /// @param owed_before requests that were owed before this reply
@@ -146,8 +153,8 @@ void Backend::ask_for_cancel() {
 bool Backend::watch_reply(BackendMessage type,
                           const std::optional<ByteView>& body,
                           std::size_t owed_before) {
-    bool is_end =
-        is_overdue_ && type == BackendMessage::ErrorResponse && body && holder_ != nullptr;
+    bool is_end = time_limit_.is_overdue && type == BackendMessage::ErrorResponse && body &&
+                  holder_ != nullptr;
     if (is_end) {
         const auto view = protocol::read_error(*body);
         is_end = view && view->sqlstate == sqlstate::kQueryCanceled;
@@ -162,7 +169,7 @@ bool Backend::watch_reply(BackendMessage type,
 void Backend::tell_timeout() {
     const bool has_plan = !runs_.empty() && runs_.front().ticket.plan != nullptr;
     const Duration limit =
-        has_plan ? runs_.front().ticket.plan->statement_timeout : statement_limit_;
+        has_plan ? runs_.front().ticket.plan->statement_timeout : time_limit_.usual;
     ByteWriter output;
     protocol::write_error(output,
                           {protocol::Severity::Error,
@@ -178,23 +185,23 @@ void Backend::tell_timeout() {
 
 /// The cancel has done its work, or may yet do it to a statement that is not meant.
 void Backend::settle_timeout(CancelOutcome outcome) {
-    if (!has_timed_out_ || cancels_ > 0) {
+    if (!time_limit_.is_cancelling || cancels_ > 0) {
         return;
     }
-    has_timed_out_ = false;
+    time_limit_.is_cancelling = false;
     if (state_ != BackendState::Leased || holder_ == nullptr) {
         return;
     }
     if (outcome == CancelOutcome::Uncertain) {
         log::warn("statement_not_cancelled", {{"backend", id_}, {"pid", process_id_}});
         lose(sqlstate::kQueryCanceled,
-             std::string{kTimeoutText} + "; the cancel request could not be delivered");
+             std::string{cancel_text()} + "; the cancel request could not be delivered");
         return;
     }
-    if (is_overdue_) {
+    if (time_limit_.is_overdue) {
         env_.loop.set_deadline(deadline_, env_.loop.now() + kCancelAgain);
     }
-    holder_->on_progress();
+    holder_->on_cancel_settled();
 }
 
 }  // namespace weir::pool

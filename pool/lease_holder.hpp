@@ -75,6 +75,11 @@ public:
     virtual void on_reply_end() = 0;
     /// More has been answered since Backend::tell_progress(), but no ReadyForQuery came.
     virtual void on_progress() = 0;
+
+    /// No cancel of the backend's is on its way any more (Backend::is_cancel_on_its_way()), unless
+    /// the statement goes on running.
+    virtual void on_cancel_settled() { on_progress(); }
+
     /// What has become of requests noted ByClient, oldest first.
     virtual void on_noted(const protocol::NotedOutcome& outcome) = 0;
     /// The backend has failed in place of a request that was refused (Backend::refuse()): time to

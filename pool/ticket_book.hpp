@@ -3,47 +3,51 @@
 #include "pool/statement_run.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace weir::pool {
 
-/// What a lease's names stand for: portals and cursors (which have one name space), or prepared
-/// statements whose names pass through.
-///
-/// Holds a bounded number; when it is full one is forgotten, and what runs by its name is a
-/// statement nobody knows.
+/// What names of a server's session stand for. Holds a bounded number; when it is full one is
+/// forgotten.
 /// @thread its backend's
-class TicketBook {
+template <class T>
+class NameBook {
 public:
-    static constexpr std::size_t kPortalsMax = 64;
-    static constexpr std::size_t kDefinitionsMax = 1024;
+    /// PostgreSQL looks at no more of a name (NAMEDATALEN - 1).
+    static constexpr std::size_t kNameBytesMax = 63;
 
-    explicit TicketBook(std::size_t named_max) : named_max_{named_max} {}
+    explicit NameBook(std::size_t named_max) : named_max_{named_max} {}
 
     /// @param name "" is the unnamed one
-    void bind(std::string_view name, StatementTicket ticket) {
+    void bind(std::string_view name, T value) {
         if (name.empty()) {
-            unnamed_ = std::move(ticket);
+            unnamed_ = std::move(value);
             return;
         }
-        if (named_.size() >= named_max_ && !named_.contains(name)) {
+        const std::string_view key = name.substr(0, kNameBytesMax);
+        if (named_.size() >= named_max_ && !named_.contains(key)) {
             named_.erase(named_.begin());
         }
-        named_.insert_or_assign(std::string{name}, std::move(ticket));
+        named_.insert_or_assign(std::string{key}, std::move(value));
     }
 
     /// @return nullptr: it is not known; the unnamed one always is, if only as nothing
-    [[nodiscard]] const StatementTicket* find(std::string_view name) const {
+    [[nodiscard]] T* find(std::string_view name) {
         if (name.empty()) {
             return &unnamed_;
         }
-        const auto found = named_.find(name);
+        const auto found = named_.find(name.substr(0, kNameBytesMax));
         return found == named_.end() ? nullptr : &found->second;
     }
+
+    /// @return how many names there are
+    [[nodiscard]] std::size_t size() const { return named_.size(); }
 
     void clear() {
         unnamed_ = {};
@@ -52,18 +56,31 @@ public:
 
 private:
     std::size_t named_max_;
-    StatementTicket unnamed_;
-    std::map<std::string, StatementTicket, std::less<>> named_;
+    T unnamed_{};
+    std::map<std::string, T, std::less<>> named_;
+};
+
+/// A prepared statement whose name passes through.
+struct Definition {
+    StatementTicket ticket;
+    std::string text;              ///< empty: it is not kept
+    std::uint64_t decided_at = 0;  ///< of the rules that the ticket is by
 };
 
 /// All that a lease's names stand for.
 struct Tickets {
-    TicketBook portals{TicketBook::kPortalsMax};
-    TicketBook definitions{TicketBook::kDefinitionsMax};  ///< prepared statements
+    static constexpr std::size_t kPortalsMax = 64;
+    static constexpr std::size_t kDefinitionsMax = 1024;
+
+    NameBook<StatementTicket> portals{kPortalsMax};  ///< and cursors: they share their names
+    NameBook<Definition> definitions{kDefinitionsMax};
+    /// What all portals have returned that are not known any more: they have one limit together.
+    std::shared_ptr<ResultSoFar> forgotten;
 
     void clear() {
         portals.clear();
         definitions.clear();
+        forgotten.reset();
     }
 };
 

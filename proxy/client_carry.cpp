@@ -26,8 +26,8 @@ constexpr std::size_t kCauseBytesMax = 256;
 constexpr int kFailedAuditsMax = 3;
 /// Longer texts are not looked at: such a request is suspected of everything.
 constexpr std::size_t kTextBytesMax = std::size_t{16} * 1024;
-/// The same where some statements must not run: as much as is read ahead.
-constexpr std::size_t kRefusableBytesMax = std::size_t{60} * 1024;
+/// The same where some statements must not run.
+constexpr std::size_t kRefusableBytesMax = std::size_t{1} << 20U;
 constexpr std::size_t kUnprovenMax = 64;
 constexpr std::size_t kCausesMax = 64;
 /// What may happen unseen. (What lasts as long as the server process leaves no trace in the
@@ -198,6 +198,11 @@ bool ClientSession::awaits_reset() const {
     return session_state_ != nullptr && session_state_->is_reset_sent;
 }
 
+/// @return whether the batch with the RESET is answered
+bool ClientSession::has_reset_due() const {
+    return awaits_reset() && !backend_->owes_holder();
+}
+
 /// The batch with the RESET is answered.
 void ClientSession::settle_reset() {
     const pool::SettingsMap reset = std::exchange(session_state_->reset, {});
@@ -347,9 +352,7 @@ void ClientSession::on_audited(const pool::AuditResult& result) {
         session_state().failed_audits = 0;
         take_over(result);
     }
-    const bool is_at_rest =
-        state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest();
-    if (is_at_rest && !backend_->has_untold_end()) {
+    if (is_through()) {
         settle_at_rest();
     }
     go_on_settled();  // a message may have been kept for the answer

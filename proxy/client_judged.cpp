@@ -131,8 +131,8 @@ std::unique_ptr<pool::CatalogQuestion> ClientSession::catalog_question() const {
         return nullptr;  // a replica may not have heard of the last change yet
     }
     const bool reads_go_to_replicas = route() != nullptr && route()->is_split;
-    const bool may_be_cut = context_->policy.row_limit > 0 || context_->policy.byte_limit > 0;
-    const bool wants_callable = reads_go_to_replicas || may_be_cut || context_->explains_slow;
+    const bool wants_callable =
+        reads_go_to_replicas || context_->limits_results || context_->explains_slow;
     return request_judge().question(wants_callable, worker_.loop().now());
 }
 

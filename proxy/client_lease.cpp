@@ -234,6 +234,9 @@ void ClientSession::give_back() {
 /// The backend goes back, unless the client needs it between transactions too, once it is known
 /// what has been left behind.
 void ClientSession::settle_at_rest() {
+    if (carries_state() && backend_->is_cancel_on_its_way()) {
+        return;  // what is asked now could be hit by it: on_cancel_settled() comes back to this
+    }
     if (audit() || end_if_lifted()) {
         return;
     }
@@ -338,7 +341,11 @@ void ClientSession::on_reply_end() {
     if (state_ != ClientState::Active) {
         return;
     }
-    if (awaits_reset() && !backend_->owes_holder()) {
+    if (has_reset_due()) {
+        if (backend_->is_cancel_on_its_way()) {
+            watch_transaction();
+            return;  // on_cancel_settled() comes back to this
+        }
         settle_reset();
     }
     if (backend_->owed().empty()) {
@@ -402,6 +409,23 @@ void ClientSession::on_backend_drained() {
 
 void ClientSession::on_progress() {
     go_on_settled();
+}
+
+void ClientSession::on_cancel_settled() {
+    if (state_ == ClientState::Active && has_reset_due()) {
+        on_reply_end();
+        return;
+    }
+    if (is_through()) {
+        settle_at_rest();
+    }
+    go_on_settled();
+}
+
+/// @return whether all that the client has sent is answered, and it has been told so
+bool ClientSession::is_through() const {
+    return state_ == ClientState::Active && body_left_ == 0 && backend_->is_at_rest() &&
+           !backend_->has_untold_end();
 }
 
 void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {

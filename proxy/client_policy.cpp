@@ -24,7 +24,11 @@ namespace {
 
 constexpr std::string_view kFunctionCall = "(function call)";
 constexpr std::string_view kLongStatement = "(statement longer than can be looked at)";
+constexpr std::string_view kUnknownStatement = "(prepared statement)";
 constexpr std::string_view kUnknownPortal = "(portal)";
+/// Of a prepared statement whose name passes through: what is longer is not kept, and held to the
+/// strictest of all rules once they change.
+constexpr std::size_t kKeptTextMax = 4096;
 
 /// @return when there is room for another one
 std::string hint_of_rate(std::uint64_t per_second) {
@@ -116,9 +120,9 @@ StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t d
     ticket.said = said_by(text, *ticket.plan);
     ticket.request = request_of(text, *ticket.plan);
     ticket.subject = known;
+    look_for_cursor(text, known->digest->kind, ticket);
     if (ticket.plan->limits_result()) {
         ticket.is_read = statement.read().is_read;
-        look_for_cursor(text, known->digest->kind, ticket);
     }
     return ticket;
 }
@@ -139,14 +143,20 @@ StatementTicket ClientSession::ticket_for(const pool::Statement& statement) {
     return ticket;
 }
 
-StatementTicket ClientSession::special_ticket(std::string_view name) {
+/// What holds for what has no text that is known.
+StatementTicket ClientSession::special_ticket(std::string_view name,
+                                              const policies::PlanPtr& plan) {
     StatementTicket ticket;
     if (follows_statements()) {
-        const KnownStatementPtr known = worker_.desk().find_special(*context_, name);
+        const KnownStatementPtr known = worker_.desk().find_special(*context_, name, plan);
         ticket.plan = known->plan;
         ticket.subject = known;
     }
     return ticket;
+}
+
+StatementTicket ClientSession::unread_ticket(std::string_view name) {
+    return special_ticket(name, context_->unread);
 }
 
 /// A cursor's result is one, however many FETCHes it is read by; what holds for it is what holds
@@ -213,48 +223,118 @@ StatementTicket ClientSession::ticket_of_message(const protocol::FrameHeader& he
                                                  ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::FunctionCall) {
-        return special_ticket(kFunctionCall);
+        return special_ticket(kFunctionCall, context_->textless);
     }
     if (type == FrontendMessage::Query) {
         const auto text = text_in(header, rest);
-        return text ? ticket_for(*text) : special_ticket(kLongStatement);
+        return text ? ticket_for(*text) : unread_ticket(kLongStatement);
     }
     const bool is_whole = rest.size() >= header.frame_bytes();
     const auto execute =
         is_whole ? std::optional{protocol::read_execute(protocol::body_of(rest, header))}
                  : std::nullopt;
+    if (!follows_statements()) {
+        return {};
+    }
+    if (backend_ == nullptr) {
+        return unread_ticket(kUnknownPortal);
+    }
+    pool::Tickets& tickets = backend_->tickets();
     const StatementTicket* portal =
-        execute && *execute && backend_ != nullptr && follows_statements()
-            ? backend_->tickets().portals.find((*execute)->portal)
-            : nullptr;
-    return portal != nullptr && portal->plan != nullptr ? *portal : special_ticket(kUnknownPortal);
+        execute && *execute ? tickets.portals.find((*execute)->portal) : nullptr;
+    if (portal != nullptr && portal->plan != nullptr) {
+        return *portal;
+    }
+    StatementTicket ticket = unread_ticket(kUnknownPortal);
+    if (ticket.plan->limits_result()) {
+        if (tickets.forgotten == nullptr) {
+            tickets.forgotten = std::make_shared<pool::ResultSoFar>();
+        }
+        ticket.result = tickets.forgotten;
+    }
+    return ticket;
 }
 
-/// Names of statements pass through: what they stand for is noted.
-void ClientSession::note_passing(const protocol::FrameHeader& header, ByteView rest) {
-    const auto type = static_cast<FrontendMessage>(header.type);
-    if (!follows_statements() || rest.size() < header.frame_bytes()) {
+/// Names of statements pass through: what this Parse prepares is noted.
+void ClientSession::note_parse(const protocol::FrameHeader& header, ByteView rest) {
+    if (!follows_statements()) {
         return;
     }
-    const ByteView body = protocol::body_of(rest, header);
-    if (type == FrontendMessage::Parse) {
-        if (const auto parse = protocol::read_parse(body); parse) {
-            StatementTicket ticket = ticket_for(parse->sql);
-            if (!parse->name.empty()) {
-                ticket.result = nullptr;  // it may outlive the cursor it reads
-            }
-            ticket.request = request_of(body.subspan(parse->name.size() + 1), *ticket.plan);
-            backend_->tickets().definitions.bind(parse->name, std::move(ticket));
+    pool::Definition definition;
+    definition.decided_at = worker_.desk().version();
+    const bool is_whole = rest.size() >= header.frame_bytes();
+    const auto parse = is_whole
+                           ? std::optional{protocol::read_parse(protocol::body_of(rest, header))}
+                           : std::nullopt;
+    if (parse && *parse) {
+        const protocol::ParseView& view = **parse;
+        definition.ticket = ticket_for(view.sql);
+        definition.ticket.request = request_of(
+            protocol::body_of(rest, header).subspan(view.name.size() + 1), *definition.ticket.plan);
+        if (!view.name.empty()) {
+            definition.ticket.result = nullptr;  // it may outlive the cursor it reads
+            definition.text = view.sql.size() <= kKeptTextMax ? view.sql : std::string_view{};
         }
-    } else if (type == FrontendMessage::Bind) {
-        const auto reference = protocol::read_statement_reference(header, rest);
-        if (const auto* known = backend_->tickets().definitions.find(reference.name);
-            known != nullptr) {
-            bind_portal(reference.portal, *known, header, rest);
-        } else {
-            watch_portal(nullptr);
-        }
+        backend_->tickets().definitions.bind(view.name, std::move(definition));
+        return;
     }
+    definition.ticket = unread_ticket(kLongStatement);
+    const std::string_view front = as_text(rest.subspan(protocol::kHeaderBytes));
+    backend_->tickets().definitions.bind(front.substr(0, front.find('\0')), std::move(definition));
+}
+
+/// The backend's unnamed statement is what this ticket is of.
+void ClientSession::note_unnamed(StatementTicket ticket) {
+    backend_->tickets().definitions.bind("", {std::move(ticket), {}, worker_.desk().version()});
+}
+
+/// @return what holds now for a prepared statement whose name passes through
+StatementTicket ClientSession::ticket_of_definition(std::string_view name) {
+    pool::Definition* known = backend_->tickets().definitions.find(name);
+    if (known == nullptr || known->ticket.plan == nullptr) {
+        return unread_ticket(kUnknownStatement);
+    }
+    if (known->decided_at != worker_.desk().version()) {
+        auto request = std::move(known->ticket.request);
+        known->ticket =
+            known->text.empty() ? unread_ticket(kLongStatement) : ticket_for(known->text);
+        known->ticket.request = std::move(request);
+        known->decided_at = worker_.desk().version();
+    }
+    return known->ticket;
+}
+
+/// A Bind goes out of a statement whose name passes through, or that has none.
+/// @return why it must not
+std::optional<protocol::ErrorFields> ClientSession::note_bind(const protocol::FrameHeader& header,
+                                                              ByteView rest) {
+    if (!follows_statements()) {
+        return std::nullopt;
+    }
+    const auto reference = protocol::read_statement_reference(header, rest);
+    if (reference.kind == protocol::StatementReference::Kind::TooLong) {
+        return protocol::ErrorFields{protocol::Severity::Error,
+                                     sqlstate::kProgramLimitExceeded,
+                                     "the prepared statement's name is too long",
+                                     {},
+                                     {}};
+    }
+    StatementTicket ticket = ticket_of_definition(reference.name);
+    if (auto why = refusal_of(ticket); why) {
+        return why;
+    }
+    bind_portal(reference.portal, std::move(ticket), header, rest);
+    return std::nullopt;
+}
+
+/// @return why what this ticket is of must not run; it has been told of
+std::optional<protocol::ErrorFields> ClientSession::refusal_of(const StatementTicket& ticket) {
+    if (ticket.plan == nullptr || ticket.plan->refusal == policies::Refusal::None) {
+        return std::nullopt;
+    }
+    protocol::ErrorFields why = refusal_by(*ticket.plan);
+    tell_refused(ticket, why);
+    return why;
 }
 
 /// @return whether this message must be whole before it is looked at
@@ -293,35 +373,22 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         tell_refused(ticket_of_message(header, rest), *behind);
         return behind;
     }
-    StatementTicket ticket;
-    if (const auto text = is_text ? text_in(header, rest) : std::nullopt; text) {
-        ticket = ticket_for(*text);
-    } else if (is_text || type == FrontendMessage::FunctionCall) {
-        // Nobody can tell what it does.
-        const ByteView part = rest.subspan(std::min(rest.size(), protocol::kHeaderBytes));
-        ticket = unread_ticket(as_text(part));
-    } else {
+    if (type == FrontendMessage::FunctionCall) {
+        return refusal_of(special_ticket(kFunctionCall, context_->textless));
+    }
+    if (!is_text) {
         return std::nullopt;  // what it was bound to has been looked at
     }
-    if (ticket.plan->refusal == policies::Refusal::None) {
-        auto hidden = refusal_of_reset(type, &ticket);
-        if (hidden) {
-            tell_refused(ticket, *hidden);
-        }
-        return hidden;
+    const auto text = text_in(header, rest);
+    const StatementTicket ticket = text ? ticket_for(*text) : unread_ticket(kLongStatement);
+    if (auto why = refusal_of(ticket); why) {
+        return why;
     }
-    protocol::ErrorFields why = refusal_by(*ticket.plan);
-    tell_refused(ticket, why);
-    return why;
-}
-
-/// What holds for what cannot be read.
-/// @param part of it
-StatementTicket ClientSession::unread_ticket(std::string_view part) {
-    StatementTicket ticket = special_ticket(kLongStatement);
-    const auto& known = static_cast<const KnownStatement&>(*ticket.subject);
-    ticket.plan = worker_.desk().plan_of(*context_, known, {part, 0, nullptr});
-    return ticket;
+    auto hidden = refusal_of_reset(type, &ticket);
+    if (hidden) {
+        tell_refused(ticket, *hidden);
+    }
+    return hidden;
 }
 
 bool ClientSession::exceeds_rate() {

@@ -22,6 +22,8 @@ namespace {
 
 /// What a client's named statements may add up to.
 constexpr std::size_t kStatementBytesMax = std::size_t{32} << 20U;
+/// What stands for a DEALLOCATE by message, which is not sent as it is.
+constexpr std::string_view kDeallocate = "DEALLOCATE";
 /// Of a name that is told back in an error.
 constexpr std::size_t kNameToldMax = 1024;
 
@@ -115,7 +117,7 @@ ClientSession::Begun ClientSession::begin_named(const protocol::FrameHeader& hea
         flush_to_backend(*outgoing_);
     }
     if (reference.kind == StatementReference::Kind::Unnamed) {
-        return begin_unnamed(header, reference, rest);
+        return begin_unnamed(header, rest);
     }
     if (reference.kind == StatementReference::Kind::TooLong) {
         return refuse_named(error(sqlstate::kProgramLimitExceeded,
@@ -198,8 +200,8 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Bind) {
         pool::StatementTicket ticket = ticket_for(*statement);
-        if (ticket.plan != nullptr && ticket.plan->refusal != policies::Refusal::None) {
-            return refuse_named(refusal_by(*ticket.plan));  // since it was prepared
+        if (auto why = refusal_of(ticket); why) {
+            return refuse_named(std::move(*why));  // since it was prepared
         }
         observe_statement(*statement);
         const std::string_view name = as_text(portal);
@@ -222,7 +224,6 @@ ClientSession::Begun ClientSession::refer_to_named(const protocol::FrameHeader& 
 /// The unnamed statement is passed through. It is remembered where its Bind does not follow at
 /// once: then the next Bind may come when the client has another backend.
 ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& header,
-                                                  const StatementReference& reference,
                                                   ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Parse) {
@@ -235,10 +236,11 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
                  .is_deallocate = true});
             statements().remove(*name);
             backend_->parse_deallocate(ReplyAction::Forward, *outgoing_);
+            note_unnamed(special_ticket(kDeallocate, context_->textless));
             return {Treatment::Forward, header.frame_bytes()};
         }
         observe_unnamed(header, rest);
-        note_passing(header, rest);
+        note_parse(header, rest);
         parse_unnamed(header, rest);
         return {Treatment::Forward};
     }
@@ -262,14 +264,17 @@ ClientSession::Begun ClientSession::begin_unnamed(const protocol::FrameHeader& h
         }
         if (known->is_deallocate) {
             backend_->parse_deallocate(ReplyAction::Prepare, *outgoing_);
+            note_unnamed(special_ticket(kDeallocate, context_->textless));
         } else {
             backend_->parse_unnamed(*known->statement, *outgoing_);
-            backend_->tickets().definitions.bind("", ticket_for(*known->statement));
+            note_unnamed(ticket_for(*known->statement));
         }
         has_unnamed_in_batch_ = true;
     }
     if (type == FrontendMessage::Bind) {
-        bind_portal(reference.portal, *backend_->tickets().definitions.find(""), header, rest);
+        if (auto why = note_bind(header, rest); why) {
+            return refuse_named(std::move(*why));
+        }
     }
     backend_->will_send(type);
     return {Treatment::Forward};

@@ -99,6 +99,11 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     if (!check_header(header)) {
         return {Treatment::Stop};
     }
+    if (is_out_of_turn(header)) {
+        fatal(sqlstate::kProtocolViolation,
+              std::string{"unexpected message type '"} + header.type + "' during COPY from stdin");
+        return {Treatment::Stop};
+    }
     if (must_wait(header)) {
         return wait_for_answers();
     }
@@ -114,6 +119,10 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
         if (must_settle_first(header, reference, rest)) {
             return wait_for_answers();
         }
+    } else if (header.type == static_cast<char>(FrontendMessage::Bind) && follows_statements() &&
+               protocol::read_statement_reference(header, rest).kind ==
+                   protocol::StatementReference::Kind::Incomplete) {
+        return {Treatment::Hold};
     }
     if (awaits_whole_text(header, rest)) {
         return {Treatment::Hold};
@@ -136,6 +145,23 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     return begun;
 }
 
+/// Nothing but data may be sent while a COPY waits for it: a server that has given up the COPY
+/// meanwhile would run what it has not been asked for as far as we can tell.
+bool ClientSession::is_out_of_turn(const protocol::FrameHeader& header) const {
+    if (state_ != ClientState::Active || !backend_->owed().is_copy_in_open()) {
+        return false;
+    }
+    switch (static_cast<FrontendMessage>(header.type)) {
+        case FrontendMessage::CopyData:
+        case FrontendMessage::CopyDone:
+        case FrontendMessage::CopyFail:
+        case FrontendMessage::Flush:
+        case FrontendMessage::Sync:
+        case FrontendMessage::Terminate: return false;
+        default: return true;
+    }
+}
+
 /// @return whether nothing that is sent now may meet what was sent before it
 bool ClientSession::must_wait(const protocol::FrameHeader& header) {
     if (backend_ == nullptr) {
@@ -148,9 +174,20 @@ bool ClientSession::must_wait(const protocol::FrameHeader& header) {
     if (type == FrontendMessage::Terminate) {
         return false;
     }
-    // It could be hit by the cancel of the statement before it.
-    const bool is_in_danger = backend_->is_cancel_on_its_way() && backend_->owed().empty();
-    return is_in_danger || backend_->holds_line(type) || is_behind_read() || awaits_settings();
+    return is_in_danger(type) || backend_->holds_line(type) || is_behind_read() ||
+           awaits_settings();
+}
+
+/// @return whether what is sent now could be hit by the cancel of the statement before it
+bool ClientSession::is_in_danger(FrontendMessage next) const {
+    switch (next) {
+        case FrontendMessage::CopyData:
+        case FrontendMessage::CopyDone:
+        case FrontendMessage::CopyFail:
+        case FrontendMessage::Flush:
+        case FrontendMessage::Sync: return false;  // they are of the statement before
+        default: return backend_->is_cancel_on_its_way();
+    }
 }
 
 /// The message is kept until the backend has answered more of what came before it.
@@ -178,7 +215,9 @@ ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader
     if (has_time_limits()) {
         separate_statements(type);
     }
-    is_flush_missing_ = protocol::is_extended(type);
+    const bool ends_copy = type == FrontendMessage::CopyDone || type == FrontendMessage::CopyFail;
+    is_flush_missing_ =
+        protocol::is_extended(type) || (ends_copy && backend_->owed().is_sync_owed());
     if (reference.kind == protocol::StatementReference::Kind::None ||
         backend_->owed().is_copy_in_open()) {
         return forward_unnamed(header, rest);
@@ -205,8 +244,13 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
             observe_unnamed(header, rest);  // names pass through: all there is to see
         }
     }
-    if (is_looked_at && !carries_statements()) {
-        note_passing(header, rest);
+    if (is_looked_at && !carries_statements() && type == FrontendMessage::Parse) {
+        note_parse(header, rest);
+    }
+    if (is_looked_at && !carries_statements() && type == FrontendMessage::Bind) {
+        if (auto why = note_bind(header, rest); why) {
+            return refuse_named(std::move(*why));
+        }
     }
     if (type == FrontendMessage::Sync && session_state_ != nullptr) {
         session_state_->is_reset_sent = !session_state_->reset.empty();

@@ -191,7 +191,9 @@ private:
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
     [[nodiscard]] Begun forward_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool is_out_of_turn(const protocol::FrameHeader& header) const;
     [[nodiscard]] bool must_wait(const protocol::FrameHeader& header);
+    [[nodiscard]] bool is_in_danger(protocol::FrontendMessage next) const;
     [[nodiscard]] Begun wait_for_answers();
     void separate_statements(protocol::FrontendMessage type);
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
@@ -206,6 +208,7 @@ private:
     void maybe_give_back();
     void give_back();
     void settle_at_rest();
+    [[nodiscard]] bool is_through() const;
     void came_to_rest();
     void end_if_draining();
     void answer_refused(const protocol::ErrorFields& error);
@@ -227,9 +230,7 @@ private:
                                        const protocol::StatementReference& reference,
                                        ByteView portal,
                                        ByteView rest);
-    [[nodiscard]] Begun begin_unnamed(const protocol::FrameHeader& header,
-                                      const protocol::StatementReference& reference,
-                                      ByteView rest);
+    [[nodiscard]] Begun begin_unnamed(const protocol::FrameHeader& header, ByteView rest);
     void parse_unnamed(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] bool must_settle_first(const protocol::FrameHeader& header,
                                          const protocol::StatementReference& reference,
@@ -271,8 +272,10 @@ private:
     [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text, std::uint64_t digest);
     [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text);
     [[nodiscard]] pool::StatementTicket ticket_for(const pool::Statement& statement);
-    [[nodiscard]] pool::StatementTicket special_ticket(std::string_view name);
-    [[nodiscard]] pool::StatementTicket unread_ticket(std::string_view part);
+    [[nodiscard]] pool::StatementTicket special_ticket(std::string_view name,
+                                                       const policies::PlanPtr& plan);
+    [[nodiscard]] pool::StatementTicket unread_ticket(std::string_view name);
+    [[nodiscard]] pool::StatementTicket ticket_of_definition(std::string_view name);
     [[nodiscard]] pool::StatementTicket ticket_of_message(const protocol::FrameHeader& header,
                                                           ByteView rest);
     void look_for_cursor(std::string_view text,
@@ -283,7 +286,12 @@ private:
                      const protocol::FrameHeader& header,
                      ByteView rest);
     void run_statement(protocol::FrontendMessage type, pool::StatementTicket ticket);
-    void note_passing(const protocol::FrameHeader& header, ByteView rest);
+    void note_parse(const protocol::FrameHeader& header, ByteView rest);
+    void note_unnamed(pool::StatementTicket ticket);
+    [[nodiscard]] std::optional<protocol::ErrorFields> note_bind(
+        const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] std::optional<protocol::ErrorFields> refusal_of(
+        const pool::StatementTicket& ticket);
     [[nodiscard]] bool awaits_policy(protocol::FrontendMessage type) const;
     [[nodiscard]] std::optional<protocol::ErrorFields> refusal_of_message(
         const protocol::FrameHeader& header, ByteView rest);
@@ -340,6 +348,7 @@ private:
     void observe_sequences(const RequestEffects& effects);
     void note_reset(const sql::SessionFacts& facts);
     [[nodiscard]] bool awaits_reset() const;
+    [[nodiscard]] bool has_reset_due() const;
     void settle_reset();
     void undo_settings();
     [[nodiscard]] bool is_text_plain() const;
@@ -411,6 +420,7 @@ private:
     void on_reported(std::string_view lower_case_name, std::string_view value) override;
     void on_reply_end() override;
     void on_progress() override;
+    void on_cancel_settled() override;
     void on_backend_drained() override;
     void on_backend_lost(const pool::BackendLoss& loss) override;
 

@@ -80,6 +80,10 @@ void StatementDesk::renew(const conf::Config& config) {
         std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
             return rule.set.statement_timeout.value_or(conf::milliseconds{}).count() > 0;
         });
+    limits_results_ =
+        std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
+            return rule.set.row_limit.value_or(0) > 0 || rule.set.byte_limit.value_or(0) > 0;
+        });
     explains_slow_ =
         std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
             return rule.set.explain_slow.value_or(false);
@@ -93,19 +97,20 @@ void StatementDesk::settle(StatementContext& context) const {
     const conf::PolicySettings policy =
         config_->policy_for(context.labels->database, context.labels->user);
     context.policy = policy;
-    policies::Plan base;
-    base.statement_timeout = policy.statement_timeout;
-    base.slow_query = policy.slow_query;
-    base.log_statements = policy.log_statements;
-    context.base = plan_from(std::move(base));
+    policies::Subject nothing;
+    nothing.session = context.session();
+    context.textless = plan_from(policies::decide(nothing, policy, *rules_, {}));
+    nothing.is_unread = true;
+    context.unread = plan_from(policies::decide(nothing, policy, *rules_, {}));
     const bool is_logged = policy.log_statements == conf::LogStatements::All ||
                            (policy.log_statements == conf::LogStatements::Slow &&
                             policy.slow_query > conf::milliseconds::zero());
     context.may_refuse = may_refuse_ || policy.read_only || policy.rate_limit > 0;
+    context.limits_results = limits_results_ || policy.row_limit > 0 || policy.byte_limit > 0 ||
+                             policy.hints > conf::Hints::Route;
     context.explains_slow = explains_slow_ || policy.explain_slow;
     context.is_followed = recorder_ != nullptr || is_logged || context.may_refuse ||
-                          context.explains_slow || rules_->size() > 0 || policy.row_limit > 0 ||
-                          policy.byte_limit > 0 || policy.hints > conf::Hints::Route;
+                          context.explains_slow || context.limits_results || rules_->size() > 0;
     context.has_time_limits = has_time_limits_ || policy.statement_timeout.count() > 0 ||
                               policy.hints > conf::Hints::Route;
     context.needs_facts = policies::needs_facts(context.session(), policy, *rules_);
@@ -189,7 +194,6 @@ void StatementDesk::decide(const StatementContext& context,
     known.decided_at = version_;
     known.has_facts = read.facts != nullptr;
     known.is_of_digest = policies::is_of_digest(subject, context.policy, *rules_);
-    known.is_read = read.is_read;
     if (known.plan == nullptr || *known.plan != plan) {
         known.plan = plan_from(std::move(plan));
     }
@@ -212,7 +216,8 @@ policies::PlanPtr StatementDesk::plan_of(const StatementContext& context,
 }
 
 KnownStatementPtr StatementDesk::find_special(const StatementContext& context,
-                                              std::string_view name) {
+                                              std::string_view name,
+                                              const policies::PlanPtr& plan) {
     const std::uint64_t hash = std::hash<std::string_view>{}(name);
     KnownStatementPtr& known = place_of(hash ^ context.seed);
     if (known == nullptr) {
@@ -224,7 +229,7 @@ KnownStatementPtr StatementDesk::find_special(const StatementContext& context,
         known->digest = std::move(fresh);
         known->labels = context.labels;
     }
-    known->plan = context.base;
+    known->plan = plan;
     known->is_of_digest = false;
     return known;
 }

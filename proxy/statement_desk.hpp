@@ -26,13 +26,15 @@ namespace weir::proxy {
 struct StatementContext {
     ledger::LabelsPtr labels;
     conf::PolicySettings policy;  ///< of its database and user
-    policies::PlanPtr base;       ///< of what is no statement anybody knows
+    policies::PlanPtr textless;   ///< of what has no text: a function called by its number
+    policies::PlanPtr unread;     ///< of what nobody has read: the strictest of all that may hold
     std::uint64_t seed = 0;       ///< no other context has ever had it
     std::size_t sessions = 0;
     bool is_followed = false;  ///< its statements are looked at, and somebody is told of their ends
     bool may_refuse = false;   ///< some of them
     bool needs_facts = false;  ///< to decide about them
     bool has_time_limits = false;  ///< some of them
+    bool limits_results = false;   ///< of some of them
     bool explains_slow = false;    ///< some of them
 
     [[nodiscard]] policies::Session session() const {
@@ -61,7 +63,6 @@ struct KnownStatement final : pool::RunSubject {
     std::uint64_t decided_at = 0;  ///< StatementDesk::version() then
     bool is_of_digest = true;      ///< the plan is that of all texts of the digest
     bool has_facts = false;
-    bool is_read = false;  ///< proven; known where its result has limits
     bool is_deed = false;  ///< it changes who may do what, or what there is
     ledger::Sums* sums = nullptr;
     std::uint64_t epoch = 0;  ///< Recorder::epoch(), for which sums holds
@@ -92,6 +93,9 @@ public:
 
     [[nodiscard]] const policies::Rules& rules() const { return *rules_; }
 
+    /// @return another one whenever the configuration has changed
+    [[nodiscard]] std::uint64_t version() const { return version_; }
+
     [[nodiscard]] ledger::Recorder* recorder() const { return recorder_; }
 
     /// @return never null
@@ -103,9 +107,12 @@ public:
                                             const KnownStatement& known,
                                             const StatementText& statement) const;
 
-    /// @return what is no SQL text: a function called by its number, a text too long to be read
+    /// @return what has no SQL text that is known: a function called by its number, a text too long
+    /// to be read
+    /// @param plan one of the context's
     [[nodiscard]] KnownStatementPtr find_special(const StatementContext& context,
-                                                 std::string_view name);
+                                                 std::string_view name,
+                                                 const policies::PlanPtr& plan);
 
     /// @return where it is counted now; only where there is a recorder
     [[nodiscard]] ledger::Sums& sums_of(KnownStatement& known) const;
@@ -129,6 +136,7 @@ private:
     std::unique_ptr<const policies::Rules> rules_;
     bool may_refuse_ = false;       // some rule
     bool has_time_limits_ = false;  // some rule
+    bool limits_results_ = false;   // some rule
     bool explains_slow_ = false;    // some rule
     std::uint64_t version_ = 0;
     std::uint64_t next_seed_ = 1;

@@ -272,3 +272,44 @@ TEST_CASE("decide: facts are asked for where somebody looks at them") {
     CHECK(asks("[[rule]]\nmatch = { table = \"t\" }\nset = { row_limit = 1 }\n"));
     CHECK(asks("[[rule]]\nset = { read_only = true }\n"));
 }
+
+TEST_CASE("decide: a text nobody has seen is held to all that may hold for it") {
+    const ConfigPtr config = load_config(R"(
+[policy]
+row_limit = 100
+statement_timeout = "10s"
+[[rule]]
+match = { user = "app" }
+set = { row_limit = 50 }
+[[rule]]
+match = { table = "big" }
+set = { row_limit = 5, statement_timeout = "20s" }
+[[rule]]
+match = { table = "free" }
+set = { row_limit = 0, byte_limit = "1MiB" }
+[[rule]]
+match = { regex = "secret", user = "guest" }
+set = { deny = "not you" }
+[[rule]]
+match = { regex = "open", user = "guest" }
+set = { deny = "" }
+[[rule]]
+match = { digest = "00000000000000ff", user = "reader" }
+set = { read_only = true }
+)");
+    const Rules rules{config->rules};
+    const auto plan_for = [&](std::string_view user) {
+        Subject subject;
+        subject.session = {"shop", user, ""};
+        subject.is_unread = true;
+        return decide(subject, config->policy_for("shop", user), rules, Hint{});
+    };
+    const Plan plan = plan_for("app");
+    CHECK(plan.row_limit == 5);
+    CHECK(plan.byte_limit == 1024U * 1024U);
+    CHECK(plan.statement_timeout == 10s);
+    CHECK(plan.refusal == Refusal::None);
+    CHECK(plan_for("guest").refusal == Refusal::Denied);
+    CHECK(plan_for("guest").deny == "not you");
+    CHECK(plan_for("reader").refusal == Refusal::ReadOnly);
+}

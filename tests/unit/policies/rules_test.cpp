@@ -10,6 +10,7 @@
 
 using weir::conf::RuleMatch;
 using weir::conf::RuleSettings;
+using weir::policies::Match;
 using weir::policies::Rules;
 using weir::policies::Session;
 
@@ -27,12 +28,12 @@ RuleSettings rule(RuleMatch match) {
 bool matches(const RuleMatch& match, std::string_view sql, Session session = kSession) {
     const Rules rules{{rule(match)}};
     const auto facts = weir::sql::statement_facts(sql);
-    return rules.matches(0, {session, sql, weir::sql::stable_digest(sql), &facts});
+    return rules.match(0, {session, sql, weir::sql::stable_digest(sql), &facts}) == Match::Yes;
 }
 
 bool matches_unseen(const RuleMatch& match, std::string_view sql) {
     const Rules rules{{rule(match)}};
-    return rules.matches(0, {kSession, sql, weir::sql::stable_digest(sql), nullptr});
+    return rules.match(0, {kSession, sql, weir::sql::stable_digest(sql), nullptr}) == Match::Yes;
 }
 
 RuleMatch about_table(const char* table) {
