@@ -16,7 +16,6 @@ namespace weir::pool {
 
 using protocol::BackendMessage;
 using protocol::FrontendMessage;
-using protocol::ReplyAction;
 using protocol::ReplyVerdict;
 using protocol::TransactionStatus;
 
@@ -126,8 +125,7 @@ void Backend::end_of_read() {
     if (state_ == BackendState::Closed) {
         return;
     }
-    if (traces_.is_reapplying_ && expected_.empty() &&
-        traces_.end_reapplying(status_ == TransactionStatus::Failed)) {
+    if (expected_.empty() && traces_.end_reapplying(status_ == TransactionStatus::Failed)) {
         lose(sqlstate::kAdminShutdown, "the session's settings could not be set again");
         return;
     }
@@ -153,11 +151,7 @@ void Backend::end_of_read() {
         return;
     }
     switch (state_) {
-        case BackendState::Preparing:
-            if (expected_.empty()) {
-                finish_connect_query();
-            }
-            return;
+        case BackendState::Preparing: finish_connect_query(); return;
         case BackendState::Checking:
             if (expected_.empty()) {
                 deadline_.clear();
@@ -182,6 +176,9 @@ void Backend::end_of_read() {
 }
 
 void Backend::finish_connect_query() {
+    if (!expected_.empty()) {
+        return;
+    }
     if (status_ != TransactionStatus::Idle) {
         const LoginFailure failure{{protocol::Severity::Fatal,
                                     sqlstate::kActiveTransaction,

@@ -400,7 +400,7 @@ void ClientSession::take_over(const pool::AuditResult& result) {
     mine.unseen_cause.clear();
     // What was sent behind the look may have a RESET in it.
     if (!is_pinned() && settings_ == mine.startup && !mine.has_unnamed_setting &&
-        mine.reset.empty() && !mine.has_reset_portal) {
+        !mine.may_be_reset()) {
         session_state_.reset();
     }
 }

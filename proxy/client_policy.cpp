@@ -369,7 +369,7 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
         tell_refused(ticket_of_message(header, rest), why);
         return why;
     }
-    if (auto behind = runs ? refusal_of_reset(type, nullptr) : std::nullopt; behind) {
+    if (auto behind = runs ? refusal_of_reset(type, /*parsed=*/nullptr) : std::nullopt; behind) {
         tell_refused(ticket_of_message(header, rest), *behind);
         return behind;
     }

@@ -40,6 +40,9 @@ struct SessionState {
     int failed_audits = 0;
     bool is_audit_futile = false;  ///< it has failed too often; until the client asks for more
 
+    /// @return whether what was sent behind a look at the session may reset its settings
+    [[nodiscard]] bool may_be_reset() const { return !reset.empty() || has_reset_portal; }
+
     // A transaction that is lost takes with it what it has set:
     pool::SettingsPtr before_change;  ///< as they were before its first reported setting
     std::uint32_t changed_at = 0;     ///< SessionTraces::rests() then
