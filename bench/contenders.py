@@ -33,6 +33,7 @@ acquire_timeout = "60s"
 level = "warn"
 [ledger]
 path = "{ledger}"
+{of_ledger}
 [http]
 address = "127.0.0.1:@HTTP@"
 [admin]
@@ -66,9 +67,10 @@ def start_server(stage, scale, max_connections=100):
 
 
 def make_weir(stage, servers, options, *, name="weir", of_cluster="", of_database="", users=(USER,),
-              ledger=None, more=""):
-    """A Weir in front of these servers, not started. of_cluster and of_database are further keys, more
-    is further sections, as TOML; ledger the path of its ledger ("": none), by default one of its own.
+              ledger=None, of_ledger="", more=""):
+    """A Weir in front of these servers, not started. of_cluster, of_database and of_ledger are further
+    keys, more is further sections, as TOML; ledger the path of its ledger ("": none), by default one
+    of its own.
 
     options: pool_size, max_clients, threads (Weir's), weir (the binary).
     """
@@ -78,7 +80,7 @@ def make_weir(stage, servers, options, *, name="weir", of_cluster="", of_databas
         threads=options.threads, max_clients=options.max_clients, pool_size=options.pool_size,
         servers=", ".join(f'"127.0.0.1:{server.port}"' for server in servers),
         of_cluster=of_cluster, database=DATABASE, of_database=of_database, user=USER,
-        ledger=f"{name}-ledger.db" if ledger is None else ledger,
+        ledger=f"{name}-ledger.db" if ledger is None else ledger, of_ledger=of_ledger,
         users="\n".join(f"[user.{user}]" for user in users)) + more, name)
 
 

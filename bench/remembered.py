@@ -3,12 +3,17 @@
 Weir with its ledger, the sums of every digest and the log of slow statements stands beside Weir with all
 of that off, before the same server; they take turns, and the medians of the CPU time per transaction are
 compared. Then statements of random length run through the first, and the percentiles that SHOW STATEMENTS
-tells are compared with those of pgbench's own log of each transaction.
+tells are compared with those of pgbench's own log of each transaction. At last every statement is to be
+kept while another program holds the ledger's file: nobody may wait for that.
 """
 
+import contextlib
 import glob
 import os
+import sqlite3
+import statistics
 import subprocess
+import time
 
 from contenders import DATABASE, USER, make_weir, start_server
 from processes import Failed, Stage
@@ -29,6 +34,9 @@ SLEEPS = """\\set ms random_exponential(4, 80, 3)
 SELECT pg_sleep(:ms / 1000.0);
 """
 
+# Each statement is a row of its own: more than fit while the file is held.
+EVERYTHING = "sample_rate = 1.0"
+
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 
 
@@ -39,6 +47,9 @@ def add_options(parser):
                         help="how pgbench sends")
     parser.add_argument("--assert-cpu-ratio", type=float, metavar="R", default=1.12,
                         help="fail when remembering costs more than R of what Weir needs without it"
+                             " (default: %(default)s)")
+    parser.add_argument("--assert-held-ratio", type=float, metavar="R", default=0.95,
+                        help="fail when less than R of the throughput is left while the ledger's file is held"
                              " (default: %(default)s)")
     parser.add_argument("--assert-error", type=float, metavar="E", default=0.03,
                         help="fail when a percentile is off by more than this share (default: %(default)s)")
@@ -105,6 +116,65 @@ def compare_quantiles(stage, weir, options, failures):
     return result
 
 
+@contextlib.contextmanager
+def held(path):
+    """Nobody else can write to this SQLite file meanwhile."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            holder.execute("ROLLBACK")
+
+
+def ledger_of(weir):
+    """What SHOW LEDGER tells: {"written", "dropped"}, rows."""
+    written, dropped = psql(f"host=127.0.0.1 port={weir.port} user={USER} dbname=weir",
+                            "SELECT rows_written, dropped_statements FROM ledger")[0]
+    return {"written": int(written), "dropped": int(dropped)}
+
+
+def slowest_ms(stage, weir):
+    """The longest that a transaction took, by the log of pgbench's last run with --aggregate-interval."""
+    slowest = 0
+    for path in glob.glob(os.path.join(stage.folder, f"{weir.name}-held.*")):
+        with open(path, encoding="ascii") as log:
+            slowest = max([slowest] + [int(line.split()[5]) for line in log])
+        os.unlink(path)
+    return slowest / 1000
+
+
+def compare_held(stage, weir, path, options, failures):
+    """Rounds with the file free and held, in turns."""
+    words = ["-S", "-M", options.protocol, "-l", "--aggregate-interval", "1",
+             "--log-prefix", os.path.join(stage.folder, f"{weir.name}-held")]
+    tps, slowest = {"free": [], "held": []}, {"free": [], "held": []}
+    before = ledger_of(weir)
+    for number in range(options.rounds):
+        for state in tps:
+            with held(path) if state == "held" else contextlib.nullcontext():
+                row = pgbench(weir, options, *words)
+            tps[state].append(row["tps"])
+            slowest[state].append(slowest_ms(stage, weir))
+            print(f"  round {number + 1}  {state} {row['tps']:9.0f} tps  slowest {slowest[state][-1]:6.1f} ms",
+                  flush=True)
+    dropped = ledger_of(weir)["dropped"] - before["dropped"]
+    time.sleep(3)
+    is_writing = ledger_of(weir)["written"]
+    pgbench(weir, options, *words[:3])
+    is_writing = ledger_of(weir)["written"] > is_writing
+    middle = {state: statistics.median(rows) for state, rows in tps.items()}
+    longest = {state: statistics.median(rows) for state, rows in slowest.items()}
+    ratio = middle["held"] / middle["free"]
+    judge(failures, ratio >= options.assert_held_ratio,
+          f"{middle['held']:.0f} tps while the file is held and {middle['free']:.0f} while it is not: {ratio:.3f},"
+          f" at least {options.assert_held_ratio:g}; the slowest of a round took {longest['held']:.1f} ms and"
+          f" {longest['free']:.1f} ms")
+    judge(failures, dropped > 0, f"{dropped} statements that did not fit are counted as dropped")
+    judge(failures, is_writing, "and it writes again")
+    return {"tps": tps, "slowest_ms": slowest, "ratio": ratio, "dropped": dropped}
+
+
 def run(options):
     """Measures, prints, and returns what goes into the JSON file."""
     options.max_clients = options.clients + 50
@@ -125,7 +195,11 @@ def run(options):
               f"CPU time per transaction is {summary['on']['cpu_us']:.2f} µs with the ledger and"
               f" {summary['off']['cpu_us']:.2f} µs without: {ratio:.3f}, at most {options.assert_cpu_ratio:g}")
         quantiles = compare_quantiles(stage, on, options, failures)
+        path = os.path.join(stage.folder, "all-ledger.db")
+        everything = make_weir(stage, [server], options, name="all", ledger=path, of_ledger=EVERYTHING, more=ON)
+        everything.start()
+        held_rounds = compare_held(stage, everything, path, options, failures)
     finally:
         stage.end()
-    return {"medians": summary, "rounds": rounds, "cpu_ratio": ratio, "quantiles": quantiles,
+    return {"medians": summary, "rounds": rounds, "cpu_ratio": ratio, "quantiles": quantiles, "held": held_rounds,
             "failures": failures}
