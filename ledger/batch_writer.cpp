@@ -126,9 +126,8 @@ void BatchWriter::write(const Session& session) {
     const std::int64_t user = ids_->name(NameKind::User, session.labels->user);
     const std::int64_t application = ids_->name(NameKind::Application, session.labels->application);
     Use adding = connection_->use(
-        "INSERT INTO session(t, number, db, usr, app, client, began_t, statements, transactions, "
-        "bytes_in,"
-        " bytes_out, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO session(t, number, db, usr, app, client, began_t, statements, errors, "
+        "transactions, bytes_in, bytes_out, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     adding.with(ends_.session)
         .with(session.id)
         .with(database)
@@ -137,6 +136,7 @@ void BatchWriter::write(const Session& session) {
         .with(kept(session.client))
         .with(session.began_unix_us)
         .with(session.statements)
+        .with(session.errors)
         .with(session.transactions)
         .with(session.bytes_in)
         .with(session.bytes_out)

@@ -14,9 +14,9 @@ namespace {
 constexpr const char* kSessions =
     "SELECT s.t, s.number, (SELECT text FROM name WHERE id = s.db), (SELECT text FROM name WHERE "
     "id = s.usr),"
-    " (SELECT text FROM name WHERE id = s.app), s.client, s.began_t, s.statements, s.transactions, "
-    "s.bytes_in,"
-    " s.bytes_out, s.why FROM session s WHERE s.t >= ?1 AND s.t < ?2 AND (?4 = 0 OR s.db = ?4)"
+    " (SELECT text FROM name WHERE id = s.app), s.client, s.began_t, s.statements, s.errors, "
+    "s.transactions, s.bytes_in, s.bytes_out, s.why FROM session s WHERE s.t >= ?1 AND s.t < ?2 "
+    "AND (?4 = 0 OR s.db = ?4)"
     " AND (?5 = 0 OR s.usr = ?5) AND (?6 = 0 OR s.app = ?6) ORDER BY s.t DESC LIMIT ?3";
 
 constexpr const char* kEvents =
@@ -80,10 +80,11 @@ Session session_of(const Use& use) {
     session.client = use.text(5);
     session.began_unix_us = use.integer(6);
     session.statements = use.natural(7);
-    session.transactions = use.natural(8);
-    session.bytes_in = use.natural(9);
-    session.bytes_out = use.natural(10);
-    session.end_reason = use.text(11);
+    session.errors = use.natural(8);
+    session.transactions = use.natural(9);
+    session.bytes_in = use.natural(10);
+    session.bytes_out = use.natural(11);
+    session.end_reason = use.text(12);
     return session;
 }
 

@@ -73,6 +73,7 @@ struct Session {
     std::int64_t began_unix_us = 0;
     std::int64_t ended_unix_us = 0;
     std::uint64_t statements = 0;
+    std::uint64_t errors = 0;  ///< that ended statements
     std::uint64_t transactions = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;

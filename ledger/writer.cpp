@@ -112,15 +112,29 @@ void Writer::take_rows() {
             }
             batch_.samples.push_back(std::move(*sample));
         }
-        while (batch_.size() < most) {
-            std::optional<Session> session = recorder.take_session();
-            if (!session) {
-                break;
-            }
-            batch_.sessions.push_back(std::move(*session));
-        }
+    }
+    for (const std::unique_ptr<Recorder>& recorder : *recorders_) {
+        take_sessions(*recorder, most);
     }
     first_recorder_ = (first_recorder_ + 1) % std::max<std::size_t>(1, recorders_->size());
+}
+
+/// Clients that come and go in a storm must leave room for statements, in the batch and in the
+/// file.
+void Writer::take_sessions(Recorder& recorder, std::size_t rows_max) {
+    const std::size_t most = rows_max / kSessionsShare;
+    while (batch_.size() < rows_max && batch_.sessions.size() < most) {
+        std::optional<Session> session = recorder.take_session();
+        if (!session) {
+            break;
+        }
+        batch_.sessions.push_back(std::move(*session));
+    }
+}
+
+/// @return whether there may be more of what it has
+bool Writer::is_batch_full() const {
+    return batch_.size() >= kBatchRows || batch_.sessions.size() >= kBatchRows / kSessionsShare;
 }
 
 bool Writer::are_rows_waiting() const {
@@ -165,10 +179,10 @@ bool Writer::write_all(const Orders& orders) {
     // What is sampled meanwhile is not waited for.
     std::size_t batches = 1;
     for (const std::unique_ptr<Recorder>& recorder : *recorders_) {
-        batches +=
-            recorder->samples_waiting() / kBatchRows + Recorder::kSessionsMax / kBatchRows + 1;
+        batches += recorder->samples_waiting() / kBatchRows +
+                   Recorder::kSessionsMax / (kBatchRows / kSessionsShare) + 1;
     }
-    for (std::size_t i = 0; i < batches && batch_.size() >= kBatchRows; ++i) {
+    for (std::size_t i = 0; i < batches && is_batch_full(); ++i) {
         if (!write(Extent::Rows, orders.now_us)) {
             return false;
         }

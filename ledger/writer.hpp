@@ -75,6 +75,8 @@ public:
     static constexpr std::size_t kBatchRows = 1000;
     /// How many rows are kept while they cannot be written; then the recorders' queues fill.
     static constexpr std::size_t kHeldRowsMax = 8192;
+    /// Ended sessions may be one row of so many.
+    static constexpr std::size_t kSessionsShare = 10;
 
     Writer(const conf::LedgerSettings& settings,
            WriterPace pace,
@@ -98,6 +100,8 @@ private:
     void take_orders(Orders& orders);
     void take_tables(bool is_last);
     void take_rows();
+    void take_sessions(Recorder& recorder, std::size_t rows_max);
+    [[nodiscard]] bool is_batch_full() const;
     [[nodiscard]] bool are_rows_waiting() const;
     void open(std::int64_t now_us);
     void prepare_ballast();

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,6 +19,17 @@ using test::kTen;
 using test::make_digest;
 using test::make_labels;
 using test::make_statement;
+
+namespace {
+
+Session ended_session() {
+    Session session;
+    session.labels = make_labels();
+    session.ended_unix_us = kTen;
+    return session;
+}
+
+}  // namespace
 
 TEST_SUITE("ledger") {
     TEST_CASE("ledger: what a worker counts and keeps can be asked for") {
@@ -152,10 +164,9 @@ TEST_SUITE("ledger") {
                 ledger.recorder(0).add(
                     make_statement(make_digest(1, "select"), make_labels(), kTen + i, 1));
             }
-            Session session;
-            session.labels = make_labels();
-            session.ended_unix_us = kTen;
-            ledger.recorder(0).add(std::move(session));
+            for (std::size_t i = 0; i < Recorder::kSessionsMax; ++i) {
+                ledger.recorder(0).add(ended_session());
+            }
             ledger.note(
                 events::Event{.kind = "process", .object = "", .what = "stops", .data = ""});
         }
@@ -164,8 +175,42 @@ TEST_SUITE("ledger") {
         CHECK(top_statements(reader, {}).rows.at(0).figures.calls == 3000);
         CHECK(std::get<std::int64_t>(reader.select("SELECT count(*) FROM statement")->rows[0][0]) ==
               3000);
-        CHECK(ended_sessions(reader, {}).rows.size() == 1);
+        CHECK(std::get<std::int64_t>(reader.select("SELECT count(*) FROM session")->rows[0][0]) ==
+              Recorder::kSessionsMax);
         CHECK(noted_events(reader, {}).rows.size() == 1);
+    }
+
+    TEST_CASE("ledger: sessions that end in a storm take no statement's place") {
+        const test::Folder folder;
+        Ledger ledger{test::ledger_options(folder.file("later/ledger.db"))};
+        REQUIRE(
+            test::wait_for(ledger, [&] { return ledger.status().state == LedgerState::Degraded; }));
+        constexpr int kRounds = 6;
+        constexpr int kEach = 2000;
+        for (int round = 0; round < kRounds; ++round) {
+            for (std::size_t i = 0; i < Recorder::kSessionsMax; ++i) {
+                ledger.recorder(0).add(ended_session());
+            }
+            static_cast<void>(ledger.sync(kPatience));
+        }
+        for (int round = 0; round < kRounds; ++round) {
+            for (int i = 0; i < kEach; ++i) {
+                ledger.recorder(0).add(
+                    make_statement(make_digest(1, "select"), make_labels(), kTen, 1));
+            }
+            static_cast<void>(ledger.sync(kPatience));
+        }
+        CHECK(ledger.recorder(0).losses().samples == 0);
+        CHECK(ledger.recorder(0).losses().sessions > 0);
+        std::filesystem::create_directory(folder.file("later"));
+        REQUIRE(test::wait_for(ledger, [&] { return ledger.status().state == LedgerState::Ok; }));
+        Reader reader;
+        REQUIRE_FALSE(reader.open(folder.file("later/ledger.db")));
+        CHECK(test::wait_for(ledger, [&] {
+            return std::get<std::int64_t>(
+                       reader.select("SELECT count(*) FROM statement")->rows[0][0]) ==
+                   kRounds * kEach;
+        }));
     }
 
     TEST_CASE("ledger: events beyond what fits are dropped and counted") {
