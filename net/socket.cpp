@@ -91,8 +91,17 @@ SocketName name_of(const SocketAddress& address) {
     return {std::string{kUnixName}, 0};
 }
 
+/// Also of a connection that has been reset, which getpeername() does not tell.
 SocketName peer_name(int fd) {
-    return name_from(fd, ::getpeername);
+    return name_from(fd, [](int socket, sockaddr* name, socklen_t* length) {
+        if (::getpeername(socket, name, length) == 0) {
+            return 0;
+        }
+        // SO_PEERNAME wants to be asked for no more than it has: as much as our own name.
+        return ::getsockname(socket, name, length) == 0
+                   ? ::getsockopt(socket, SOL_SOCKET, SO_PEERNAME, name, length)
+                   : -1;
+    });
 }
 
 SocketName local_name(int fd) {

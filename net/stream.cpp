@@ -326,6 +326,7 @@ void Stream::on_writable() {
 }
 
 void Stream::fail_with(const Error& reason) {
+    listener_.on_closing();
     poll_.close();
     if (secured_ != nullptr) {
         secured_->kick.reset();

@@ -28,6 +28,9 @@ public:
     /// What could not be sent at once has fallen below the low mark (half of the high one).
     virtual void on_drained() = 0;
 
+    /// on_closed() is about to be called, and fd() is still there to be asked who it was.
+    virtual void on_closing() {}
+
     /// The peer has closed (ErrorCode::Closed) or the connection broke (ErrorCode::Network).
     /// Nothing follows.
     virtual void on_closed(const Error& reason) = 0;

@@ -4,6 +4,8 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstddef>
@@ -95,6 +97,27 @@ TEST_SUITE("socket") {
         CHECK(local_name(-1).address.empty());
         CHECK(peer_name(-1).address.empty());
         CHECK(peer_name(-1).port == 0);
+    }
+
+    TEST_CASE("socket names: a connection that was reset still has its peer's") {
+        const Fd listening{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        auto here = numeric_address(tcp("127.0.0.1", 0));
+        REQUIRE(here);
+        REQUIRE(::bind(listening.get(), here->get(), here->length) == 0);
+        REQUIRE(::listen(listening.get(), 1) == 0);
+        Fd client{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        here = numeric_address(
+            tcp("127.0.0.1", static_cast<std::uint16_t>(local_name(listening.get()).port)));
+        REQUIRE(::connect(client.get(), here->get(), here->length) == 0);
+        const int port = local_name(client.get()).port;
+        const Fd accepted{::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        client.reset();
+        pollfd ended{.fd = accepted.get(), .events = POLLIN, .revents = 0};
+        REQUIRE(::poll(&ended, 1, 5000) == 1);
+        CHECK(peer_name(accepted.get()).address == "127.0.0.1");
+        CHECK(peer_name(accepted.get()).port == port);
     }
 
     TEST_CASE("tune: switches delay off and keepalive on, rounding up to whole seconds") {
