@@ -335,9 +335,7 @@ void Backend::lose(SqlState sqlstate, std::string message) {
     tell_ended();
     LeaseHolder* holder = std::exchange(holder_, nullptr);
     BackendLoss loss;
-    while (!runs_.empty()) {
-        loss.runs.push_back(runs_.take(env_.loop.now()));
-    }
+    loss.runs = take_runs();
     loss.owed = expected_;
     loss.status = status_;
     loss.is_untold = reply_hold_.is_on();

@@ -28,13 +28,11 @@
 #include "protocol/expected_replies.hpp"
 #include "protocol/frame.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace weir::pool {
@@ -50,8 +48,7 @@ class Backend final : public ListNode<Backend>,
 public:
     using Environment = BackendEnvironment;
 
-    /// Begins to connect. The result is told by on_backend_idle() or on_backend_ended(), in a later
-    /// turn.
+    /// Begins to connect: on_backend_idle() or on_backend_ended() tells of it in a later turn.
     Backend(const Environment& environment, std::uint64_t id, DialRequest request);
     /// Goes on with one that another worker has parked; it is Idle.
     Backend(const Environment& environment, ParkedBackend parked);
@@ -117,6 +114,9 @@ public:
     [[nodiscard]] bool holds_line(protocol::FrontendMessage next) const;
 
     [[nodiscard]] bool has_runs() const { return !runs_.empty(); }
+
+    /// @return those under way, as far as they have come, oldest first: for a holder that leaves
+    [[nodiscard]] std::vector<StatementRun> take_runs();
 
     /// What its holder's names stand for.
     [[nodiscard]] Tickets& tickets() { return tickets_; }
@@ -375,7 +375,6 @@ private:
     void tell_error(ByteView message);
     void end_of_read();
     void forget_statements(protocol::ReplyVerdict verdict);
-    [[nodiscard]] static bool answers_for_statement(const protocol::ExpectedReply& expected);
     void doubt_statements(ByteView body);
     void finish_prepare();
     void send_swallowed(const ByteWriter& output);
@@ -412,7 +411,8 @@ private:
     void blame(const std::optional<ByteView>& error,
                protocol::ReplyVerdict verdict,
                std::size_t statements_before,
-               bool is_of_run);
+               const protocol::ExpectedReply& answered);
+    [[nodiscard]] StatementRun with_wait(StatementRun run) const;
     [[nodiscard]] bool runs_alone() const;
     void cut_off();
     void tell_cut(ByteView message);

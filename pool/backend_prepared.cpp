@@ -220,14 +220,6 @@ void Backend::tell_refusal(ByteView error) {
     settle_noted();  // of what is skipped behind it
 }
 
-/// @return whether an answer to this can say that a statement is not what we think
-bool Backend::answers_for_statement(const ExpectedReply& expected) {
-    return expected.action != ReplyAction::Refuse &&
-           (expected.request == FrontendMessage::Parse ||
-            expected.request == FrontendMessage::Bind ||
-            expected.request == FrontendMessage::Describe);
-}
-
 /// What we say the backend has it may have lost, to a client that called a statement by our name
 /// for it: then it serves nobody else.
 void Backend::doubt_statements(ByteView body) {

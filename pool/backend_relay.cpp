@@ -44,6 +44,14 @@ bool must_be_whole(BackendMessage type, const protocol::FrameHeader& header) {
     }
 }
 
+/// @return whether an answer to this can say that a statement is not what we think
+bool answers_for_statement(const protocol::ExpectedReply& expected) {
+    return expected.action != protocol::ReplyAction::Refuse &&
+           (expected.request == FrontendMessage::Parse ||
+            expected.request == FrontendMessage::Bind ||
+            expected.request == FrontendMessage::Describe);
+}
+
 std::uint64_t microseconds(Duration duration) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(
         0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
@@ -225,15 +233,16 @@ Backend::Treatment Backend::begin_frame(ByteView rest) {
 /// A message has come that may be owed.
 /// @param body where it is looked into
 Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteView> body) {
-    const bool is_unnamed = type == BackendMessage::ParseComplete && !expected_.empty() &&
-                            expected_.front().noted != protocol::Noted::ByBoth &&
-                            expected_.front().noted != protocol::Noted::ByBackend;
-    const bool is_about_statement = type == BackendMessage::ErrorResponse && !expected_.empty() &&
-                                    answers_for_statement(expected_.front());
+    const auto answered = expected_.empty() ? protocol::ExpectedReply{} : expected_.front();
+    const bool is_unnamed = type == BackendMessage::ParseComplete &&
+                            answered.noted != protocol::Noted::ByBoth &&
+                            answered.noted != protocol::Noted::ByBackend;
+    const bool is_about_statement =
+        type == BackendMessage::ErrorResponse && answers_for_statement(answered);
     const std::size_t owed_before = expected_.size();
     const std::size_t statements_before = expected_.statements();
     // Nobody follows the statements of a holder that has left.
-    const bool is_of_run = !runs_.empty() && expected_.front().is_statement;
+    const bool is_of_run = !runs_.empty() && answered.is_statement;
     ReplyVerdict verdict = expected_.received(type);
     if (verdict == ReplyVerdict::Unexpected) {
         return Treatment::Broken;
@@ -243,8 +252,8 @@ Backend::Treatment Backend::take_reply(BackendMessage type, std::optional<ByteVi
         verdict = ReplyVerdict::Forward;  // it stands for the client's
     }
     const Treatment ruling = is_of_run ? rule(type, body) : Treatment::Forward;
-    if (type == BackendMessage::ErrorResponse && !runs_.empty()) {
-        blame(body, verdict, statements_before, is_of_run);
+    if (type == BackendMessage::ErrorResponse) {
+        blame(body, verdict, statements_before, answered);
     }
     const bool is_cancelled = time_limit_.is_on && watch_reply(type, body, owed_before);
     if (type == BackendMessage::ErrorResponse && !body && verdict == ReplyVerdict::Replace) {

@@ -25,6 +25,26 @@ constexpr std::size_t kMessageBytesMax = 512;
 /// Fails in every transaction: there is no such savepoint.
 constexpr std::string_view kFailure = "ROLLBACK TO SAVEPOINT \"weir: result too large\"";
 
+/// @param error the body of an ErrorResponse; nothing where it is too long to be looked into
+SqlState failure_in(const std::optional<ByteView>& error) {
+    const auto view = error ? std::optional{protocol::read_error(*error)} : std::nullopt;
+    return view && *view ? (*view)->sqlstate.value_or(sqlstate::kInternalError)
+                         : sqlstate::kInternalError;
+}
+
+std::string message_in(const std::optional<ByteView>& error) {
+    const auto view = error ? std::optional{protocol::read_error(*error)} : std::nullopt;
+    return view && *view ? std::string{(*view)->message.substr(0, kMessageBytesMax)}
+                         : std::string{};
+}
+
+/// @return whether it is a Parse of the client's own, whose outcome is told to the holder
+bool is_clients_parse(const protocol::ExpectedReply& expected) {
+    return expected.request == FrontendMessage::Parse && expected.action == ReplyAction::Forward &&
+           (expected.noted == protocol::Noted::ByClient ||
+            expected.noted == protocol::Noted::ByBoth);
+}
+
 /// @return whether the number in the tag is of rows returned, and of nothing else
 bool counts_rows(std::string_view tag) {
     return tag.starts_with("SELECT ") || tag.starts_with("FETCH ");
@@ -56,13 +76,21 @@ void Backend::will_run(FrontendMessage type, StatementRun run) {
         return;
     }
     will_send({.request = type, .is_statement = true});
-    run.waited = std::max(Duration{}, lent_at_ - run.asked_at);
     if (run.ticket.plan != nullptr && run.ticket.plan->statement_timeout > Duration::zero()) {
         time_limit_.is_on = true;
     }
     const TimePoint began_at = std::max(busy_since_, run.asked_at);
-    runs_.add(std::move(run), began_at);
+    runs_.add(with_wait(std::move(run)), began_at);
     ++runs_in_batch_;
+}
+
+/// @return the same with how long it has waited for this backend
+StatementRun Backend::with_wait(StatementRun run) const {
+    run.waited = std::max(Duration{}, lent_at_ - run.asked_at);
+    if (run.waited > Duration{} && holder_ != nullptr) {
+        run.wait_reason = holder_->wait_reason;
+    }
+    return run;
 }
 
 bool Backend::holds_line(FrontendMessage next) const {
@@ -144,28 +172,26 @@ void Backend::cut_off() {
     }
 }
 
-/// An error has come: whose it is.
+/// An error has come: whose it is. A Parse of the client's that nothing hangs on, since it has sent
+/// nothing that runs what would have been prepared, has an end of its own.
 /// @param statements_before that were owed before it
-/// @param is_of_run it answers the oldest statement itself
+/// @param answered what was owed first
 void Backend::blame(const std::optional<ByteView>& error,
                     ReplyVerdict verdict,
                     std::size_t statements_before,
-                    bool is_of_run) {
+                    const protocol::ExpectedReply& answered) {
     const std::size_t dropped = statements_before - expected_.statements();
     const bool is_of_commit = runs_.size() > statements_before;
-    const bool is_told = verdict == ReplyVerdict::Forward;
-    for (std::size_t i = is_told ? 1 : 0; i < dropped; ++i) {
-        runs_.skip(i);
-    }
-    if (!is_told || (dropped == 0 && !is_of_run && !is_of_commit)) {
-        return;
-    }
-    const auto view = error ? std::optional{protocol::read_error(*error)} : std::nullopt;
-    if (view && *view) {
-        runs_.note_error((*view)->sqlstate.value_or(sqlstate::kInternalError),
-                         (*view)->message.substr(0, kMessageBytesMax));
-    } else {
-        runs_.note_error(sqlstate::kInternalError, {});
+    if (runs_.take_error(
+            verdict == ReplyVerdict::Forward, dropped, answered.is_statement || is_of_commit)) {
+        runs_.note_error(failure_in(error), message_in(error));
+    } else if (is_clients_parse(answered) && holder_ != nullptr) {
+        StatementRun run = with_wait(holder_->run_of_parse());
+        run.began_at = std::max(busy_since_, run.asked_at);
+        run.ended_at = env_.loop.now();
+        run.error = failure_in(error);
+        run.error_message = message_in(error);
+        ended_.push_back(std::move(run));
     }
 }
 
@@ -263,6 +289,14 @@ void Backend::tell_ended() {
         holder_->on_run_end(run);
     }
     ended_.clear();
+}
+
+std::vector<StatementRun> Backend::take_runs() {
+    std::vector<StatementRun> under_way;
+    while (!runs_.empty()) {
+        under_way.push_back(runs_.take(env_.loop.now()));
+    }
+    return under_way;
 }
 
 /// Nobody is there any more to hear of them.

@@ -95,6 +95,11 @@ public:
     /// on.
     virtual void on_run_end(StatementRun& /*run*/) {}
 
+    /// A Parse noted ByClient, the oldest whose outcome has not been told, has failed, and no
+    /// Execute was sent behind it.
+    /// @return what on_run_end() is to be called with: a ticket, and when it was asked for
+    [[nodiscard]] virtual StatementRun run_of_parse() { return {}; }
+
     /// An error is on its way to the client.
     virtual void on_error(SqlState /*sqlstate*/) {}
 

@@ -105,6 +105,16 @@ void StatementRuns::note_error(SqlState sqlstate, std::string_view message) {
     run.error_message = message;
 }
 
+bool StatementRuns::take_error(bool is_told, std::size_t dropped, bool is_own) {
+    if (empty()) {
+        return false;  // nobody follows them
+    }
+    for (std::size_t i = is_told ? 1 : 0; i < dropped; ++i) {
+        runs_[first_ + i].is_skipped = true;
+    }
+    return is_told && (dropped > 0 || is_own);
+}
+
 void StatementRuns::note_blocked(Duration time) {
     if (!empty()) {
         runs_[first_].blocked += time;

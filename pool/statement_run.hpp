@@ -5,6 +5,7 @@
 #include "base/statement_detail.hpp"
 #include "policies/plan.hpp"
 #include "pool/statement_request.hpp"
+#include "pool/wait_reason.hpp"
 #include "protocol/message_type.hpp"
 
 #include <cstddef>
@@ -50,12 +51,13 @@ struct StatementRun {
     bool is_retried = false;  ///< not the first try
 
     // Measured:
-    Duration waited{};        ///< from then on: for the backend
-    TimePoint began_at{};     ///< when the server had nothing else to do
-    TimePoint ended_at{};     ///< when all of its answer had come
-    Duration blocked{};       ///< in between: the client took no more
-    std::uint64_t rows = 0;   ///< returned, else affected
-    std::uint64_t bytes = 0;  ///< of its answer
+    Duration waited{};                          ///< from then on: for the backend
+    WaitReason wait_reason = WaitReason::None;  ///< for what of it
+    TimePoint began_at{};                       ///< when the server had nothing else to do
+    TimePoint ended_at{};                       ///< when all of its answer had come
+    Duration blocked{};                         ///< in between: the client took no more
+    std::uint64_t rows = 0;                     ///< returned, else affected
+    std::uint64_t bytes = 0;                    ///< of its answer
     std::optional<SqlState> error;
     std::string error_message;
     bool is_cut = false;      ///< it met a limit of its result
@@ -140,9 +142,12 @@ public:
     /// @return whether the client has been told that the oldest has failed
     [[nodiscard]] bool has_failed() const { return has_failed_; }
 
-    /// An error has made the server skip it.
-    /// @param index from the oldest on
-    void skip(std::size_t index) { runs_[first_ + index].is_skipped = true; }
+    /// An error has come, and the server skips what hangs on it.
+    /// @param is_told the holder sees it
+    /// @param dropped how many were skipped with what has failed, that included
+    /// @param is_own it answers the oldest itself
+    /// @return whether it is the oldest's
+    [[nodiscard]] bool take_error(bool is_told, std::size_t dropped, bool is_own);
 
     /// The oldest has been answered.
     /// @return it

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -76,11 +77,14 @@ struct Tickets {
     NameBook<Definition> definitions{kDefinitionsMax};
     /// What all portals have returned that are not known any more: they have one limit together.
     std::shared_ptr<ResultSoFar> forgotten;
+    /// Parses noted ByClient that are on their way, where the holder keeps no list of its own.
+    std::list<StatementTicket> parsing;
 
     void clear() {
         portals.clear();
         definitions.clear();
         forgotten.reset();
+        parsing.clear();
     }
 };
 

@@ -41,7 +41,7 @@ bool ClientSession::may_call_primary() {
     }
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
         std::max(Duration{}, permit.retry_at - worker_.loop().now()));
-    answer_refused({protocol::Severity::Error,
+    refuse_request({protocol::Severity::Error,
                     sqlstate::kCannotConnectNow,
                     "too many calls to " + primary.name + " have failed (circuit breaker)",
                     {},

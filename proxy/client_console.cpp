@@ -25,22 +25,23 @@ void ClientSession::open_console(ConsoleClient::Proof proof) {
         stream_.write(bytes);
     };
     client.on_ready = [this] { on_console_ready(); };
-    console_ = worker_.shared().consoles == nullptr
-                   ? nullptr
-                   : worker_.shared().consoles->open(std::move(client));
-    if (console_ == nullptr) {
+    auto opened = worker_.shared().consoles == nullptr
+                      ? nullptr
+                      : worker_.shared().consoles->open(std::move(client));
+    if (opened == nullptr) {
         login_failed(sqlstate::kInsufficientPrivilege,
                      "user \"" + user() + "\" is neither in [admin] admins nor in [admin] viewers",
                      "not_admin");
         return;
     }
+    extras().console = std::move(opened);
     transition(ClientEvent::ConsoleOpened);
     worker_.console_came();
     deadline_.clear();
     cancel_pid_ = worker_.register_cancel_key(*this);
     ByteWriter output;
     protocol::write_authentication_ok(output);
-    console_->write_welcome(output);
+    console()->write_welcome(output);
     protocol::write_backend_key_data(output, cancel_pid_, worker_.cancel_secret(*this));
     protocol::write_ready_for_query(output, protocol::TransactionStatus::Idle);
     login_.reset();
@@ -48,9 +49,14 @@ void ClientSession::open_console(ConsoleClient::Proof proof) {
     resume_held();
 }
 
+/// @return nullptr: it is at no admin database
+Console* ClientSession::console() const {
+    return extras_ == nullptr ? nullptr : extras_->console.get();
+}
+
 std::size_t ClientSession::feed_console(ByteView bytes) {
     std::size_t used = 0;
-    while (state_ == ClientState::Console && used < bytes.size() && !console_->busy() &&
+    while (state_ == ClientState::Console && used < bytes.size() && !console()->busy() &&
            !stream_.is_full()) {
         const ByteView rest = bytes.subspan(used);
         const auto [status, header] = protocol::read_header(rest);
@@ -72,16 +78,16 @@ std::size_t ClientSession::feed_console(ByteView bytes) {
             close();
             return bytes.size();
         }
-        console_->on_message(type, protocol::body_of(rest, header));
-        if (console_->wants_close()) {
+        console()->on_message(type, protocol::body_of(rest, header));
+        if (console()->wants_close()) {
             transition(ClientEvent::EndBegan);
             close_when_sent();
             return bytes.size();
         }
     }
-    if (console_->busy()) {
+    if (console()->busy()) {
         static_cast<void>(hold(bytes.subspan(used)));
-        worker_.loop().set_deadline(deadline_, console_->deadline());
+        worker_.loop().set_deadline(deadline_, console()->deadline());
     } else if (stream_.is_full()) {
         stream_.pause(
             net::Pause::OutputIsFull);  // what it asks meanwhile is answered once it reads

@@ -1,10 +1,13 @@
 #pragma once
 
+#include "base/clock.hpp"
+#include "base/sqlstate.hpp"
 #include "net/socket.hpp"
 #include "policies/rate_limit.hpp"
 #include "pool/statement_run.hpp"
 #include "protocol/error_reply.hpp"
 #include "proxy/client_route.hpp"
+#include "proxy/console.hpp"
 
 #include <memory>
 #include <optional>
@@ -13,15 +16,39 @@
 
 namespace weir::proxy {
 
+/// A statement that has been answered, and whose client has yet to take the answer.
+struct DrainingRun {
+    pool::StatementRun run;
+    std::string member;  ///< the replica that ran it; "" = none
+};
+
+/// A request that was answered before it had a backend, while its message waited to be read.
+struct RefusedRequest {
+    SqlState sqlstate;
+    std::string message;
+    Duration waited{};
+    pool::WaitReason wait_reason = pool::WaitReason::None;
+};
+
+/// How a client's session ends.
+struct SessionEnd {
+    SqlState sqlstate;
+    std::string why;  ///< for people
+};
+
 /// What only some clients have: an idle one is to cost little.
 struct ClientExtras {
-    std::optional<net::SocketName> proxied_name;  ///< the client's, as a balancer tells it
-    std::string statement_text;                   ///< of what it runs, where that is kept
-    std::unique_ptr<ClientRoute> route;           ///< where its reads may go to replicas
+    /// The client's, as a balancer tells it, or where its own socket is not there to be asked.
+    std::optional<net::SocketName> known_name;
+    std::unique_ptr<Console> console;    ///< where it is at the admin database
+    std::optional<SessionEnd> end;       ///< what ends it, from when that is known
+    std::string statement_text;          ///< of what it runs, where that is kept
+    std::unique_ptr<ClientRoute> route;  ///< where its reads may go to replicas
     /// What the client is to be told where a backend fails in place of its requests, oldest first.
     std::vector<protocol::ErrorFields> refusals;
-    policies::RateLimit rate;                  ///< where its statements have one
-    std::vector<pool::StatementRun> draining;  ///< answered, and the client has yet to take it
+    policies::RateLimit rate;           ///< where its statements have one
+    std::vector<DrainingRun> draining;  ///< in the order they were answered in
+    std::optional<RefusedRequest> refused;
 };
 
 }  // namespace weir::proxy

@@ -190,7 +190,7 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
     }
     protocol::ErrorFields error = reason.fields;
     error.severity = protocol::Severity::Error;
-    answer_refused(error);
+    refuse_request(error);
     if (!is_relaying_) {
         resume_held();
     }
@@ -226,6 +226,7 @@ void ClientSession::give_back() {
     const std::uint64_t us = microseconds(now - transaction_at_);
     lender().counters().transactions.add();
     lender().counters().transaction_us.add(us);
+    tally_.add_transaction();
     worker_.mutable_counters().transaction_time.observe_us(us);
     transaction_at_ = now;
     settle_at_rest();
@@ -312,6 +313,7 @@ void ClientSession::watch_transaction() {
 void ClientSession::on_reply(const net::WriteBatch& batch) {
     stream_.write(batch);
     worker_.mutable_counters().bytes_to_clients.add(batch.total());
+    tally_.add_out(batch.total());
     lender().counters().bytes_sent.add(batch.total());
     if (stream_.is_full()) {
         backend_->pause_replies();
@@ -441,10 +443,12 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         return;
     }
     settle_retry(pool::RetryOutcome::Failure);
+    tell_unanswered(loss.runs, loss.reason);
     static_cast<void>(end_lease());
     forget_pending_statements();
     stream_.resume(net::Pause::PeerIsFull);
     if (loss.is_mid_frame) {
+        end_because(loss.reason.sqlstate, loss.reason.message);
         close();  // part of a message has reached the client: nothing can be said any more
         return;
     }
@@ -459,6 +463,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     }
     if (is_session_mode() && loss.has_server_closed) {
         // It ends as it would have directly: with the server's own last words, or without a word.
+        end_because(loss.reason.sqlstate, loss.reason.message);
         transition(ClientEvent::EndBegan);
         close_when_sent();
         return;
@@ -470,7 +475,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
         return;
     }
     if (state_ == ClientState::Preparing) {
-        answer_refused(loss.reason);
+        refuse_request(loss.reason);
         resume_held();
         return;
     }

@@ -98,15 +98,14 @@ std::size_t ClientSession::read_proxy_header(ByteView bytes) {
     }
     login_->awaits_proxy_header = false;
     if (result.header.has_address) {
-        extras().proxied_name =
-            net::SocketName{std::move(result.header.address), result.header.port};
+        extras().known_name = net::SocketName{std::move(result.header.address), result.header.port};
     }
     return result.header.size;
 }
 
 net::SocketName ClientSession::client_name() const {
-    return extras_ != nullptr && extras_->proxied_name ? *extras_->proxied_name
-                                                       : net::peer_name(stream_.fd());
+    return extras_ != nullptr && extras_->known_name ? *extras_->known_name
+                                                     : net::peer_name(stream_.fd());
 }
 
 /// What is known about the client once its startup packet has been read.
@@ -165,7 +164,6 @@ void ClientSession::on_startup(const protocol::StartupPacket& packet, ByteView r
 
 void ClientSession::on_cancel_request(const protocol::StartupPacket& packet) {
     transition(ClientEvent::CancelRead);
-    login_.reset();
     worker_.loop().set_deadline(deadline_, worker_.loop().now() + pool::Canceller::kCancelWithin);
     // The client sees our closing as "the cancel has been delivered", as it does with PostgreSQL.
     worker_.route_cancel(packet.cancel_process_id, packet.cancel_secret, [this, alive = alive()] {

@@ -10,7 +10,7 @@ namespace weir::proxy {
 
 /// Clients that are still logging in go on with that: who wants to say RESUME is one of them.
 void ClientSession::suspend_or_resume() {
-    if (console_ != nullptr || cancel_pid_ == 0) {
+    if (is_console() || cancel_pid_ == 0) {
         return;
     }
     if (worker_.is_suspended()) {
@@ -21,11 +21,12 @@ void ClientSession::suspend_or_resume() {
 }
 
 bool ClientSession::is_flushed() const {
-    return console_ != nullptr ||
+    return is_console() ||
            (stream_.unsent() == 0 && (backend_ == nullptr || backend_->unsent() == 0));
 }
 
 void ClientSession::drop() {
+    end_because(sqlstate::kAdminShutdown, "ended by an operator");
     leave_backend(pool::Backend::Departure::Vanished);
     close();
 }

@@ -378,7 +378,9 @@ void ClientSession::forget_pending_statements() {
     has_unnamed_in_batch_ = false;
 }
 
-void ClientSession::on_noted(const protocol::NotedOutcome& outcome) {
+void ClientSession::on_noted(const protocol::NotedOutcome& told) {
+    protocol::NotedOutcome outcome = told;
+    settle_parsing(outcome);  // what passes through was sent before it kept a list
     if (outcome.dropped_refusals > 0) {
         auto& refusals = extras().refusals;
         WEIR_CHECK(outcome.dropped_refusals <= refusals.size());

@@ -59,6 +59,7 @@ std::size_t ClientSession::relay(ByteView bytes) {
     outgoing_ = nullptr;
     is_relaying_ = false;
     worker_.mutable_counters().bytes_from_clients.add(used);
+    tally_.add_in(used);
     if (is_ending()) {
         return bytes.size();
     }
@@ -261,7 +262,7 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
     const bool is_run = type == FrontendMessage::Query || type == FrontendMessage::Execute ||
                         type == FrontendMessage::FunctionCall;
     if (!is_run || !is_looked_at) {
-        backend_->will_send(type);
+        backend_->will_send({.request = type, .noted = noted_of(header, rest)});
         return {Treatment::Forward};
     }
     pool::StatementTicket ticket = ticket_of_message(header, rest);
@@ -315,18 +316,22 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
                                                      ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
     if (type == FrontendMessage::Terminate) {
+        end_because(sqlstate::kSuccessfulCompletion, "client has left");
         leave_backend(pool::Backend::Departure::Orderly);
         close();
         return Treatment::Stop;
     }
     if (std::exchange(is_refusal_pending_, false)) {
+        tell_unserved(header, rest);
         return Treatment::Drop;  // this is the message that waited and has been answered
     }
     if (state_ == ClientState::Skipping) {
         return skip(type);
     }
     if (state_ != ClientState::Active) {
-        return begin_without_backend(type, rest);
+        const Treatment treatment = begin_without_backend(type, rest);
+        tell_unserved(header, rest);  // where it has been refused at once
+        return treatment;
     }
     WEIR_ASSERT(backend_ != nullptr);
     const bool has_waited = has_waited_;
@@ -379,7 +384,8 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type, ByteV
     wanted_for_ = type;
     if (has_lost_transaction_) {
         has_lost_transaction_ = false;
-        answer_refused({protocol::Severity::Error,
+        request_at_ = worker_.loop().now();
+        refuse_request({protocol::Severity::Error,
                         sqlstate::kConnectionFailure,
                         "server conn crashed? the transaction that was open is lost",
                         {},

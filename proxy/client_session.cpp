@@ -82,10 +82,10 @@ void ClientSession::transition(ClientEvent event) {
 }
 
 std::weak_ptr<char> ClientSession::alive() {
-    if (alive_ == nullptr) {
-        alive_ = std::make_shared<char>();
+    if (login_->alive == nullptr) {
+        login_->alive = std::make_shared<char>();
     }
-    return alive_;
+    return login_->alive;
 }
 
 std::size_t ClientSession::on_bytes(ByteView bytes) {
@@ -126,6 +126,7 @@ void ClientSession::resume_held() {
 
 void ClientSession::send(const ByteWriter& writer) {
     worker_.mutable_counters().bytes_to_clients.add(writer.size());
+    tally_.add_out(writer.size());
     stream_.write(writer.bytes());
 }
 
@@ -142,16 +143,33 @@ void ClientSession::on_drained() {
     tell_drained();
     if (stream_.is_paused(net::Pause::OutputIsFull)) {
         stream_.resume(net::Pause::OutputIsFull);
-        if ((console_ == nullptr || !console_->busy()) && replay()) {
+        if ((!is_console() || !console()->busy()) && replay()) {
             stream_.offer_unread();
         }
     }
 }
 
-void ClientSession::on_closed(const Error& /*reason*/) {
+/// Who it was must be known after its socket is gone.
+void ClientSession::on_closing() {
+    if (is_logged_in()) {
+        extras().known_name = client_name();
+    }
+}
+
+void ClientSession::on_closed(const Error& reason) {
     note_failed_handshake();
+    end_because(
+        sqlstate::kConnectionFailure,
+        reason.code() == ErrorCode::Closed ? "client has gone" : "connection to the client broke");
     leave_backend(pool::Backend::Departure::Vanished);
     close();
+}
+
+/// What ends it: what is told of first.
+void ClientSession::end_because(SqlState sqlstate, std::string_view why) {
+    if (is_logged_in() && !extras().end) {
+        extras().end = {sqlstate, std::string{why}};
+    }
 }
 
 /// Gives up the backend, or the place in the line for one, wherever the session stands.
@@ -169,6 +187,7 @@ void ClientSession::leave_backend(pool::Backend::Departure departure) {
             suspect_changed();
         }
         suspect_pins();
+        tell_left(departure);
     }
     pool::Pool& from = end_lease();
     if (pool::Backend* backend = std::exchange(backend_, nullptr); backend != nullptr) {
@@ -192,6 +211,7 @@ void ClientSession::fatal(const protocol::ErrorFields& fields) {
         return;
     }
     const bool is_mid_reply = backend_ != nullptr && backend_->is_mid_frame();
+    end_because(fields.sqlstate, fields.message);
     leave_backend(pool::Backend::Departure::Vanished);
     if (cancel_pid_ == 0) {
         pool_ = nullptr;  // not one of its clients yet: it may be forgotten before we are gone
@@ -220,6 +240,8 @@ void ClientSession::close() {
         return;
     }
     settle_retry(pool::RetryOutcome::Failure);
+    tell_drained();
+    tell_session();
     transition(ClientEvent::Ended);
     if (is_logged_in() && worker_.config().log.disconnections) {
         const auto lived = worker_.loop().now() - connected_at_;
@@ -229,7 +251,9 @@ void ClientSession::close() {
                    {"seconds", std::chrono::duration_cast<std::chrono::seconds>(lived).count()}});
     }
     deadline_.clear();
-    alive_.reset();
+    if (login_ != nullptr) {
+        login_->alive.reset();
+    }
     stream_.close();
     if (pool_ != nullptr && cancel_pid_ != 0) {
         pool_->client_left();
@@ -350,10 +374,10 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
         case ClientState::Cancelling:
         case ClientState::Closing: close(); return;
         case ClientState::Console:
-            console_->on_time(worker_.loop().now());
-            if (state_ == ClientState::Console && console_->busy()) {
+            console()->on_time(worker_.loop().now());
+            if (state_ == ClientState::Console && console()->busy()) {
                 // It waits for the next thing already, which has its own time.
-                worker_.loop().set_deadline(deadline_, console_->deadline());
+                worker_.loop().set_deadline(deadline_, console()->deadline());
             }
             return;
         case ClientState::Waiting: end_pause(); return;
@@ -364,7 +388,7 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
 
 void ClientSession::cancel(std::function<void()> on_done) {
     if (state_ == ClientState::Console) {
-        console_->cancel();
+        console()->cancel();
         on_done();
         return;
     }
@@ -375,7 +399,7 @@ void ClientSession::cancel(std::function<void()> on_done) {
     if (state_ == ClientState::Waiting) {
         end_lease().forget(*this);
         forget_call();
-        answer_refused({protocol::Severity::Error,
+        refuse_request({protocol::Severity::Error,
                         sqlstate::kQueryCanceled,
                         "canceling statement due to user request",
                         {},
@@ -395,7 +419,7 @@ status::Connection ClientSession::describe(TimePoint now) const {
     row.id = id_;
     row.user = user();
     row.database = pool_ != nullptr ? pool_->key().database
-                                    : (console_ != nullptr ? worker_.config().admin.database : "");
+                                    : (is_console() ? worker_.config().admin.database : "");
     row.replication = pool_ != nullptr && !pool_->key().replication.empty();
     row.state = word_of(state_);
     const net::SocketName peer = client_name();

@@ -20,6 +20,7 @@
 #include "proxy/client_extras.hpp"
 #include "proxy/client_state.hpp"
 #include "proxy/client_statements.hpp"
+#include "proxy/client_tally.hpp"
 #include "proxy/console.hpp"
 #include "proxy/request_judge.hpp"
 #include "proxy/session_state.hpp"
@@ -92,7 +93,7 @@ public:
     /// Ends it without a word.
     void drop();
 
-    [[nodiscard]] bool is_console() const { return console_ != nullptr; }
+    [[nodiscard]] bool is_console() const { return console() != nullptr; }
 
     void unlink_from_worker() { ListNode<ClientSession>::unlink(); }
 
@@ -128,6 +129,7 @@ private:
     struct Login {
         std::unique_ptr<ClientAuth> auth;
         pool::StartupWishes wishes;
+        std::shared_ptr<char> alive;  // made when first asked for
         int encryption_requests = 0;
         bool is_direct_tls = false;
         bool awaits_proxy_header = false;
@@ -136,7 +138,9 @@ private:
     // Life (client_session.cpp)
     std::size_t on_bytes(ByteView bytes) override;
     void on_drained() override;
+    void on_closing() override;
     void on_closed(const Error& reason) override;
+    void end_because(SqlState sqlstate, std::string_view why);
     void on_deadline(net::Deadline& deadline) override;
     void transition(ClientEvent event);
     void send(const ByteWriter& writer);
@@ -212,11 +216,13 @@ private:
     void came_to_rest();
     void end_if_draining();
     void answer_refused(const protocol::ErrorFields& error);
+    void refuse_request(const protocol::ErrorFields& error);
     void refuse_open_transaction();
     void watch_transaction();
     void note_statement(const protocol::FrameHeader& header,
                         const protocol::StatementReference& reference,
                         ByteView rest);
+    [[nodiscard]] Console* console() const;
     [[nodiscard]] std::size_t feed_console(ByteView bytes);
     void on_console_ready();
 
@@ -248,7 +254,7 @@ private:
     void forget_uncertainty();
     void forget_pending_statements();
     void go_on_settled();
-    void on_noted(const protocol::NotedOutcome& outcome) override;
+    void on_noted(const protocol::NotedOutcome& told) override;
     void on_refusal_due(ByteView error) override;
     void on_statements_forgotten() override;
 
@@ -319,14 +325,26 @@ private:
 
     // Who is told of its statements (client_told.cpp)
     void on_run_end(pool::StatementRun& run) override;
-    void tell_run(const pool::StatementRun& run, TimePoint taken_at);
+    [[nodiscard]] pool::StatementRun run_of_parse() override;
+    void tell_run(const pool::StatementRun& run, const std::string& member, TimePoint taken_at);
     void tell_drained();
     void tell_refused(const pool::StatementTicket& ticket, const protocol::ErrorFields& why);
-    void tell_lost(const pool::BackendLoss& loss);
+    void tell_unanswered(const std::vector<pool::StatementRun>& runs,
+                         const protocol::ErrorFields& why);
+    void tell_left(pool::Backend::Departure departure);
+    [[nodiscard]] protocol::Noted noted_of(const protocol::FrameHeader& header, ByteView rest);
+    void settle_parsing(protocol::NotedOutcome& outcome);
+    void tell_unserved(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] pool::StatementTicket ticket_unserved(const protocol::FrameHeader& header,
+                                                        ByteView rest);
+    void tell_session();
     void tell(const pool::StatementTicket& ticket, ledger::Statement& statement);
     void keep(const pool::StatementTicket& ticket, ledger::Statement& statement);
     [[nodiscard]] bool is_to_be_explained(const pool::StatementTicket& ticket,
-                                          const ledger::Statement& statement);
+                                          const ledger::Statement& statement,
+                                          pool::Pool& ran_on);
+    [[nodiscard]] const std::string& member_now() const;
+    [[nodiscard]] pool::Pool* pool_of(const std::string& member);
     void log_statement(const pool::StatementTicket& ticket, const ledger::Statement& statement);
 
     // What functions do in its name (client_judged.cpp).
@@ -433,7 +451,7 @@ private:
 
     [[nodiscard]] bool has_lease() const { return backend_ != nullptr; }
 
-    /// @return what a callback from elsewhere asks whether we still exist
+    /// @return what a callback from elsewhere asks whether we are still there, and logging in
     [[nodiscard]] std::weak_ptr<char> alive();
 
     Worker& worker_;
@@ -441,8 +459,6 @@ private:
     net::Stream stream_;
     net::Deadline deadline_{*this};
     std::unique_ptr<Login> login_;
-    std::unique_ptr<Console> console_;
-    std::shared_ptr<char> alive_;  // made when first asked for
     pool::Pool* pool_ = nullptr;
     pool::Backend* backend_ = nullptr;
     pool::RequestBatch* outgoing_ = nullptr;  // of the relay() on the stack
@@ -478,6 +494,7 @@ private:
     bool has_waited_ : 1 = false;   // the message that is held: its request began before
     bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there
     bool is_counted_ : 1 = false;   // among the process's clients
+    ClientTally tally_;
 };
 
 }  // namespace weir::proxy

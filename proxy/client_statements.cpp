@@ -26,6 +26,13 @@ bool ClientStatements::is_unsettled(std::string_view name) const {
         pending_.begin(), end, [&](const Change& change) { return change.name == name; });
 }
 
+const pool::Statement* ClientStatements::oldest_on_its_way() const {
+    if (pending_.empty() || pending_.front().after.is_deallocate) {
+        return nullptr;
+    }
+    return pending_.front().after.statement.get();
+}
+
 void ClientStatements::settle(std::uint32_t count) {
     WEIR_CHECK(count <= pending_.size());
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));

@@ -41,6 +41,10 @@ public:
     /// next
     [[nodiscard]] bool is_unsettled(std::string_view name) const;
 
+    /// @return what the oldest change whose outcome is not known has prepared; nullptr: it is of
+    /// another kind
+    [[nodiscard]] const pool::Statement* oldest_on_its_way() const;
+
     /// The oldest `count` changes have come true.
     void settle(std::uint32_t count);
     enum class Why : std::uint8_t {
