@@ -30,7 +30,9 @@ Application& Bulkheads::find_or_add(std::string_view name) {
 }
 
 bool Bulkheads::try_take(Application& application, const Backend& backend) {
-    if (!application.count->try_take(max_)) {
+    if (reserved_ == application.count) {
+        reserved_.reset();
+    } else if (!application.count->try_take(max_)) {
         return false;
     }
     held_.emplace(&backend, application.count);

@@ -49,7 +49,20 @@ public:
         return has_room(*application.count);
     }
 
-    [[nodiscard]] bool has_room(const Budget& count) const { return count.open() < max_; }
+    [[nodiscard]] bool has_room(const Budget& count) const {
+        return count.open() < max_ || &count == reserved_.get();
+    }
+
+    /// @return a place of the application's, for a client on another worker; nullptr: none is free
+    [[nodiscard]] HeldPlace take_place(Budget& count) const {
+        return HeldPlace{count.try_take(max_) ? &count : nullptr};
+    }
+
+    /// A place has been taken already for the next of this application's clients that is served.
+    void reserve(BudgetPtr count) { reserved_ = std::move(count); }
+
+    /// @return the application whose reserved place nobody has made use of; nullptr: none
+    [[nodiscard]] BudgetPtr take_reserved() { return std::exchange(reserved_, nullptr); }
 
     /// @return how many more it may hold
     [[nodiscard]] std::size_t room_of(const Application& application) const {
@@ -89,6 +102,7 @@ private:
     std::map<std::string, Application, std::less<>> applications_;
     std::unordered_map<const Backend*, BudgetPtr> held_;
     BudgetPtr freed_;
+    BudgetPtr reserved_;
 };
 
 }  // namespace weir::pool

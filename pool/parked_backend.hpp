@@ -44,6 +44,8 @@ struct ParkedBackend {
     TimePoint retire_at;
     std::uint64_t generation = 0;
     std::array<HeldPlace, 3> places;  ///< in the limits it counts for, until a pool adopts it
+    BudgetPtr application;            ///< whose client it is meant for; nullptr: anybody's
+    HeldPlace application_place;      ///< taken for that client, so that nobody gets in before it
 };
 
 }  // namespace weir::pool

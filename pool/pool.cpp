@@ -218,7 +218,7 @@ void Pool::on_backend_idle(Backend& backend) {
         (!key_.replication.empty() && line_.empty()) ||
         (hold_ == Hold::None && must_yield_place())) {
         backend.close();
-    } else if (hold_ != Hold::Suspended && !hand_to_older_waiter(backend, freed.get())) {
+    } else if (hold_ != Hold::Suspended && !hand_to_older_waiter(backend, freed)) {
         serve();
     }
     settle_freed(freed);

@@ -275,10 +275,10 @@ private:
     void set_bulkheads();
     void serve();
     void serve_matching();
-    [[nodiscard]] bool hand_to_older_waiter(Backend& backend, Budget* freed);
+    [[nodiscard]] bool hand_to_older_waiter(Backend& backend, const BudgetPtr& freed);
     [[nodiscard]] std::int64_t first_rank_anywhere();
     void settle_freed(const BudgetPtr& freed);
-    void park_for(Backend& backend, unsigned worker);
+    void park_for(Backend& backend, unsigned worker, const BudgetPtr& application);
     void grow();
     void grow_matching();
     [[nodiscard]] bool may_dial_now() const;

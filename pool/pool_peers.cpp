@@ -47,7 +47,7 @@ void Pool::on_lend_request(unsigned borrower) {
     }
     if (Backend* backend = list(BackendState::Idle).front();
         backend != nullptr && !next_waiter() && !backend->has_partial_frame()) {
-        park_for(*backend, borrower);
+        park_for(*backend, borrower, nullptr);
         return;
     }
     if (plan_.settings.max != 0 && budget_->open() >= plan_.settings.max) {
@@ -58,7 +58,7 @@ void Pool::on_lend_request(unsigned borrower) {
 
 /// @param freed the application that has just given it back, whose clients may be served again on
 /// other workers; nullptr: none
-bool Pool::hand_to_older_waiter(Backend& backend, Budget* freed) {
+bool Pool::hand_to_older_waiter(Backend& backend, const BudgetPtr& freed) {
     if (!has_peers() || backend.has_partial_frame()) {
         return false;
     }
@@ -85,7 +85,7 @@ bool Pool::hand_to_older_waiter(Backend& backend, Budget* freed) {
     }
     announced_in->announce_waiter(first_worker,
                                   0);  // it announces again if this one is not enough
-    park_for(backend, first_worker);
+    park_for(backend, first_worker, announced_in == freed.get() ? freed : nullptr);
     return true;
 }
 
@@ -120,10 +120,15 @@ void Pool::settle_freed(const BudgetPtr& freed) {
 
 /// The place in the budget goes along: the process as a whole has as many backends as before, or
 /// one less where no pool is left to adopt it.
-void Pool::park_for(Backend& backend, unsigned worker) {
+/// @param application whose client it is meant for: its place goes along too; nullptr: anybody's
+void Pool::park_for(Backend& backend, unsigned worker, const BudgetPtr& application) {
     auto parked = std::make_shared<ParkedBackend>(backend.park());
     parked->places = {
         HeldPlace{budget_.get()}, HeldPlace{database_budget_.get()}, HeldPlace{user_budget_.get()}};
+    if (application != nullptr) {
+        parked->application = application;
+        parked->application_place = bulkheads_->take_place(*application);
+    }
     const auto found = backends_.find(&backend);
     std::unique_ptr<Backend> shell = std::move(found->second);
     backends_.erase(found);
@@ -144,9 +149,19 @@ void Pool::adopt(ParkedBackend parked) {
     adopted.suspend(hold_ == Hold::Suspended);
     if (hold_ == Hold::Paused || must_retire(adopted, env_.loop.now())) {
         adopted.close();
+        parked.application_place.reset();
+        settle_freed(parked.application);
         return;
     }
+    if (bulkheads_ != nullptr && parked.application_place != nullptr) {
+        static_cast<void>(parked.application_place.release());
+        bulkheads_->reserve(std::move(parked.application));
+    }
     serve();
+    const BudgetPtr unused = bulkheads_ == nullptr ? nullptr : bulkheads_->take_reserved();
+    if (unused != nullptr) {
+        unused->give_back();  // whom it was meant for has left
+    }
     announce();
     if (Backend* idle = list(BackendState::Idle).front();
         bulkheads_ != nullptr && idle != nullptr && !next_waiter()) {
@@ -158,6 +173,7 @@ void Pool::adopt(ParkedBackend parked) {
                              // gone idle unseen
         ask_peers();
     }
+    settle_freed(unused);
     schedule();
 }
 

@@ -44,7 +44,8 @@ def warm(weir: Any, **parameters: str) -> None:
 def hold(weir: Any, application: str) -> RawClient:
     """A client of the application, in a transaction."""
     client = log_in(weir, application_name=application)
-    assert errors(client.query("BEGIN; SELECT 1")) == []
+    answer = client.query("BEGIN; SELECT 1")
+    assert errors(answer) == [], text_of(answer)
     return client
 
 
@@ -82,6 +83,25 @@ def test_others_get_past_an_application_at_its_limit(start_weir: StartWeir, thre
         client.query("COMMIT")
         assert errors(next_client.receive_ready()) == []
         waits_for_application(weir, 3 - done)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_place_goes_to_who_has_waited_longest(start_weir: StartWeir, threads: int) -> None:
+    """On whichever thread: all of them have server connections to spare."""
+    weir = start_weir({"listen": {"threads": threads}, "pool": {"max": 6, "application_max": 1}})
+    warm(weir)
+    holder = hold(weir, "reports")
+    late = []
+    for count in range(1, 13):
+        late.append(ask(weir, "reports"))
+        waits_for_application(weir, count)
+    shops = [hold(weir, f"shop {number}") for number in range(5)]
+    for client in shops:
+        client.query("COMMIT")
+    for next_client in late:
+        holder.query("COMMIT")
+        assert errors(next_client.receive_ready()) == []
+        holder = next_client
 
 
 def test_error_names_the_limit_and_it_recovers(start_weir: StartWeir) -> None:
