@@ -37,6 +37,9 @@ SELECT pg_sleep(:ms / 1000.0);
 # Each statement is a row of its own: more than fit while the file is held.
 EVERYTHING = "sample_rate = 1.0"
 
+# What a worker has counted is handed over every second.
+SETTLED_S = 3
+
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 
 
@@ -84,7 +87,7 @@ def exact_quantiles(stage, weir, options):
     if done.returncode != 0:
         raise Failed(f"pgbench: {done.stderr.strip()[-2000:]}")
     times = []
-    for path in glob.glob(prefix + ".*"):
+    for path in glob.glob(prefix + ".[0-9]*"):
         with open(path, encoding="ascii") as log:
             times += [int(line.split()[2]) for line in log]
     times.sort()
@@ -103,6 +106,7 @@ def compare_quantiles(stage, weir, options, failures):
     """The percentiles of both, by name."""
     calls, exact = exact_quantiles(stage, weir, options)
     columns = ", ".join(QUANTILES)
+    time.sleep(SETTLED_S)
     told = psql(f"host=127.0.0.1 port={weir.port} user={USER} dbname=weir",
                 f"SELECT calls, {columns} FROM statements WHERE query LIKE '%pg_sleep%'")[0]
     judge(failures, int(told[0]) == calls, f"{told[0]} of {calls} statements are remembered")
@@ -159,7 +163,7 @@ def compare_held(stage, weir, path, options, failures):
             print(f"  round {number + 1}  {state} {row['tps']:9.0f} tps  slowest {slowest[state][-1]:6.1f} ms",
                   flush=True)
     dropped = ledger_of(weir)["dropped"] - before["dropped"]
-    time.sleep(3)
+    time.sleep(SETTLED_S)
     is_writing = ledger_of(weir)["written"]
     pgbench(weir, options, *words[:3])
     is_writing = ledger_of(weir)["written"] > is_writing
@@ -182,10 +186,11 @@ def run(options):
     stage = Stage("weir-bench")
     try:
         server = start_server(stage, options.scale, options.clients + options.pool_size * 2 + 20)
+        # One after the other: each takes a port that is free.
         off = make_weir(stage, [server], options, name="off", ledger="", more=OFF)
+        off.start()
         on = make_weir(stage, [server], options, name="on", more=ON)
-        for weir in (off, on):
-            weir.start()
+        on.start()
         print(f"pgbench -S -M {options.protocol} -c {options.clients} -j {options.jobs}, pool of"
               f" {options.pool_size}, {options.seconds} s each, {options.rounds} rounds", flush=True)
         rounds = measure_cost([off, on], options)
