@@ -166,6 +166,7 @@ def test_attempts_at_connecting_have_an_end_where_one_is_wanted(
         wait_until(lambda: weir.show("servers") == [], "the connections are gone")
         seen = weir.log.count("backend_login_failed")
         assert errors(client.query("SELECT 1")) == ["57P03"]
+        wait_until(lambda: weir.log.count("backend_login_failed") - seen >= 4, "the log has come to the disk")
         assert weir.log.count("backend_login_failed") - seen == 4
         assert weir.metrics().sum("weir_retries_total", kind="connect", outcome="failure") == 3
         assert errors(busy.query("SELECT 1")) == ["57P03"]  # the next attempt has failed too
