@@ -141,6 +141,8 @@ void Pool::adopt(ParkedBackend parked) {
     for (HeldPlace& place : parked.places) {
         static_cast<void>(place.release());  // ours to give back now
     }
+    BudgetPtr application = std::move(parked.application);
+    HeldPlace application_place = std::move(parked.application_place);
     auto backend = std::make_unique<Backend>(backend_environment(), std::move(parked));
     Backend& adopted = *backend;
     list(BackendState::Idle).push_front(adopted);
@@ -149,13 +151,13 @@ void Pool::adopt(ParkedBackend parked) {
     adopted.suspend(hold_ == Hold::Suspended);
     if (hold_ == Hold::Paused || must_retire(adopted, env_.loop.now())) {
         adopted.close();
-        parked.application_place.reset();
-        settle_freed(parked.application);
+        application_place.reset();
+        settle_freed(application);
         return;
     }
-    if (bulkheads_ != nullptr && parked.application_place != nullptr) {
-        static_cast<void>(parked.application_place.release());
-        bulkheads_->reserve(std::move(parked.application));
+    if (bulkheads_ != nullptr && application_place != nullptr) {
+        static_cast<void>(application_place.release());
+        bulkheads_->reserve(std::move(application));
     }
     serve();
     const BudgetPtr unused = bulkheads_ == nullptr ? nullptr : bulkheads_->take_reserved();
