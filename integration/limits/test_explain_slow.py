@@ -240,8 +240,7 @@ def test_nobody_waits_for_an_explanation(start_weir: StartWeir, things: None) ->
         assert errors(other.receive_ready()) == []
         assert plan_lines(weir) == []
         wait_until(lambda: kept(weir), "it is in the file, without its plan")
-        # That does not count as the one of this hour. (The client's own connection is not always back at once: what
-        # its statement may have left there is looked after first.)
+        # That does not count as the one of this hour.
         busy.query("COMMIT")
         run_until_explained(weir, client, SLOW)
 
