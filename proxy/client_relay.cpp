@@ -23,6 +23,11 @@ namespace {
 /// never sent to the backend, so no full socket would stop it.
 constexpr std::size_t kOwedMax = 4096;
 
+bool runs_statement(FrontendMessage type) {
+    return type == FrontendMessage::Query || type == FrontendMessage::Execute ||
+           type == FrontendMessage::FunctionCall;
+}
+
 }  // namespace
 
 std::size_t ClientSession::relay(ByteView bytes) {
@@ -105,28 +110,9 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
               std::string{"unexpected message type '"} + header.type + "' during COPY from stdin");
         return {Treatment::Stop};
     }
-    if (must_wait(header)) {
-        return wait_for_answers();
-    }
     protocol::StatementReference reference;
-    if (carries_statements()) {
-        if (backend_ != nullptr && backend_->owed().size() >= kOwedMax) {
-            return wait_for_answers();
-        }
-        reference = reference_of(header, rest);
-        if (reference.kind == protocol::StatementReference::Kind::Incomplete) {
-            return {Treatment::Hold};
-        }
-        if (must_settle_first(header, reference, rest)) {
-            return wait_for_answers();
-        }
-    } else if (header.type == static_cast<char>(FrontendMessage::Bind) && follows_statements() &&
-               protocol::read_statement_reference(header, rest).kind ==
-                   protocol::StatementReference::Kind::Incomplete) {
-        return {Treatment::Hold};
-    }
-    if (awaits_whole_text(header, rest)) {
-        return {Treatment::Hold};
+    if (const auto held = hold_back(header, rest, reference); held) {
+        return *held;
     }
     if (!is_allowed_ && may_refuse_message(header)) {
         if (auto why = refusal_of_message(header, rest); why) {
@@ -144,6 +130,38 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     }
     body_left_ = header.frame_bytes() - begun.used;
     return begun;
+}
+
+/// @param reference becomes what the message says of a named statement
+/// @return what is to be done where the message can not be looked at yet: it hangs on answers still
+/// to come, or more of it must be there
+std::optional<ClientSession::Begun> ClientSession::hold_back(
+    const protocol::FrameHeader& header,
+    ByteView rest,
+    protocol::StatementReference& reference) {
+    using Kind = protocol::StatementReference::Kind;
+    if (must_wait(header)) {
+        return wait_for_answers();
+    }
+    if (carries_statements()) {
+        if (backend_ != nullptr && backend_->owed().size() >= kOwedMax) {
+            return wait_for_answers();
+        }
+        reference = reference_of(header, rest);
+        if (reference.kind == Kind::Incomplete) {
+            return Begun{Treatment::Hold};
+        }
+        if (must_settle_first(header, reference, rest)) {
+            return wait_for_answers();
+        }
+    } else if (header.type == static_cast<char>(FrontendMessage::Bind) && follows_statements() &&
+               protocol::read_statement_reference(header, rest).kind == Kind::Incomplete) {
+        return Begun{Treatment::Hold};
+    }
+    if (awaits_whole_text(header, rest)) {
+        return Begun{Treatment::Hold};
+    }
+    return std::nullopt;
 }
 
 /// Nothing but data may be sent while a COPY waits for it: a server that has given up the COPY
@@ -259,15 +277,20 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
     if (type == FrontendMessage::Sync || !backend_->owed().is_skipping()) {
         end_batch(type);
     }
-    const bool is_run = type == FrontendMessage::Query || type == FrontendMessage::Execute ||
-                        type == FrontendMessage::FunctionCall;
-    if (!is_run || !is_looked_at) {
-        backend_->will_send({.request = type, .noted = noted_of(header, rest)});
-        return {Treatment::Forward};
+    if (is_looked_at && runs_statement(type)) {
+        return forward_run(header, rest);
     }
+    backend_->will_send({.request = type, .noted = noted_of(header, rest)});
+    return {Treatment::Forward};
+}
+
+/// A Query, an Execute or a FunctionCall that nobody else has looked at.
+ClientSession::Begun ClientSession::forward_run(const protocol::FrameHeader& header,
+                                                ByteView rest) {
+    const auto type = static_cast<FrontendMessage>(header.type);
     pool::StatementTicket ticket = ticket_of_message(header, rest);
-    const bool is_query = type == FrontendMessage::Query;
-    const pool::SettingsPtr reset = is_query ? settings_lifted_by(ticket) : nullptr;
+    const pool::SettingsPtr reset =
+        type == FrontendMessage::Query ? settings_lifted_by(ticket) : nullptr;
     if (type == FrontendMessage::Execute) {
         watch_execute();
     }

@@ -54,7 +54,7 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
     : worker_{worker},
       id_{id},
       stream_{worker.loop(), std::move(fd), static_cast<net::StreamListener&>(*this)},
-      login_{std::make_unique<Login>()},
+      login_{std::make_unique<ClientLogin>()},
       settings_{worker.settings().none()},
       connected_at_{worker.loop().now()} {
     const conf::Config& config = worker_.config();

@@ -16,8 +16,8 @@
 #include "protocol/startup.hpp"
 #include "protocol/statement_reference.hpp"
 #include "proxy/cancel_key.hpp"
-#include "proxy/client_auth.hpp"
 #include "proxy/client_extras.hpp"
+#include "proxy/client_login.hpp"
 #include "proxy/client_state.hpp"
 #include "proxy/client_statements.hpp"
 #include "proxy/client_tally.hpp"
@@ -125,16 +125,6 @@ private:
         std::size_t used = 0;  ///< bytes of it that are dealt with; the rest is treated as said
     };
 
-    /// What is needed until the login is through; freed then.
-    struct Login {
-        std::unique_ptr<ClientAuth> auth;
-        pool::StartupWishes wishes;
-        std::shared_ptr<char> alive;  // made when first asked for
-        int encryption_requests = 0;
-        bool is_direct_tls = false;
-        bool awaits_proxy_header = false;
-    };
-
     // Life (client_session.cpp)
     std::size_t on_bytes(ByteView bytes) override;
     void on_drained() override;
@@ -191,10 +181,14 @@ private:
     // Relay (client_relay.cpp)
     [[nodiscard]] std::size_t relay(ByteView bytes);
     [[nodiscard]] Begun begin_frame(ByteView rest);
+    [[nodiscard]] std::optional<Begun> hold_back(const protocol::FrameHeader& header,
+                                                 ByteView rest,
+                                                 protocol::StatementReference& reference);
     [[nodiscard]] Begun begin_forwarding(const protocol::FrameHeader& header,
                                          const protocol::StatementReference& reference,
                                          ByteView rest);
     [[nodiscard]] Begun forward_unnamed(const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] Begun forward_run(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] bool is_out_of_turn(const protocol::FrameHeader& header) const;
     [[nodiscard]] bool must_wait(const protocol::FrameHeader& header);
     [[nodiscard]] bool is_in_danger(protocol::FrontendMessage next) const;
@@ -440,7 +434,10 @@ private:
     void on_progress() override;
     void on_cancel_settled() override;
     void on_backend_drained() override;
+
+    // The loss of it (client_loss.cpp)
     void on_backend_lost(const pool::BackendLoss& loss) override;
+    void answer_loss(const pool::BackendLoss& loss);
 
     void describe_traffic(status::Connection& row, TimePoint now) const;
     [[nodiscard]] bool is_session_mode() const;
@@ -458,7 +455,7 @@ private:
     std::uint64_t id_;
     net::Stream stream_;
     net::Deadline deadline_{*this};
-    std::unique_ptr<Login> login_;
+    std::unique_ptr<ClientLogin> login_;
     pool::Pool* pool_ = nullptr;
     pool::Backend* backend_ = nullptr;
     pool::RequestBatch* outgoing_ = nullptr;  // of the relay() on the stack

@@ -229,7 +229,7 @@ def test_connection_is_as_clean_afterwards_as_before(start_weir: StartWeir, thin
 
 
 def test_nobody_waits_for_an_explanation(start_weir: StartWeir, things: None) -> None:
-    weir = started(start_weir, {"pool": {"max": 2}})
+    weir = started(start_weir, {"pool": {"max": 1}})
     with weir.logged_in() as client, weir.logged_in() as busy, weir.logged_in() as other:
         busy.query("BEGIN")
         client.query("BEGIN")
