@@ -15,6 +15,7 @@ namespace weir::policies {
 namespace {
 
 constexpr int kHexadecimal = 16;
+constexpr unsigned char kFirstBeyondAscii = 0x80;
 
 bool matches_if_asked(std::string_view name, std::string_view pattern) {
     return pattern.empty() || matches_wildcard(name, pattern);
@@ -35,8 +36,28 @@ bool may_name_table(std::string_view text, std::string_view wanted) {
     return false;
 }
 
+/// @return whether the bytes of that table's name stand anywhere in a text, or may do so in another
+/// encoding or in escapes: the server may read the text otherwise than we do
+bool may_mention_table(std::string_view text, std::string_view wanted) {
+    const std::string_view last = wanted.substr(wanted.rfind('.') + 1);
+    const auto contains = [text](std::string_view part) {
+        const auto found = std::search(
+            text.begin(), text.end(), part.begin(), part.end(), [](char one, char other) {
+                return sql::lower(one) == sql::lower(other);
+            });
+        return found != text.end();
+    };
+    const bool is_written_in_one_way = std::all_of(last.begin(), last.end(), [](char c) {
+        return static_cast<unsigned char>(c) < kFirstBeyondAscii && c != '"';
+    });
+    return !is_written_in_one_way || contains("u&") || contains(last);
+}
+
 /// @param wanted "orders", in any schema, or "public.orders"
 bool names_table(const Subject& subject, std::string_view wanted) {
+    if (subject.is_doubtful) {
+        return may_mention_table(subject.text, wanted);
+    }
     if (subject.facts == nullptr || !subject.facts->is_understood) {
         return may_name_table(subject.text, wanted);
     }
@@ -108,7 +129,11 @@ Match Rules::match(std::size_t index, const Subject& subject) const {
     if (subject.is_unread) {
         return rule.is_about_all() ? Match::Yes : Match::Maybe;
     }
-    return rule.is_about(subject) ? Match::Yes : Match::No;
+    if (!rule.is_about(subject)) {
+        return Match::No;
+    }
+    const bool is_certain = !subject.is_doubtful || rule.settings.match.table.empty();
+    return is_certain ? Match::Yes : Match::Maybe;
 }
 
 const conf::RuleSet& Rules::set_of(std::size_t index) const {

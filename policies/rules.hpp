@@ -27,6 +27,8 @@ struct Subject {
     /// Null: nobody has looked, or the text does not mean to the server what it seems to (see
     /// sql::can_cut). It may then write, and name any table that stands in it.
     const sql::StatementFacts* facts = nullptr;
+    /// The server may read another statement in the text, with other tables: a setting decides.
+    bool is_doubtful = false;
     bool is_unread = false;  ///< nobody has seen its text: it may be any
 };
 
@@ -34,7 +36,7 @@ struct Subject {
 enum class Match : std::uint8_t {
     No,
     Yes,
-    Maybe,  ///< it depends on a text that nobody has seen
+    Maybe,  ///< it depends on a text that nobody has seen, or what the server takes it for
 };
 
 /// The [[rule]]s of a configuration, made ready to be asked for every statement.

@@ -22,8 +22,8 @@ namespace {
 
 /// Of an error's message that is kept.
 constexpr std::size_t kMessageBytesMax = 512;
-/// Fails in every transaction: there is no such savepoint.
-constexpr std::string_view kFailure = "ROLLBACK TO SAVEPOINT \"weir: result too large\"";
+/// Fails in every transaction: it is no SQL, so that nobody can make anything of this name.
+constexpr std::string_view kFailure = "weir: the result was too large";
 
 /// @param error the body of an ErrorResponse; nothing where it is too long to be looked into
 SqlState failure_in(const std::optional<ByteView>& error) {
@@ -180,6 +180,7 @@ void Backend::blame(const std::optional<ByteView>& error,
                     ReplyVerdict verdict,
                     std::size_t statements_before,
                     const protocol::ExpectedReply& answered) {
+    tickets_.portals.forget_named();  // what was sent may be undone, or may never run
     const std::size_t dropped = statements_before - expected_.statements();
     const bool is_of_commit = runs_.size() > statements_before;
     if (runs_.take_error(
@@ -249,7 +250,7 @@ void Backend::fail_late() {
         return;
     }
     ByteWriter output;
-    protocol::write_describe(output, 'S', kNoStatement);
+    output.raw(as_bytes(kDescribeNothing));
     send_swallowed(output);
 }
 

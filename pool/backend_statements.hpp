@@ -12,9 +12,13 @@
 
 namespace weir::pool {
 
-/// No backend ever has a prepared statement of this name: to describe it fails. A literal, so that
-/// a terminator follows.
+/// Backends have no prepared statement of this name unless a client makes one: to describe it
+/// fails, or ends that client's session. A literal, so that a terminator follows.
 inline constexpr std::string_view kNoStatement = "weir:none";
+
+/// A Describe of neither a statement nor a portal: it fails, whatever there is, and changes
+/// nothing.
+inline constexpr std::string_view kDescribeNothing{"D\0\0\0\6?\0", 7};
 
 /// Which statements one backend has prepared, most recently used first; kept in step with messages
 /// that are still on their way.

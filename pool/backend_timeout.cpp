@@ -42,7 +42,7 @@ bool ends_statement(BackendMessage reply) {
 
 void Backend::limit_statements(Duration limit) {
     time_limit_.usual = std::max(limit, Duration::zero());
-    if (runs_.empty() && time_limit_.usual == Duration::zero()) {
+    if (runs_.empty() && time_limit_.usual == Duration::zero() && !is_cancel_on_its_way()) {
         forget_statement_limit();
     }
 }

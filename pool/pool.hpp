@@ -146,9 +146,13 @@ public:
     void forget(LeaseHolder& holder);
     /// @return whether somebody who asks now need not wait for long, as far as can be seen
     [[nodiscard]] bool could_lend();
+    [[nodiscard]] bool could_lend(const LeaseHolder& holder);
 
-    /// @return whether somebody waits for a backend, on whatever worker
-    [[nodiscard]] bool is_waited_for() { return first_rank_anywhere() != 0; }
+    /// @return whether somebody waits for a backend, on whatever worker, or for a place in a limit
+    /// that its backends count in
+    [[nodiscard]] bool is_waited_for();
+    /// @return the same, or for a backend that the holder's application has
+    [[nodiscard]] bool is_waited_for(const LeaseHolder& holder);
 
     /// @return how many wait for one on this worker
     [[nodiscard]] std::size_t waiting() { return line_.size(); }
@@ -288,6 +292,7 @@ private:
     [[nodiscard]] bool take_place(unsigned max, std::int64_t rank);
     [[nodiscard]] bool take_shared(Budget& limit, unsigned max, std::int64_t rank);
     [[nodiscard]] bool has_shared_limits() const;
+    [[nodiscard]] bool is_shared_limit_waited_for(std::int64_t before) const;
     [[nodiscard]] bool must_yield_place();
     void give_place_back();
     void wake_oldest_peer();
@@ -347,8 +352,9 @@ private:
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told
     TimePoint noticed_until_{};      // who waits since then or before has been told
     net::Deadline tick_{*this};
-    TimePoint doubted_at_{};     // when a server that is one of several was missed
-    TimePoint present_since_{};  // when the last absence of a primary ended
+    TimePoint tend_at_ = kNever;  // when it is looked after at the latest
+    TimePoint doubted_at_{};      // when a server that is one of several was missed
+    TimePoint present_since_{};   // when the last absence of a primary ended
     Hold hold_ = Hold::None;
     bool is_serving_ = false;
     bool has_asked_ = false;  // the peers, since somebody waits here

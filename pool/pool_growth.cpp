@@ -261,14 +261,37 @@ bool Pool::must_yield_place() {
     if (first == 0) {
         return false;  // it is idle: who needs the place asks for it
     }
-    const auto yields = [&](const Budget& limit, unsigned max) {
-        constexpr std::int64_t kWellAhead = 1'000'000'000;
+    constexpr std::int64_t kWellAhead = 1'000'000'000;
+    return is_shared_limit_waited_for(first - kWellAhead);
+}
+
+/// @return whether another pool's client of a lower rank than this waits for a place in a limit
+/// that is full, and that this pool's backends count in
+bool Pool::is_shared_limit_waited_for(std::int64_t before) const {
+    const auto is_waited_for = [&](const Budget& limit, unsigned max) {
         return max != 0 && limit.open() >= max &&
-               env_.limit_waits->is_outranked(
-                   limit, *this, first - kWellAhead, env_.peers.worker_count());
+               env_.limit_waits->is_outranked(limit, *this, before, env_.peers.worker_count());
     };
-    return yields(*database_budget_, plan_.limits.max_database_connections) ||
-           yields(*user_budget_, plan_.limits.max_user_connections);
+    return is_waited_for(*database_budget_, plan_.limits.max_database_connections) ||
+           is_waited_for(*user_budget_, plan_.limits.max_user_connections);
+}
+
+bool Pool::is_waited_for() {
+    return first_rank_anywhere() != 0 || is_shared_limit_waited_for(kNobodyWaits);
+}
+
+bool Pool::is_waited_for(const LeaseHolder& holder) {
+    if (is_waited_for() || !line_.empty()) {
+        return true;
+    }
+    const Application* application = application_of(holder);
+    for (unsigned worker = 0; application != nullptr && worker < env_.peers.worker_count();
+         ++worker) {
+        if (worker != env_.worker && application->count->waiting_since(worker) != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void Pool::give_place_back() {

@@ -10,6 +10,14 @@ namespace weir::pool {
 
 using status::PoolEvent;
 
+namespace {
+
+bool is_full(const Budget& limit, unsigned max) {
+    return max != 0 && limit.open() >= max;
+}
+
+}  // namespace
+
 void Pool::acquire(LeaseHolder& holder) {
     counters_.add(PoolEvent::AcquireRequest);
     if (!key_.member.empty()) {
@@ -33,6 +41,7 @@ void Pool::acquire(LeaseHolder& holder) {
     if (hold_ == Hold::None && has_been_failing(now) && list(BackendState::Leased).empty() &&
         holder.is_linked()) {
         holder.unlink();
+        announce();
         LoginFailure failure = *last_failure_;
         failure.fields.message =
             "server login has been failing, cached error: " + failure.fields.message;
@@ -43,6 +52,7 @@ void Pool::acquire(LeaseHolder& holder) {
     }
     if (is_hopeless() && holder.is_linked()) {
         holder.unlink();
+        announce();
         refuse(holder, *last_failure_);
         return;
     }
@@ -99,9 +109,6 @@ WaitReason Pool::reason_to_wait(const Application* application) {
     if (!may_be_served(application)) {
         return WaitReason::ApplicationMax;
     }
-    const auto is_full = [](const Budget& limit, unsigned max) {
-        return max != 0 && limit.open() >= max;
-    };
     const bool has_no_place = is_full(*budget_, plan_.settings.max) ||
                               is_full(*database_budget_, plan_.limits.max_database_connections) ||
                               is_full(*user_budget_, plan_.limits.max_user_connections);
@@ -156,9 +163,15 @@ bool Pool::is_hopeless() const {
 }
 
 bool Pool::could_lend() {
-    const bool has_place = plan_.settings.max == 0 || budget_->open() < plan_.settings.max;
+    const bool has_place = !is_full(*budget_, plan_.settings.max) &&
+                           !is_full(*database_budget_, plan_.limits.max_database_connections) &&
+                           !is_full(*user_budget_, plan_.limits.max_user_connections);
     return hold_ == Hold::None && eligible_count() == 0 &&
            (!list(BackendState::Idle).empty() || (has_place && may_dial_now()));
+}
+
+bool Pool::could_lend(const LeaseHolder& holder) {
+    return could_lend() && may_be_served(application_of(holder));
 }
 
 void Pool::forget(LeaseHolder& holder) {

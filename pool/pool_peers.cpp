@@ -165,9 +165,9 @@ void Pool::adopt(ParkedBackend parked) {
         unused->give_back();  // whom it was meant for has left
     }
     announce();
-    if (Backend* idle = list(BackendState::Idle).front();
-        bulkheads_ != nullptr && idle != nullptr && !next_waiter()) {
-        // Whom it was meant for may not have it any more: it goes on to who may.
+    if (Backend* idle = list(BackendState::Idle).front(); idle != nullptr && !next_waiter()) {
+        // Whom it was meant for has left, has been served meanwhile, or may not have it any more:
+        // it goes on to who may.
         static_cast<void>(hand_to_older_waiter(*idle, /*freed=*/nullptr));
     }
     if (!line_.empty()) {

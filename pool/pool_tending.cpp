@@ -82,6 +82,8 @@ void Pool::on_deadline(net::Deadline& /*deadline*/) {
         return;
     }
     has_asked_ = false;
+    tend_at_ = now + kTendEvery;
+    serve();  // before anybody is told that there was nothing for him
     expire_waiters(now);
     tell_waiters(now);
     tend_idle(now);
@@ -143,7 +145,10 @@ bool Pool::is_in_use(TimePoint now) const {
 
 void Pool::schedule() {
     const TimePoint now = env_.loop.now();
-    TimePoint due = backends_.empty() && clients_ == 0 && line_.empty() ? kNever : now + kTendEvery;
+    const bool is_idle = backends_.empty() && clients_ == 0 && line_.empty();
+    // Never put off by what happens meanwhile: a busy pool is looked after as well.
+    tend_at_ = is_idle ? kNever : std::min<TimePoint>(tend_at_, now + kTendEvery);
+    TimePoint due = tend_at_;
     if (hold_ == Hold::Suspended) {
         env_.loop.set_deadline(tick_, due);  // whatever else is due has to wait
         return;

@@ -47,6 +47,17 @@ public:
         return found == named_.end() ? nullptr : &found->second;
     }
 
+    void forget(std::string_view name) {
+        if (name.empty()) {
+            unnamed_ = {};
+        } else if (const auto found = named_.find(name.substr(0, kNameBytesMax));
+                   found != named_.end()) {
+            named_.erase(found);
+        }
+    }
+
+    void forget_named() { named_.clear(); }
+
     /// @return how many names there are
     [[nodiscard]] std::size_t size() const { return named_.size(); }
 

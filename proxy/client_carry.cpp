@@ -265,13 +265,19 @@ void ClientSession::observe_sequences(const RequestEffects& effects) {
     }
 }
 
+/// What goes out now may decide how the server reads what follows.
+void ClientSession::doubt_reading() {
+    is_reading_uncertain_ = true;
+    is_text_in_doubt_ = true;
+    if (statements_ != nullptr) {
+        statements_->forget_private();
+    }
+}
+
 void ClientSession::observe(const RequestEffects& effects, std::string_view text) {
     observe_sequences(effects);
     if (effects.changes_reading || effects.is_opaque) {
-        is_reading_uncertain_ = true;
-        if (statements_ != nullptr) {
-            statements_->forget_private();
-        }
+        doubt_reading();
     }
     if (effects.is_inert && is_text_plain()) {
         return;

@@ -1,4 +1,5 @@
-// The part of ClientSession that loses its backend: what its client is told, and whether it goes on.
+// The part of ClientSession that loses its backend: what its client is told, and whether it goes
+// on.
 
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"

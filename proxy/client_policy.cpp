@@ -8,10 +8,10 @@
 #include "proxy/worker.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
-#include "sql/cursor_name.hpp"
 #include "sql/lexer.hpp"
 #include "sql/session_facts.hpp"
 
@@ -56,6 +56,49 @@ std::optional<std::string_view> text_in(const protocol::FrameHeader& header, Byt
     return parse ? std::optional{parse->sql} : std::nullopt;
 }
 
+/// @return whether it is a command of the replication protocol, and not SQL
+bool is_replication_command(std::string_view text) {
+    static constexpr std::array<std::string_view, 10> kWords = {"alter_replication_slot",
+                                                                "base_backup",
+                                                                "create_replication_slot",
+                                                                "drop_replication_slot",
+                                                                "identify_system",
+                                                                "read_replication_slot",
+                                                                "show",
+                                                                "start_replication",
+                                                                "timeline_history",
+                                                                "upload_manifest"};
+    sql::Lexer lexer{text};
+    const sql::Token first = lexer.next();
+    bool is_over = false;
+    bool is_one = true;
+    for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::End; token = lexer.next()) {
+        is_one = is_one && !is_over;
+        is_over = is_over || token.is_symbol(';');
+    }
+    return is_one && std::any_of(kWords.begin(), kWords.end(), [&first](std::string_view word) {
+               return first.is_word(word);
+           });
+}
+
+/// A replication connection to a database runs SQL as well, past all that follows statements.
+/// @return why this message must not be passed on
+std::optional<protocol::ErrorFields> refusal_of_sql(const protocol::FrameHeader& header,
+                                                    ByteView rest) {
+    const auto text = static_cast<FrontendMessage>(header.type) == FrontendMessage::Query
+                          ? text_in(header, rest)
+                          : std::nullopt;
+    if (text && is_replication_command(*text)) {
+        return std::nullopt;
+    }
+    return protocol::ErrorFields{
+        protocol::Severity::Error,
+        sqlstate::kInsufficientPrivilege,
+        "a replication connection may not run SQL statements here",
+        "Limits, rules or read_only hold for statements of this user on this database.",
+        "Use an ordinary connection, or except this user from them."};
+}
+
 }  // namespace
 
 /// Its database, its user or its application is another one from here on.
@@ -92,7 +135,9 @@ bool ClientSession::has_time_limits() const {
 
 /// @return whether it is to be asked if this message may be passed on
 bool ClientSession::may_refuse_message(const protocol::FrameHeader& header) const {
-    if (!context_->may_refuse || !follows_statements() || is_refusal_pending_) {
+    const bool is_asked =
+        pool_->key().replication.empty() ? context_->may_refuse : is_replication_held();
+    if (!is_asked || is_refusal_pending_) {
         return false;
     }
     if (state_ == ClientState::Active) {
@@ -105,7 +150,8 @@ bool ClientSession::may_refuse_message(const protocol::FrameHeader& header) cons
 }
 
 StatementText ClientSession::statement_text(std::string_view text, std::uint64_t digest) {
-    return {text, digest, is_text_known_plain() ? &request_judge() : nullptr};
+    const bool is_as_it_seems = is_text_known_plain() && !is_reading_in_doubt();
+    return {text, digest, is_as_it_seems ? &request_judge() : nullptr};
 }
 
 /// What holds for this text, wherever it comes from.
@@ -120,7 +166,7 @@ StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t d
     ticket.said = said_by(text, *ticket.plan);
     ticket.request = request_of(text, *ticket.plan);
     ticket.subject = known;
-    look_for_cursor(text, known->digest->kind, ticket);
+    look_for_cursor(known->cursors, ticket);
     if (ticket.plan->limits_result()) {
         ticket.is_read = statement.read().is_read;
     }
@@ -159,29 +205,6 @@ StatementTicket ClientSession::unread_ticket(std::string_view name) {
     return special_ticket(name, context_->unread);
 }
 
-/// A cursor's result is one, however many FETCHes it is read by; what holds for it is what holds
-/// for its DECLARE.
-void ClientSession::look_for_cursor(std::string_view text,
-                                    std::string_view kind,
-                                    StatementTicket& ticket) {
-    if (backend_ == nullptr || (kind != "declare" && kind != "fetch")) {
-        return;
-    }
-    const std::string name = sql::cursor_name(text);
-    if (name.empty()) {
-        return;
-    }
-    if (kind == "declare") {
-        StatementTicket cursor = ticket;
-        cursor.result = std::make_shared<pool::ResultSoFar>();
-        backend_->tickets().portals.bind(name, std::move(cursor));
-    } else if (const StatementTicket* cursor = backend_->tickets().portals.find(name);
-               cursor != nullptr) {
-        ticket.plan = cursor->plan;
-        ticket.result = cursor->result;
-    }
-}
-
 /// A portal is bound to what this ticket is of.
 void ClientSession::bind_portal(std::string_view portal,
                                 StatementTicket ticket,
@@ -211,6 +234,7 @@ void ClientSession::run_statement(FrontendMessage type, StatementTicket ticket) 
         backend_->will_send(type);
         return;
     }
+    follow_run(ticket);
     pool::StatementRun run;
     run.ticket = std::move(ticket);
     run.asked_at = backend_->has_runs() ? worker_.loop().now() : request_at_;
@@ -239,19 +263,13 @@ StatementTicket ClientSession::ticket_of_message(const protocol::FrameHeader& he
     if (backend_ == nullptr) {
         return unread_ticket(kUnknownPortal);
     }
-    pool::Tickets& tickets = backend_->tickets();
     const StatementTicket* portal =
-        execute && *execute ? tickets.portals.find((*execute)->portal) : nullptr;
+        execute && *execute ? backend_->tickets().portals.find((*execute)->portal) : nullptr;
     if (portal != nullptr && portal->plan != nullptr) {
         return *portal;
     }
     StatementTicket ticket = unread_ticket(kUnknownPortal);
-    if (ticket.plan->limits_result()) {
-        if (tickets.forgotten == nullptr) {
-            tickets.forgotten = std::make_shared<pool::ResultSoFar>();
-        }
-        ticket.result = tickets.forgotten;
-    }
+    ticket.result = forgotten_result();
     return ticket;
 }
 
@@ -337,8 +355,18 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of(const StatementTi
     return why;
 }
 
+/// @return whether something holds for the statements of this replication connection
+bool ClientSession::is_replication_held() const {
+    const policies::Plan& strictest = *context_->unread;
+    return !pool_->key().replication.empty() &&
+           (strictest.refusal != policies::Refusal::None || strictest.limits_result());
+}
+
 /// @return whether this message must be whole before it is looked at
 bool ClientSession::awaits_policy(FrontendMessage type) const {
+    if (type == FrontendMessage::Query && is_replication_held()) {
+        return true;
+    }
     switch (type) {
         case FrontendMessage::Bind: return follows_statements() && !carries_statements();
         case FrontendMessage::Execute:
@@ -357,6 +385,9 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
                       type == FrontendMessage::FunctionCall;
     if (!is_text && !runs) {
         return std::nullopt;
+    }
+    if (!pool_->key().replication.empty()) {
+        return refusal_of_sql(header, rest);
     }
     if (runs && exceeds_rate()) {
         protocol::ErrorFields why{protocol::Severity::Error,
@@ -393,8 +424,8 @@ std::optional<protocol::ErrorFields> ClientSession::refusal_of_message(
 
 bool ClientSession::exceeds_rate() {
     const std::uint64_t rate = context_->policy.rate_limit;
-    const bool is_retried = route() != nullptr && route()->retried.has_value();
-    return rate > 0 && !is_retried && !extras().rate.take(worker_.loop().now(), rate);
+    const bool is_replaying = route() != nullptr && route()->is_replaying;
+    return rate > 0 && !is_replaying && !extras().rate.take(worker_.loop().now(), rate);
 }
 
 /// Answers the message in the server's place.
@@ -435,6 +466,21 @@ bool ClientSession::is_text_known_plain() {
         return usual == nullptr ? std::string_view{} : std::string_view{*usual};
     };
     return sql::can_cut(value_of("standard_conforming_strings"), value_of("client_encoding"));
+}
+
+/// @return whether something that is still to be answered may decide how the server reads text
+bool ClientSession::is_reading_in_doubt() const {
+    return is_text_in_doubt_ && backend_ != nullptr &&
+           (backend_->owes_holder() || backend_->owed().is_sync_owed());
+}
+
+/// @return whether this message waits until the server has told how it reads text, which it does
+/// with ReadyForQuery: where something hangs on what is in it
+bool ClientSession::awaits_reading(FrontendMessage next) const {
+    const bool has_text = next == FrontendMessage::Query || next == FrontendMessage::Parse;
+    return has_text && is_reading_in_doubt() && !backend_->owed().is_sync_owed() &&
+           !backend_->owed().is_copy_in_open() &&
+           (context_->may_refuse || context_->limits_results) && follows_statements();
 }
 
 }  // namespace weir::proxy

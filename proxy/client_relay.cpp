@@ -136,9 +136,7 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
 /// @return what is to be done where the message can not be looked at yet: it hangs on answers still
 /// to come, or more of it must be there
 std::optional<ClientSession::Begun> ClientSession::hold_back(
-    const protocol::FrameHeader& header,
-    ByteView rest,
-    protocol::StatementReference& reference) {
+    const protocol::FrameHeader& header, ByteView rest, protocol::StatementReference& reference) {
     using Kind = protocol::StatementReference::Kind;
     if (must_wait(header)) {
         return wait_for_answers();
@@ -194,7 +192,7 @@ bool ClientSession::must_wait(const protocol::FrameHeader& header) {
         return false;
     }
     return is_in_danger(type) || backend_->holds_line(type) || is_behind_read() ||
-           awaits_settings();
+           awaits_settings() || awaits_reading(type);
 }
 
 /// @return whether what is sent now could be hit by the cancel of the statement before it
@@ -360,6 +358,7 @@ ClientSession::Treatment ClientSession::treatment_of(const protocol::FrameHeader
     const bool has_waited = has_waited_;
     has_waited_ = false;
     if (!has_waited && !backend_->owes_holder()) {
+        is_text_in_doubt_ = is_text_in_doubt_ && backend_->owed().is_sync_owed();
         request_at_ = worker_.loop().now();
         if (backend_->is_at_rest()) {
             transaction_at_ = request_at_;  // session mode: it has been idle since the last one

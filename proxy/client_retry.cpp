@@ -215,7 +215,9 @@ bool ClientSession::replay() {
         return false;
     }
     const std::vector<std::byte> request = std::exchange(mine->pending, {});
+    mine->is_replaying = true;
     const std::size_t used = relay(request);
+    mine->is_replaying = false;
     if (!is_ending()) {
         mine->pending.insert(mine->pending.end(),
                              request.begin() + static_cast<std::ptrdiff_t>(used),

@@ -112,6 +112,7 @@ struct ClientRoute {
     bool is_one_transaction = true;  ///< what fails of it is undone as a whole
     bool is_sent = false;            ///< the whole of it has been passed on
     bool is_pausing = false;         ///< until it is tried again
+    bool is_replaying = false;       ///< what is passed on now has been passed on before
     std::uint64_t digest = 0;
     std::vector<std::byte> kept;     ///< all of it, while it may have to be run once more
     std::size_t consumed = 0;        ///< of that, has been passed on

@@ -265,7 +265,6 @@ private:
     void leave_context();
     void set_settings(pool::SettingsPtr settings);
     [[nodiscard]] bool follows_statements() const;
-    /// @return whether some of its statements may run for so long only
     [[nodiscard]] bool has_time_limits() const;
     [[nodiscard]] bool may_refuse_message(const protocol::FrameHeader& header) const;
     [[nodiscard]] StatementText statement_text(std::string_view text, std::uint64_t digest);
@@ -278,9 +277,6 @@ private:
     [[nodiscard]] pool::StatementTicket ticket_of_definition(std::string_view name);
     [[nodiscard]] pool::StatementTicket ticket_of_message(const protocol::FrameHeader& header,
                                                           ByteView rest);
-    void look_for_cursor(std::string_view text,
-                         std::string_view kind,
-                         pool::StatementTicket& ticket);
     void bind_portal(std::string_view portal,
                      pool::StatementTicket ticket,
                      const protocol::FrameHeader& header,
@@ -295,10 +291,18 @@ private:
     [[nodiscard]] bool awaits_policy(protocol::FrontendMessage type) const;
     [[nodiscard]] std::optional<protocol::ErrorFields> refusal_of_message(
         const protocol::FrameHeader& header, ByteView rest);
+    [[nodiscard]] bool is_replication_held() const;
     [[nodiscard]] bool exceeds_rate();
     [[nodiscard]] Begun refuse_message(const protocol::FrameHeader& header,
                                        protocol::ErrorFields why);
     [[nodiscard]] bool is_text_known_plain();
+    [[nodiscard]] bool is_reading_in_doubt() const;
+    [[nodiscard]] bool awaits_reading(protocol::FrontendMessage next) const;
+
+    // Cursors (client_cursors.cpp)
+    void look_for_cursor(const sql::CursorUse& use, pool::StatementTicket& ticket);
+    [[nodiscard]] std::shared_ptr<pool::ResultSoFar> forgotten_result();
+    void follow_run(const pool::StatementTicket& ticket);
 
     // What keeps a session that may only read from writing (client_read_only.cpp)
     [[nodiscard]] pool::SettingsPtr allowed_settings(pool::SettingsPtr settings);
@@ -357,6 +361,7 @@ private:
     void observe_function_call();
     void observe_query(std::string_view text);
     void observe(const RequestEffects& effects, std::string_view text);
+    void doubt_reading();
     void observe_sequences(const RequestEffects& effects);
     void note_reset(const sql::SessionFacts& facts);
     [[nodiscard]] bool awaits_reset() const;
@@ -446,9 +451,6 @@ private:
         return state_ == ClientState::Closing || state_ == ClientState::Closed;
     }
 
-    [[nodiscard]] bool has_lease() const { return backend_ != nullptr; }
-
-    /// @return what a callback from elsewhere asks whether we are still there, and logging in
     [[nodiscard]] std::weak_ptr<char> alive();
 
     Worker& worker_;
@@ -487,6 +489,7 @@ private:
         false;  // its backend went while nothing was owed: told at the next request
     std::uint8_t backends_missed_ : 3 = 0;   // of those lent for the request under way
     bool is_reading_uncertain_ : 1 = false;  // how the backend reads statements' text
+    bool is_text_in_doubt_ : 1 = false;      // the same, as long as what decides it is not answered
     bool is_allowed_ : 1 = false;   // the message that is held has been looked at by the policies
     bool has_waited_ : 1 = false;   // the message that is held: its request began before
     bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there

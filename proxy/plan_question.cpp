@@ -169,7 +169,7 @@ void PlanQuestion::on_backend_lost(const pool::BackendLoss& loss) {
 }
 
 void PlanQuestion::on_deadline(net::Deadline& /*deadline*/) {
-    const bool is_wanted = backend_ == nullptr ? pool_->waiting() > 1 : pool_->is_waited_for();
+    const bool is_wanted = backend_ == nullptr ? pool_->waiting() > 1 : pool_->is_waited_for(*this);
     if (is_wanted) {
         finish({Outcome::NotAsked, {}, "clients wait for a server connection"});
         return;

@@ -17,6 +17,9 @@ namespace weir::proxy {
 
 namespace {
 
+/// How soon a server connection that has come free is seen.
+constexpr std::chrono::milliseconds kLookEvery{10};
+
 /// The same text means other tables in another database.
 std::uint64_t key_of(const ledger::Statement& statement) {
     return statement.digest->hash ^ std::hash<std::string>{}(statement.labels->database);
@@ -25,6 +28,7 @@ std::uint64_t key_of(const ledger::Statement& statement) {
 }  // namespace
 
 SlowPlans::~SlowPlans() {
+    look_.clear();
     question_.reset();
     finish(PlanAnswer{});
 }
@@ -41,8 +45,9 @@ bool SlowPlans::may_ask(const ledger::Statement& statement, pool::Pool& pool) co
 void SlowPlans::ask(Case slow, pool::Pool& pool) {
     WEIR_ASSERT(!open_);
     open_ = std::move(slow);
-    pool_ = &pool;
+    pool_ = pool.key();
     next_at_ = worker_.loop().now() + kEvery;
+    patient_until_ = worker_.loop().now() + kPatience;
     // Later: then the client may have given its own server connection back.
     worker_.loop().post([this, alive = std::weak_ptr{alive_}] {
         if (!alive.expired()) {
@@ -52,16 +57,29 @@ void SlowPlans::ask(Case slow, pool::Pool& pool) {
 }
 
 void SlowPlans::begin() {
-    if (!pool_->could_lend()) {
-        finish({PlanAnswer::Outcome::NotAsked, {}, "no server connection to spare"});
+    if (!open_ || question_ != nullptr) {
         return;
     }
-    question_ = std::make_unique<PlanQuestion>(
+    const TimePoint now = worker_.loop().now();
+    pool::Pool* pool = worker_.find_pool(pool_);
+    const bool is_over = pool == nullptr || worker_.is_draining() || pool->is_waited_for();
+    auto question = std::make_unique<PlanQuestion>(
         worker_.loop(), open_->session, open_->request, [this](const PlanAnswer& answer) {
             worker_.loop().defer_delete(std::move(question_));
             finish(answer);
         });
-    question_->start(*pool_);
+    if (!is_over && pool->could_lend(*question)) {
+        question_ = std::move(question);
+        question_->start(*pool);
+    } else if (!is_over && now < patient_until_) {
+        worker_.loop().set_deadline(look_, now + kLookEvery);
+    } else {
+        finish({PlanAnswer::Outcome::NotAsked, {}, "no server connection to spare"});
+    }
+}
+
+void SlowPlans::on_deadline(net::Deadline& /*deadline*/) {
+    begin();
 }
 
 void SlowPlans::finish(const PlanAnswer& answer) {

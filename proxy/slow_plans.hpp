@@ -1,7 +1,10 @@
 #pragma once
 
+#include "base/clock.hpp"
 #include "ledger/statement.hpp"
+#include "net/timing_wheel.hpp"
 #include "policies/plan.hpp"
+#include "pool/pool.hpp"
 #include "proxy/plan_question.hpp"
 
 #include <cstddef>
@@ -18,9 +21,12 @@ class Worker;
 /// Asks how slow reads were planned, as policy.explain_slow says: one at a time, one a second, each
 /// digest of a database once an hour, and only over what the pool can spare. One per worker, on its
 /// loop; destroyed before the pools.
-class SlowPlans {
+class SlowPlans final : private net::DeadlineListener {
 public:
     static constexpr std::chrono::seconds kEvery{1};
+    /// So long for a server connection to be there that nobody wants: the one that the client has
+    /// just given back may be looked after first.
+    static constexpr std::chrono::milliseconds kPatience{500};
     static constexpr std::chrono::hours kAgainAfter{1};
     /// More than can be asked in kAgainAfter: when full the one that was asked first is forgotten.
     static constexpr std::size_t kKnownMax = 4096;
@@ -55,14 +61,17 @@ private:
         std::optional<std::uint64_t> shape;  // of its last plan
     };
 
+    void on_deadline(net::Deadline& deadline) override;
     void begin();
     void finish(const PlanAnswer& answer);
     void take(const std::string& plan);
     [[nodiscard]] Known& known_of(const ledger::Statement& statement);
 
     Worker& worker_;
-    std::optional<Case> open_;  // the one that is asked about
-    pool::Pool* pool_ = nullptr;
+    std::optional<Case> open_;   // the one that is asked about
+    pool::PoolKey pool_;         // of what it ran on, which may go
+    net::Deadline look_{*this};  // whether there is a server connection now
+    TimePoint patient_until_{};
     std::unique_ptr<PlanQuestion> question_;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // what is posted asks
     TimePoint next_at_{};

@@ -6,6 +6,7 @@
 
 #include "sql/digest.hpp"
 #include "sql/lexer.hpp"
+#include "sql/session_facts.hpp"
 
 namespace weir::proxy {
 
@@ -176,6 +177,9 @@ KnownStatementPtr StatementDesk::find(const StatementContext& context,
         known->labels = context.labels;
         known->digest = digest_of(statement);
         known->is_deed = is_deed(known->digest->text);
+        const sql::SessionFacts facts = sql::session_facts(statement.text);
+        known->changes_reading = facts.effects.changes_reading || facts.effects.is_opaque;
+        known->cursors = sql::cursor_use(statement.text);
     }
     const bool is_better_known = statement.judge != nullptr && !known->has_facts;
     if (known->decided_at != version_ || is_better_known) {
@@ -188,8 +192,11 @@ void StatementDesk::decide(const StatementContext& context,
                            KnownStatement& known,
                            const StatementText& statement) const {
     const sql::FactsMemo::Known read = statement.read();
-    const policies::Subject subject{
-        context.session(), statement.text, known.digest->hash, read.facts.get()};
+    const policies::Subject subject{context.session(),
+                                    statement.text,
+                                    known.digest->hash,
+                                    read.facts.get(),
+                                    statement.judge == nullptr};
     policies::Plan plan = policies::decide(subject, context.policy, *rules_, sql::Hint{});
     known.decided_at = version_;
     known.has_facts = read.facts != nullptr;
@@ -209,8 +216,11 @@ policies::PlanPtr StatementDesk::plan_of(const StatementContext& context,
         return known.plan;
     }
     const auto read = context.needs_facts ? statement.read() : sql::FactsMemo::Known{};
-    const policies::Subject subject{
-        context.session(), statement.text, known.digest->hash, read.facts.get()};
+    const policies::Subject subject{context.session(),
+                                    statement.text,
+                                    known.digest->hash,
+                                    read.facts.get(),
+                                    statement.judge == nullptr};
     policies::Plan plan = policies::decide(subject, context.policy, *rules_, hint);
     return *known.plan == plan ? known.plan : plan_from(std::move(plan));
 }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "sql/cursor_name.hpp"
 #include "sql/facts_memo.hpp"
 #include "sql/hint.hpp"
 
@@ -64,6 +65,9 @@ struct KnownStatement final : pool::RunSubject {
     bool is_of_digest = true;      ///< the plan is that of all texts of the digest
     bool has_facts = false;
     bool is_deed = false;  ///< it changes who may do what, or what there is
+    /// It may decide how the server reads what follows.
+    bool changes_reading = true;
+    sql::CursorUse cursors;
     ledger::Sums* sums = nullptr;
     std::uint64_t epoch = 0;  ///< Recorder::epoch(), for which sums holds
 };

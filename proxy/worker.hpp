@@ -195,6 +195,8 @@ public:
     [[nodiscard]] std::vector<policies::Candidate>& candidates() { return candidates_; }
 
     [[nodiscard]] pool::Pool& read_pool(const pool::Pool& home, std::size_t member);
+    /// @return this worker's share of it; nullptr: there is none (any more)
+    [[nodiscard]] pool::Pool* find_pool(const pool::PoolKey& key);
     /// Forgets the pools that are of no use any more; not while one of them is on the stack.
     void sweep_pools();
     void remove(ClientSession& session);

@@ -240,6 +240,10 @@ ReadPools& Worker::read_pools(const pool::Pool& home) {
     return pools;
 }
 
+pool::Pool* Worker::find_pool(const pool::PoolKey& key) {
+    return pools_->find(key);
+}
+
 pool::Pool& Worker::read_pool(const pool::Pool& home, std::size_t member) {
     ReadPools& pools = read_pools(home);
     pool::Pool*& pool = pools.pools[member];

@@ -230,8 +230,7 @@ def test_connection_is_as_clean_afterwards_as_before(start_weir: StartWeir, thin
 
 def test_nobody_waits_for_an_explanation(start_weir: StartWeir, things: None) -> None:
     weir = started(start_weir, {"pool": {"max": 1}})
-    with weir.logged_in() as client, weir.logged_in() as busy, weir.logged_in() as other:
-        busy.query("BEGIN")
+    with weir.logged_in() as client, weir.logged_in() as other:
         client.query("BEGIN")
         client.query(SLOW)
         wait_until(lambda: "no server connection to spare" in weir.log, "it is found that there is none")
@@ -241,7 +240,6 @@ def test_nobody_waits_for_an_explanation(start_weir: StartWeir, things: None) ->
         assert plan_lines(weir) == []
         wait_until(lambda: kept(weir), "it is in the file, without its plan")
         # That does not count as the one of this hour.
-        busy.query("COMMIT")
         run_until_explained(weir, client, SLOW)
 
 

@@ -1,5 +1,6 @@
 """Nothing a client does gets it out of what holds for its statements."""
 
+import signal
 import time
 from typing import Callable
 
@@ -237,3 +238,182 @@ def test_what_comes_behind_a_truncated_result_is_answered(start_weir: StartWeir,
             assert errors(messages) == []
             assert [m.columns() for m in messages if m.type == "D"] == [[b"behind it"]]
         wait_until(lambda: client.value("SELECT 1") == "1", "it goes on")
+
+
+# ---- texts that the server reads in another way ------------------------------------------------------------------
+
+# With standard_conforming_strings off the first string ends behind the second quote.
+HIDDEN = "SELECT '\\''; SELECT * FROM secret --'"
+OFF = "SET standard_conforming_strings = off"
+
+
+@pytest.fixture
+def secret(postgres: Postgres) -> None:
+    postgres.execute(
+        "DROP TABLE IF EXISTS secret, known; CREATE TABLE secret AS SELECT generate_series(1, 25) a;"
+        "CREATE TABLE known (a int)"
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_denial_holds_however_the_server_reads_strings(start_weir: StartWeir, secret: None, mode: str) -> None:
+    weir = start_weir({"rule": [rule({"table": "secret"}, deny="no")], "pool": {"mode": mode}})
+    with weir.logged_in() as client:
+        assert errors(client.query(HIDDEN)) == []  # one string, as the server reads it now
+        client.send(wire.query(OFF), wire.query(HIDDEN))
+        assert errors(client.receive_ready()) == []
+        assert errors(client.receive_ready()) == ["42501"]
+        assert errors(client.query(HIDDEN)) == ["42501"]
+        assert errors(extended(client, "SELECT '\\', s.* FROM secret s --'")) == ["42501"]
+        client.query("RESET standard_conforming_strings")
+        assert errors(client.query("SELECT * FROM known")) == []
+        client.send(wire.extended(OFF), wire.extended("SELECT '\\', s.* FROM secret s --'"), wire.sync())
+        assert errors(client.receive_ready()) == ["42501"]
+        # What has been answered decides nothing any more.
+        client.query("RESET standard_conforming_strings")
+        client.send(wire.query("SET search_path = public"), wire.query("SELECT * FROM known"))
+        assert errors(client.receive_ready()) == []
+        assert errors(client.receive_ready()) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_read_only_holds_however_the_server_reads_strings(
+    start_weir: StartWeir, postgres: Postgres, secret: None, mode: str
+) -> None:
+    weir = start_weir({"policy": {"read_only": True}, "pool": {"mode": mode}})
+    hidden = "SELECT '\\''; COMMIT; BEGIN READ WRITE; DELETE FROM secret; COMMIT --'"
+    with weir.logged_in() as client:
+        client.send(wire.query(OFF), wire.query(hidden))
+        client.receive_ready()
+        assert errors(client.receive_ready()) == ["25006"]
+    assert postgres.value("SELECT count(*) FROM secret") == 25
+
+
+# ---- cursors whose names nobody knows ----------------------------------------------------------------------------
+
+
+def fetched(client: RawClient, sql: str) -> int:
+    """How many rows come before the limit is met."""
+    rows = 0
+    for _ in range(10):
+        messages = client.query(sql)
+        rows += sum(1 for message in messages if message.type == "D")
+        if errors(messages):
+            assert errors(messages) == ["54000"]
+            return rows
+    raise AssertionError(f"{rows} rows and no end")
+
+
+HIDES = {
+    "in a string": ["BEGIN; DECLARE c CURSOR FOR SELECT * FROM endless"],
+    "in escapes": ["BEGIN", 'DECLARE U&"\\0063" CURSOR FOR SELECT * FROM endless'],
+    "by another that fails": [
+        "BEGIN",
+        "DECLARE c CURSOR FOR SELECT * FROM endless",
+        "SAVEPOINT s",
+        "DECLARE c CURSOR FOR SELECT 1",
+        "ROLLBACK TO s",
+    ],
+    "behind a CLOSE that fails": [
+        "BEGIN",
+        "DECLARE c CURSOR FOR SELECT * FROM endless",
+        "SAVEPOINT s",
+        "SELECT 1 / 0",
+        "CLOSE c",
+        "DECLARE c CURSOR FOR SELECT 1",
+        "ROLLBACK TO s",
+    ],
+    "in a string that closes": [
+        "BEGIN",
+        "DECLARE c CURSOR FOR SELECT 1",
+        "CLOSE c; DECLARE c CURSOR FOR SELECT * FROM endless",
+    ],
+}
+
+
+@pytest.mark.parametrize("match", [{}, {"table": "endless"}])
+@pytest.mark.parametrize("how", HIDES)
+def test_limit_holds_for_cursors_that_hide(
+    start_weir: StartWeir, postgres: Postgres, how: str, match: dict[str, str]
+) -> None:
+    postgres.execute("CREATE OR REPLACE VIEW endless AS SELECT generate_series(1, 1000) g")
+    limit = {"rule": [rule(match, row_limit=LIMIT)]} if match else {"policy": {"row_limit": LIMIT}}
+    weir = start_weir(limit)
+    for fetch in ("FETCH 4 FROM c", "FETCH 4 FROM c; SELECT 1 WHERE false"):
+        with weir.logged_in() as client:
+            for sql in HIDES[how]:
+                client.query(sql)
+            assert fetched(client, fetch) <= 2 * LIMIT
+
+
+def test_parsing_a_declare_is_no_new_count(start_weir: StartWeir) -> None:
+    weir = start_weir(limited())
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        client.query("DECLARE c CURSOR FOR SELECT generate_series(1, 1000)")
+        rows = 0
+        for _ in range(10):
+            client.send(wire.parse("DECLARE c CURSOR FOR SELECT 1"), wire.sync())
+            assert errors(client.receive_ready()) == []
+            messages = client.query("FETCH 4 FROM c")
+            rows += sum(1 for message in messages if message.type == "D")
+            if errors(messages):
+                break
+        assert rows <= LIMIT
+
+
+def test_cursors_one_after_another_have_a_limit_each(start_weir: StartWeir) -> None:
+    weir = start_weir(limited())
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        for _ in range(3):
+            assert errors(client.query("DECLARE c CURSOR FOR SELECT generate_series(1, 8)")) == []
+            assert errors(client.query("FETCH ALL FROM c")) == []
+            assert errors(client.query("CLOSE c")) == []
+        client.send(wire.query("DECLARE d CURSOR FOR SELECT generate_series(1, 8)"), wire.query("FETCH ALL d"))
+        assert errors(client.receive_ready()) == []
+        assert errors(client.receive_ready()) == []
+        assert errors(client.query("COMMIT")) == []
+
+
+# ---- failures that nobody can prepare for ------------------------------------------------------------------------
+
+
+def test_result_that_is_too_large_fails_its_transaction_whatever_there_is(
+    start_weir: StartWeir, postgres: Postgres
+) -> None:
+    postgres.execute("DROP TABLE IF EXISTS filled; CREATE TABLE filled (a int)")
+    weir = start_weir({**limited(), "pool": {"max": 2, "prepared_statements": 0}})
+    insert = "INSERT INTO filled SELECT generate_series(1, 25) RETURNING a"
+    with weir.logged_in() as client:
+        client.query("BEGIN")
+        client.query('SAVEPOINT "weir: result too large"')
+        assert errors(client.query(insert)) == ["54000"]
+        assert errors(client.query("SELECT 1")) == ["25P02"]
+        client.query("ROLLBACK")
+        client.send(wire.parse("SELECT 1", "weir:none"), wire.sync())
+        client.receive_ready()
+        client.send(wire.extended(insert), wire.sync())
+        assert errors(client.receive_ready()) == ["54000"]
+    assert postgres.value("SELECT count(*) FROM filled") == 0
+
+
+# ---- reloads -----------------------------------------------------------------------------------------------------
+
+
+def test_reload_while_a_statement_is_cancelled(start_weir: StartWeir) -> None:
+    weir = start_weir(
+        {"rule": [rule({"regex": "slow_report"}, statement_timeout="20ms")], "pool": {"max": 2}}
+    )
+    assert isinstance(weir, Weir)
+    ends = time.monotonic() + 5
+    with weir.logged_in() as client:
+        while time.monotonic() < ends:
+            client.send(wire.query("SELECT pg_sleep(60) AS slow_report"), wire.query("SELECT 1"))
+            weir.process.send_signal(signal.SIGHUP)
+            time.sleep(0.019)
+            for _ in range(8):
+                weir.process.send_signal(signal.SIGHUP)
+                time.sleep(0.0005)
+            assert errors(client.receive_ready()) == ["57014"]
+            assert errors(client.receive_ready()) == []

@@ -130,3 +130,17 @@ def test_startup_parameters_reach_the_replication_connection(replicating: Any, p
     with replicating.raw() as client, pytest.raises(ServerError) as refused:
         client.log_in(user="postgres", database="app", replication="database", no_such_setting="1")
     assert refused.value.sqlstate == "42704"
+
+
+def test_sql_over_a_replication_connection_is_no_way_around_rules(primary: Postgres, start_weir_at: StartWeir) -> None:
+    primary.execute("CREATE TABLE secret (a int)")
+    weir = start_weir_at(primary.port, {"rule": [{"match": {"table": "secret"}, "set": {"deny": "no"}}]})
+    parameters = {"database": "postgres", "replication": "database"}
+    with weir.logged_in(user="postgres", **parameters) as client:
+        assert errors(client.query("SELECT * FROM secret")) == ["42501"]
+        assert errors(client.query("/**/ SHOW work_mem; SELECT * FROM secret")) == ["42501"]
+        assert errors(client.query("IDENTIFY_SYSTEM")) == []
+        assert errors(client.query("SHOW work_mem;")) == []
+    free = start_weir_at(primary.port, {})
+    with free.logged_in(user="postgres", **parameters) as client:
+        assert errors(client.query("SELECT * FROM pg_class")) == []

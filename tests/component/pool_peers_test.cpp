@@ -124,6 +124,27 @@ TEST_SUITE("pool_peers") {
         CHECK(side.server.connections.front()->has_asked(""));
     }
 
+    TEST_CASE("pool: a connection whose waiter has left goes on to who waits elsewhere") {
+        Side side;
+        Pool& pool = side.pools.find_or_add({"shop", "ann", ""}, side.plan);
+        const BudgetPtr budget = side.budgets.find_or_add(std::string{"pool:shop\0ann\0", 14});
+        {
+            Borrower client{side.loop, pool};
+            client.acquire();
+            REQUIRE(side.until([&] { return client.has_backend(); }));
+            Side::wait_on_other_worker(*budget);
+            client.release();
+        }
+        REQUIRE(side.other.posted.size() == 1);
+        // It comes to a worker where nobody waits any more, and somebody does on the other one.
+        Side::wait_on_other_worker(*budget);
+        side.other.posted.front()(pool);
+        CHECK(side.other.posted.size() == 2);
+        CHECK(budget->open() == 1);
+        side.other.posted.clear();
+        CHECK(side.until([&] { return budget->open() == 0; }));
+    }
+
     TEST_CASE("pool: a connection no pool adopts on the other worker gives its place back") {
         Side side;
         Pool& pool = side.pools.find_or_add({"shop", "ann", ""}, side.plan);

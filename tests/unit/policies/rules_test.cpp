@@ -125,3 +125,18 @@ TEST_CASE("rules: what they need to be told hangs on whom they are about") {
     guarded.set.read_only = true;
     CHECK(Rules{{guarded}}.needs_facts(kSession));
 }
+
+TEST_CASE("rules: a table may stand in any text that the server may read in another way") {
+    const auto match = [](const RuleMatch& about, std::string_view sql) {
+        const Rules rules{{rule(about)}};
+        return rules.match(0, {kSession, sql, weir::sql::stable_digest(sql), nullptr, true});
+    };
+    CHECK(match(about_table("orders"), R"(SELECT '\', o.* FROM orders o --')") == Match::Maybe);
+    CHECK(match(about_table("shop.orders"), "SELECT 'ORDERS'") == Match::Maybe);
+    CHECK(match(about_table("orders"), R"(SELECT * FROM u&"\006frders")") == Match::Maybe);
+    CHECK(match(about_table("Größe"), "SELECT 1") == Match::Maybe);  // in whatever encoding
+    CHECK(match(about_table("orders"), "RESET standard_conforming_strings") == Match::No);
+    CHECK(match({}, "SELECT 1") == Match::Yes);
+    CHECK(match({"", "", "", "", "", "report"}, "SELECT 1 -- report") == Match::Yes);
+    CHECK(match({"", "", "", "orders", "", "report"}, "SELECT 'orders'") == Match::No);
+}
