@@ -325,6 +325,9 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     if (status_ == TransactionStatus::Idle) {
         catalog_change_.reset();
         ++traces_.rests_;
+        if (expected_.empty()) {
+            tickets_.end_transaction();
+        }
     }
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {
         has_changed_schema_ = false;

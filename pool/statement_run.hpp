@@ -41,7 +41,8 @@ struct StatementTicket {
     std::shared_ptr<ResultSoFar> result;              ///< nullptr: its result is its own
     std::shared_ptr<const StatementDetail> said;      ///< nullptr: nothing special
     std::shared_ptr<const StatementRequest> request;  ///< nullptr: nobody will ask about it
-    bool is_read = false;  ///< to cancel it, or to run it in vain, does no harm
+    bool is_read = false;               ///< to cancel it, or to run it in vain, does no harm
+    bool outlives_transaction = false;  ///< of a cursor WITH HOLD
 };
 
 /// One statement of a holder's: what holds for it, and what has come of it.

@@ -58,6 +58,11 @@ public:
 
     void forget_named() { named_.clear(); }
 
+    template <class Predicate>
+    void forget_named_if(Predicate&& is_over) {
+        std::erase_if(named_, [&](const auto& entry) { return is_over(entry.second); });
+    }
+
     /// @return how many names there are
     [[nodiscard]] std::size_t size() const { return named_.size(); }
 
@@ -90,6 +95,13 @@ struct Tickets {
     std::shared_ptr<ResultSoFar> forgotten;
     /// Parses noted ByClient that are on their way, where the holder keeps no list of its own.
     std::list<StatementTicket> parsing;
+
+    /// Portals and cursors are gone, but for those WITH HOLD.
+    void end_transaction() {
+        portals.forget_named_if(
+            [](const StatementTicket& ticket) { return !ticket.outlives_transaction; });
+        forgotten.reset();
+    }
 
     void clear() {
         portals.clear();

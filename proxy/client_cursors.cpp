@@ -74,12 +74,17 @@ void ClientSession::follow_run(const StatementTicket& ticket) {
             return;
         case CursorKind::Declares: break;
     }
-    // Where there is one of this name already, this one fails.
-    if (!known->cursors.name.empty() && portals.find(known->cursors.name) == nullptr) {
-        StatementTicket cursor = ticket;
-        cursor.result = std::make_shared<pool::ResultSoFar>();
-        portals.bind(known->cursors.name, std::move(cursor));
+    if (known->cursors.name.empty()) {
+        return;
     }
+    if (portals.find(known->cursors.name) != nullptr) {
+        portals.forget(known->cursors.name);  // it may be that one still: then this one fails
+        return;
+    }
+    StatementTicket cursor = ticket;
+    cursor.result = std::make_shared<pool::ResultSoFar>();
+    cursor.outlives_transaction = known->cursors.is_held;
+    portals.bind(known->cursors.name, std::move(cursor));
 }
 
 }  // namespace weir::proxy

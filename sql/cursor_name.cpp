@@ -46,6 +46,9 @@ CursorUse cursor_use(std::string_view sql) {
         } else if (tokens == 2 || use.kind != Kind::Declares) {
             name = token;
         }
+        // DECLARE name … CURSOR … WITH HOLD FOR query: "hold" may be a name behind that as well.
+        use.is_held =
+            use.is_held || (use.kind == Kind::Declares && tokens > 2 && token.is_word("hold"));
     }
     if (statements > 1 && use.kind != Kind::None) {
         use.kind = Kind::Several;

@@ -19,6 +19,7 @@ struct CursorUse {
     Kind kind = Kind::None;
     std::string name;  ///< as PostgreSQL keeps it; "" where it is not known, or several are meant
     bool fetches = false;  ///< it, or one of several
+    bool is_held = false;  ///< where it declares one: WITH HOLD
 };
 
 /// @param sql a request's text

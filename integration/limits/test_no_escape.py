@@ -376,6 +376,21 @@ def test_cursors_one_after_another_have_a_limit_each(start_weir: StartWeir) -> N
         assert errors(client.query("COMMIT")) == []
 
 
+def test_cursor_that_outlives_its_transaction_keeps_its_count(start_weir: StartWeir, postgres: Postgres) -> None:
+    postgres.execute("DROP TABLE IF EXISTS free; CREATE TABLE free AS SELECT generate_series(1, 25) g")
+    weir = start_weir({"policy": {"row_limit": LIMIT}, "rule": [rule({"table": "free"}, row_limit=0)]})
+    with weir.logged_in() as client:
+        assert errors(client.query("DECLARE c CURSOR WITH HOLD FOR SELECT * FROM free")) == []
+        assert errors(client.query("FETCH 12 FROM c")) == []
+        assert errors(client.query("FETCH 12 FROM c")) == []
+        assert errors(client.query("CLOSE c")) == []
+        client.query("DECLARE c CURSOR WITH HOLD FOR SELECT generate_series(1, 1000)")
+        # Where it is not known which one it is, none is without a limit.
+        client.send(wire.query("DECLARE c CURSOR WITH HOLD FOR SELECT * FROM free"), wire.query("FETCH 12 FROM c"))
+        assert errors(client.receive_ready()) == ["42P03"]
+        assert errors(client.receive_ready()) == ["54000"]
+
+
 # ---- failures that nobody can prepare for ------------------------------------------------------------------------
 
 

@@ -27,6 +27,12 @@ TEST_SUITE("cursor_name") {
         check("CLOSE \"all\"", Kind::Closes, "all");
     }
 
+    TEST_CASE("cursor name: one may outlive its transaction") {
+        CHECK(cursor_use("DECLARE c CURSOR WITH HOLD FOR SELECT 1").is_held);
+        CHECK_FALSE(cursor_use("DECLARE hold CURSOR WITHOUT").is_held);
+        CHECK_FALSE(cursor_use("DECLARE c CURSOR FOR SELECT 1").is_held);
+    }
+
     TEST_CASE("cursor name: not where it is not certain") {
         for (const std::string_view sql : {"FETCH",
                                            "FETCH 5",
