@@ -4,6 +4,7 @@ import difflib
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
@@ -11,8 +12,7 @@ import pytest
 
 from conftest import DIRECT, StartWeir
 from support.company import Company
-from support.deadlines import scaled
-from support.deadlines import wait_until
+from support.deadlines import DEFAULT_DEADLINE_S, scaled, wait_until
 from support.endpoint import Endpoint
 from support.postgres import Postgres
 from support.programs import FOLDER, run_program
@@ -44,10 +44,15 @@ def same_both_ways(busy_weir: Endpoint, postgres: Postgres) -> SameBothWays:
 
     def compare(command: Sequence[str]) -> None:
         direct = run_program([*command, "work"], postgres.endpoint)
-        through = run_program([*command, "work"], busy_weir)
-        assert through.lines == direct.lines, difference(direct.lines, through.lines)
         assert len(direct.lines) > 10
-        assert DIRECT or through.backends >= 2
+        # On a busy machine a member of the company may keep one backend for as long as the program takes.
+        end = time.monotonic() + scaled(DEFAULT_DEADLINE_S)
+        backends = 0
+        while backends < (1 if DIRECT else 2):
+            assert time.monotonic() < end, "it never meets the other backend"
+            through = run_program([*command, "work"], busy_weir)
+            assert through.lines == direct.lines, difference(direct.lines, through.lines)
+            backends = through.backends
 
     return compare
 
