@@ -28,10 +28,10 @@ struct StoreStatistics {
 
 /// The results this process keeps.
 ///
-/// Who was used least recently makes room. Measured against SIEVE and S3-FIFO, entry by entry
-/// (bench/micro/cache_bench has the traces): those keep 5 to 10 points more of a zipfian load that
-/// never changes, with scans or without, and lose 6 to 12 where what is popular moves on, as the
-/// newest orders do. Neither is clearly better, so it is the one that everybody knows.
+/// Who was used least recently makes room. SIEVE was measured beside it, entry by entry
+/// (bench/micro/cache_bench): it keeps 6 to 9 points more of a zipfian load that never changes,
+/// with scans or without, and loses 2 to 10 where what is popular moves on, as the newest orders
+/// do. It is not clearly better, so it is the one that everybody knows.
 ///
 /// Bounded by the memory that is resident (see Arena), what readers still hold of entries that were
 /// removed included. What is removed is let go outside of the locks; only put() and make_room() of
