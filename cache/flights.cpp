@@ -34,6 +34,15 @@ Follower* take_follower(detail::Seat& seat) {
     return std::exchange(seat.follower, nullptr);
 }
 
+template <class Tell>
+void tell_each(const std::vector<SeatPtr>& seats, const Tell& tell) {
+    for (const SeatPtr& seat : seats) {
+        if (Follower* follower = take_follower(*seat); follower != nullptr) {
+            tell(*follower);
+        }
+    }
+}
+
 /// One message for each thread, however many wait there.
 template <class Tell>
 void post_to_all(const detail::Seats& seats, const Tell& tell) {
@@ -41,14 +50,8 @@ void post_to_all(const detail::Seats& seats, const Tell& tell) {
     for (const SeatPtr& seat : seats) {
         by_mailbox[seat->mailbox].push_back(seat);
     }
-    for (auto& [mailbox, told] : by_mailbox) {
-        mailbox->post([told = std::move(told), tell] {
-            for (const SeatPtr& seat : told) {
-                if (Follower* follower = take_follower(*seat); follower != nullptr) {
-                    tell(*follower);
-                }
-            }
-        });
+    for (const auto& [mailbox, told] : by_mailbox) {
+        mailbox->post([seats_there = told, tell] { tell_each(seats_there, tell); });
     }
 }
 

@@ -110,7 +110,7 @@ Removed LocalStore::put(std::shared_ptr<StoredEntry> entry) {
 
 std::size_t LocalStore::erase(KeyView key) {
     Removed removed;
-    return shard_of(key).erase(key, nullptr, removed);
+    return shard_of(key).erase(key, /*only=*/nullptr, removed);
 }
 
 std::size_t LocalStore::drop_batches(DatabaseId database, TableId table) {

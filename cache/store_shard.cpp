@@ -39,9 +39,9 @@ void StoreShard::set_buckets(std::size_t buckets) {
     if (buckets == buckets_.size()) {
         return;
     }
-    arena_.refund(buckets_.size() * sizeof(StoredEntry*));
+    arena_.refund(buckets_.size() * kBucketBytes);
     buckets_ = std::vector<StoredEntry*>(buckets);
-    arena_.charge(buckets_.size() * sizeof(StoredEntry*));
+    arena_.charge(buckets_.size() * kBucketBytes);
     by_use_.for_each([this](StoredEntry& entry) {
         entry.next_in_bucket = std::exchange(bucket(entry.key()), &entry);
     });

@@ -115,6 +115,7 @@ private:
 
     using TableIndex = std::unordered_map<TableKey, IntrusiveList<TableLink>, TableKeyHash>;
 
+    static constexpr std::size_t kBucketBytes = sizeof(void*);
     /// About what a table costs in by_table_.
     static constexpr std::size_t kTableBytes = 2 * sizeof(TableIndex::value_type);
 

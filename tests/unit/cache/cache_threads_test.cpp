@@ -151,6 +151,7 @@ private:
 TEST_CASE("threads that read and write see no value from before an answered commit") {
     World world;
     std::vector<Client> clients;
+    clients.reserve(kThreads);
     for (unsigned i = 0; i < kThreads; ++i) {
         clients.emplace_back(world, i + 1);
     }

@@ -232,16 +232,15 @@ TEST_CASE("threads use one store at once") {
     for (unsigned seed = 0; seed < 4; ++seed) {
         threads.emplace_back([&store, seed] {
             for (unsigned i = 0; i < 3'000; ++i) {
-                const unsigned number = (i * 31 + seed * 7) % 600;
+                const std::size_t number = (i * 31 + seed * 7) % 600;
                 const std::string text = std::to_string(number);
+                const std::vector<TableId> tables{static_cast<TableId>(1 + number % 9)};
                 switch ((i + seed) % 8) {
-                    case 0: store.drop_tables(1, std::vector<TableId>{1 + number % 9}); break;
+                    case 0: store.drop_tables(1, tables); break;
                     case 1: store.erase(key_of(text).view()); break;
                     case 2:
                     case 3:
-                        Made(text, std::string(number * 40, 'x'))
-                            .reads({1 + number % 9})
-                            .put_into(store);
+                        Made(text, std::string(number * 40, 'x')).reads(tables).put_into(store);
                         break;
                     case 4:
                         if (i % 1'000 == 4) {
