@@ -156,6 +156,7 @@ TEST_CASE("threads that read and write see no value from before an answered comm
         clients.emplace_back(world, i + 1);
     }
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (Client& client : clients) {
         threads.emplace_back([&client] { client.run(10'000); });
     }
@@ -226,6 +227,49 @@ TEST_CASE("of five hundred on four threads one reads, and all get it") {
         REQUIRE(reads == 1);
         REQUIRE(served == kFollowers);
     }
+}
+
+TEST_CASE("what lands while others look for it is not read again") {
+    constexpr unsigned kKeys = 10'000;
+    World world;
+    world.cache.configure({.bytes_max = 8 * kMiB, .entries_max = kKeys, .entry_bytes_max = 100});
+    std::atomic<unsigned> reads{0};
+    std::atomic<unsigned> arrived{0};
+    const auto run = [&] {
+        const auto queue = std::make_shared<Queue>();
+        const std::shared_ptr<Mailbox> mailbox = queue;
+        const Tables tables{1};
+        for (unsigned number = 0; number < kKeys; ++number) {
+            const Key key = key_of(std::to_string(number));
+            Told told;
+            for (++arrived; arrived < (number + 1) * kThreads;) {
+                std::this_thread::yield();
+            }
+            ReadStart start =
+                world.cache.begin_read({key.view(), world.database, tables, told, mailbox}, kStart);
+            told.waiting = std::move(start.waiting);
+            if (start.leader) {
+                ++reads;
+                const ByteView piece = weir::as_bytes("reply");
+                ReadResult result{.reply = {&piece, 1}};
+                result.fresh_for = seconds{10};
+                world.cache.end_read(std::move(start.leader), result, kStart);
+            }
+            while (told.waiting) {
+                queue->run();
+                std::this_thread::yield();
+            }
+        }
+    };
+    std::vector<std::thread> threads;
+    threads.reserve(kThreads);
+    for (unsigned i = 0; i < kThreads; ++i) {
+        threads.emplace_back(run);
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(reads == kKeys);
 }
 
 TEST_CASE("threads whose clients come, fail and leave at any time lose no lead") {

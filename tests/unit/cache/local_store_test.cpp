@@ -145,6 +145,19 @@ TEST_CASE("the one that was used least recently makes room") {
     CHECK(store.statistics().entries == 3);
 }
 
+TEST_CASE("of many the ones that were used last stay, whichever shard they are in") {
+    LocalStore store{{.bytes_max = kMiB, .entries_max = 200, .entry_bytes_max = kMiB}};
+    for (int i = 0; i < 600; ++i) {
+        Made made{std::to_string(i)};
+        made.facts.stored_at = kStart + std::chrono::milliseconds{i};
+        REQUIRE(made.put_into(store));
+    }
+    for (int i = 0; i < 600; ++i) {
+        const auto expected = i < 400 ? Freshness::Miss : Freshness::Fresh;
+        CHECK(look(store, std::to_string(i)) == expected);
+    }
+}
+
 TEST_CASE("neither bytes nor entries pass their limits") {
     LocalStore store{{.bytes_max = 2 * kMiB, .entries_max = 500, .entry_bytes_max = 200'000}};
     for (std::size_t i = 0; i < 5'000; ++i) {
