@@ -28,7 +28,7 @@ public:
             refuse(Uncacheable::Temporary);
             return;
         }
-        if (is_system_schema(name.schema)) {
+        if (is_system_schema(name.schema) || name.name.starts_with("pg_")) {
             refuse(Uncacheable::SystemCatalog);
             return;
         }

@@ -111,12 +111,15 @@ constexpr std::string_view kUses = R"(uses AS (
   AND (tg.tgfoid IS NULL OR tg.tgfoid OPERATOR(pg_catalog.<>) d.refobjid))
 )";
 
+/// The first of the branches says of which type the columns are: text, because a name is cut.
 constexpr std::string_view kRowsOfRelations = R"(
 (SELECT 'relation', rel.oid::pg_catalog.text,
-  CASE WHEN rel.nspname OPERATOR(pg_catalog.~) '^[ -~]*$' THEN rel.nspname ELSE '?' END,
+  CASE WHEN rel.nspname OPERATOR(pg_catalog.~) '^[ -~]*$' THEN rel.nspname::pg_catalog.text
+   ELSE '?' END,
   pg_catalog.concat(rel.relkind, CASE WHEN rel.relrowsecurity THEN 'R' END,
    CASE WHEN clocked.z THEN 'Z' END, CASE WHEN clocked.t THEN 'T' END, marked.flags),
-  CASE WHEN rel.relname OPERATOR(pg_catalog.~) '^[ -~]*$' THEN rel.relname ELSE '' END
+  CASE WHEN rel.relname OPERATOR(pg_catalog.~) '^[ -~]*$' THEN rel.relname::pg_catalog.text
+   ELSE '' END
  FROM rel LEFT JOIN clocked ON clocked.attrelid OPERATOR(pg_catalog.=) rel.oid
  LEFT JOIN marked ON marked.ev_class OPERATOR(pg_catalog.=) rel.oid ORDER BY rel.oid)
 UNION ALL (SELECT 'child', i.inhparent::pg_catalog.text, i.inhrelid::pg_catalog.text, '', ''
@@ -132,7 +135,8 @@ UNION ALL (SELECT CASE WHEN ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog."char
 UNION ALL (SELECT 'calls', m.ev_class::pg_catalog.text, f.oid::pg_catalog.text,
   pg_catalog.concat(CASE WHEN m.ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog."char" THEN 'r'
    ELSE 'w' END, f.level) AS word,
-  CASE WHEN f.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid THEN f.proname ELSE '' END
+  CASE WHEN f.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid THEN f.proname::pg_catalog.text
+   ELSE '' END
  FROM mention m JOIN func f ON f.oid OPERATOR(pg_catalog.=) m.oid
  WHERE NOT m.is_relation AND (f.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
   OR f.level OPERATOR(pg_catalog.<>) 'i') ORDER BY m.ev_class, f.oid, word)

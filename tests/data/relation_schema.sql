@@ -1,7 +1,7 @@
 -- What tests/data/relation_statements.txt speaks of.
 CREATE TABLE t (id int PRIMARY KEY, a int, b text, at timestamptz);
 CREATE TABLE u (id int PRIMARY KEY, note text, opens time);
-CREATE TABLE zoned (id int, at timetz);
+CREATE TABLE zoned (id int, hour timetz);
 CREATE SEQUENCE s;
 CREATE TABLE numbered (id int DEFAULT nextval('s'), a int);
 -- Names in two schemas.
@@ -46,7 +46,7 @@ CREATE TABLE dynamic (id int);
 CREATE FUNCTION run() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM ' || TG_ARGV[0]; RETURN NULL; END$$;
 CREATE TRIGGER runs AFTER DELETE ON dynamic FOR EACH STATEMENT EXECUTE FUNCTION run('t');
 CREATE TRIGGER part_logs AFTER UPDATE ON parted_2a FOR EACH ROW EXECUTE FUNCTION write_log();
-CREATE TRIGGER cascade_logs AFTER DELETE ON c3 FOR EACH ROW EXECUTE FUNCTION write_log();
+CREATE TRIGGER cascade_logs AFTER UPDATE OR DELETE ON c3 FOR EACH ROW EXECUTE FUNCTION write_log();
 CREATE VIEW v_instead AS SELECT id FROM t;
 CREATE TRIGGER instead INSTEAD OF INSERT ON v_instead FOR EACH ROW EXECUTE FUNCTION write_log();
 -- Rules.
@@ -82,9 +82,7 @@ CREATE FUNCTION full_note(u) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.note
 -- An aggregate made of a volatile function.
 CREATE FUNCTION add_writing(int, int) RETURNS int LANGUAGE plpgsql AS 'BEGIN PERFORM f_write($1); RETURN $1 + $2; END';
 CREATE AGGREGATE writing_sum(int) (SFUNC = add_writing, STYPE = int, INITCOND = '0');
--- An operator and a cast that hang on more than their operands.
+-- An operator that hangs on more than its operands, and a type of one's own.
 CREATE FUNCTION near(int, int) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT abs($1 - $2) < current_setting(''app.near'')::int';
 CREATE OPERATOR <~> (LEFTARG = int, RIGHTARG = int, FUNCTION = near);
 CREATE TYPE pair AS (x int, y int);
-CREATE FUNCTION pair_of(text) RETURNS pair LANGUAGE sql STABLE AS 'SELECT 1, 2';
-CREATE CAST (text AS pair) WITH FUNCTION pair_of(text);
