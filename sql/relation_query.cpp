@@ -10,17 +10,22 @@ namespace {
 constexpr std::string_view kInterpreted = R"(SELECT pg_catalog.set_config(name, 'off', true)
  FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'jit'; )";
 
-/// Relations, and what their columns tell. 1083 is time, 1266 timetz, 1183 and 1270 are arrays.
+/// Relations, and what their columns tell. 1083 is time, 1266 timetz; arrays and domains of them
+/// count as well.
 constexpr std::string_view kRelations = R"(WITH
 rel AS (SELECT c.oid, c.relkind, c.relrowsecurity, c.relname, n.nspname
  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
   ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
  WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','S']::pg_catalog."char"[])
   AND n.nspname OPERATOR(pg_catalog.!~) '^pg_temp_'),
-clock AS (SELECT t.oid, b.z FROM pg_catalog.pg_type t
- JOIN (VALUES (1083, false), (1183, false), (1266, true), (1270, true)) b (oid, z)
-  ON t.oid OPERATOR(pg_catalog.=) b.oid::pg_catalog.oid
-  OR t.typbasetype OPERATOR(pg_catalog.=) b.oid::pg_catalog.oid),
+clock AS MATERIALIZED (SELECT t.oid, 1266::pg_catalog.oid OPERATOR(pg_catalog.=)
+   ANY (ARRAY[t.oid, t.typelem, t.typbasetype,
+   COALESCE(base.typelem, 0::pg_catalog.oid)]) AS z
+ FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type base
+  ON base.oid OPERATOR(pg_catalog.=) t.typbasetype
+ WHERE ARRAY[t.oid, t.typelem, t.typbasetype,
+   COALESCE(base.typelem, 0::pg_catalog.oid)] OPERATOR(pg_catalog.&&)
+  ARRAY[1083, 1266]::pg_catalog.oid[]),
 clocked AS (SELECT a.attrelid, pg_catalog.bool_or(clock.z) AS z,
   pg_catalog.bool_or(NOT clock.z) AS t
  FROM pg_catalog.pg_attribute a JOIN clock ON clock.oid OPERATOR(pg_catalog.=) a.atttypid
@@ -30,22 +35,31 @@ rule AS MATERIALIZED (SELECT r.ev_class, r.ev_type, rel.relkind,
  FROM pg_catalog.pg_rewrite r JOIN rel ON rel.oid OPERATOR(pg_catalog.=) r.ev_class
  WHERE r.ev_class OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid),
 mention AS MATERIALIZED (SELECT DISTINCT rule.ev_class, rule.ev_type, rule.relkind,
-  m[1] OPERATOR(pg_catalog.=) 'relid' AS is_relation, m[2]::pg_catalog.oid AS oid
+  m[1] OPERATOR(pg_catalog.~~) ':relid%' AS is_relation,
+  pg_catalog.split_part(m[1], ' ', 2)::pg_catalog.oid AS oid
  FROM rule, pg_catalog.regexp_matches(rule.tree,
-  ':(relid|funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)[^0-9]', 'g') m),
+  ':(?:relid|funcid|opfuncid|aggfnoid|winfnoid) [1-9][0-9]*', 'g') m),
 )";
 
 /// Views that hang on the time, as SQLValueFunction does or a text that says 'now'; the numbers are
 /// the types whose input knows no such word: bool, bytea, char, name, int8, int2, int4, text, oid,
 /// json, xml, float4, float8, bpchar, varchar, bit, varbit, numeric, interval, uuid, jsonb, inet.
+/// Views that hang on the time, as SQLValueFunction does or a text that says 'now'; the numbers are
+/// the types whose input knows no such word: bool, bytea, char, name, int8, int2, int4, text, oid,
+/// json, xml, float4, float8, inet, bpchar, varchar, bit, varbit, numeric, interval, uuid, jsonb.
+/// Trees are long, and looking for a word is cheaper than for a pattern.
 constexpr std::string_view kViews = R"(marked AS (SELECT ev_class, pg_catalog.concat(
-  CASE WHEN pg_catalog.bool_or(tree OPERATOR(pg_catalog.~) '[{]SQLVALUEFUNCTION :op [0-8] ')
-   THEN 'N' END,
-  CASE WHEN pg_catalog.bool_or(tree OPERATOR(pg_catalog.~)
-   '[{]JSONEXPR|:resulttype (?!(?:16|17|18|19|20|21|23|25|26|114|142|700|701|1042|1043|1560|1562|1700|1186|2950|3802|869) )[0-9]+ :resultcollid')
-   THEN 'I' END,
-  CASE WHEN pg_catalog.bool_or(tree OPERATOR(pg_catalog.~) '[{](TABLESAMPLECLAUSE|ROWMARKCLAUSE)')
-   THEN 'M' END,
+  CASE WHEN pg_catalog.bool_or(CASE WHEN
+    pg_catalog.strpos(tree, '{SQLVALUEFUNCTION') OPERATOR(pg_catalog.>) 0
+   THEN tree OPERATOR(pg_catalog.~) '[{]SQLVALUEFUNCTION :op [0-8] ' END) THEN 'N' END,
+  CASE WHEN pg_catalog.bool_or(CASE WHEN
+    pg_catalog.strpos(tree, '{COERCEVIAIO') OPERATOR(pg_catalog.>) 0 THEN
+    tree OPERATOR(pg_catalog.~)
+     ':resulttype (?!(?:16|17|18|19|20|21|23|25|26|114|142|700|701|1042|1043|1560|1562|1700|1186|2950|3802|869) )[0-9]+ :resultcollid'
+   END OR pg_catalog.strpos(tree, '{JSONEXPR') OPERATOR(pg_catalog.>) 0) THEN 'I' END,
+  CASE WHEN pg_catalog.bool_or(
+    pg_catalog.strpos(tree, '{TABLESAMPLECLAUSE') OPERATOR(pg_catalog.>) 0
+    OR pg_catalog.strpos(tree, '{ROWMARKCLAUSE') OPERATOR(pg_catalog.>) 0) THEN 'M' END,
   CASE WHEN pg_catalog.bool_or(relkind OPERATOR(pg_catalog.<>) ALL
    (ARRAY['v','m']::pg_catalog."char"[])) THEN 'L' END) AS flags
  FROM rule WHERE ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog."char" GROUP BY ev_class),
