@@ -1,6 +1,7 @@
 #include "sql/cacheable.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace weir::sql {
@@ -97,6 +98,12 @@ Cacheability cacheable(const StatementFacts& facts,
         found.tables = std::move(read.tables);
     }
     return found;
+}
+
+bool is_settled_parameter(std::uint32_t type) {
+    static constexpr std::array<std::uint32_t, 4> kOfDay = {1083, 1183, 1266, 1270};
+    constexpr std::uint32_t kFirstOwn = 16384;
+    return type < kFirstOwn && std::find(kOfDay.begin(), kOfDay.end(), type) == kOfDay.end();
 }
 
 WriteSet effect_of(const StatementFacts& facts,

@@ -28,6 +28,11 @@ struct Cacheability {
                                      const FunctionCatalog& functions,
                                      const RelationCatalog& relations);
 
+/// @param type pg_type.oid as a Parse gives it; 0 where it leaves that to the server
+/// @return whether a result may be kept for parameters of that type: not of time and timetz, which
+/// take this day's offset, nor of types of one's own, which may be made of them
+[[nodiscard]] bool is_settled_parameter(std::uint32_t type);
+
 /// @return what a request may change, of any kind, where it is run outside a transaction or that is
 /// committed
 ///

@@ -268,10 +268,14 @@ WriteSet RelationCatalog::write_set(const NamedInStatement& named,
         }
     }
     for (const auto& [hash, name] : computed_) {
-        if (std::binary_search(named.members.begin(), named.members.end(), hash)) {
-            for (const std::uint32_t oid : graph_->functions_of({"", name})) {
-                spread.call(oid);
-            }
+        if (!std::binary_search(named.members.begin(), named.members.end(), hash)) {
+            continue;
+        }
+        if (name.empty()) {
+            spread.write_everything();  // which of them is not known
+        }
+        for (const std::uint32_t oid : graph_->functions_of({"", name})) {
+            spread.call(oid);
         }
     }
     return spread.conclude();

@@ -186,13 +186,15 @@ UNION ALL (SELECT DISTINCT 'hidden', '', u.function::pg_catalog.text, '', '' FRO
  JOIN func f ON f.oid OPERATOR(pg_catalog.=) u.function
  WHERE u.relation OPERATOR(pg_catalog.=) 0::pg_catalog.oid
   AND f.language OPERATOR(pg_catalog.<>) 'c' ORDER BY 3)
-UNION ALL (SELECT 'computed', '', '', pg_catalog.max(f.level), f.proname::pg_catalog.text
+UNION ALL (SELECT 'computed', '', '', pg_catalog.max(f.level),
+  CASE WHEN f.proname OPERATOR(pg_catalog.~) '^[ -~]*$' THEN f.proname::pg_catalog.text
+   ELSE '' END AS text
  FROM func f JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) f.proargtypes[0]
  WHERE f.level OPERATOR(pg_catalog.<>) 'i' AND f.pronargs OPERATOR(pg_catalog.>=) 1
   AND f.pronargs OPERATOR(pg_catalog.-) f.pronargdefaults OPERATOR(pg_catalog.<=) 1
   AND (t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['c','d']::pg_catalog."char"[])
    OR t.oid OPERATOR(pg_catalog.=) ANY (ARRAY[2249,2276,2283,2776,5077,5079]::pg_catalog.oid[]))
-  AND f.proname OPERATOR(pg_catalog.~) '^[ -~]*$' GROUP BY f.proname ORDER BY f.proname)
+ GROUP BY text ORDER BY text)
 )";
 
 /// 1082 is date, 1114 timestamp, 1184 timestamptz.

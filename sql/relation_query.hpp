@@ -18,7 +18,7 @@ namespace weir::sql {
 ///  function | oid      | schema   | volatility, language     | name ("" when it is not ASCII)
 ///  source   | oid      |          |                          | a piece of it
 ///  hidden   |          | function |                          |
-///  computed |          |          | volatility               | name
+///  computed |          |          | volatility               | name ("" when it is not ASCII)
 ///  column   |          |          |                          | name
 ///  operator |          |          |                          | name
 ///  cast     |          |          | castcontext              |

@@ -34,6 +34,7 @@ struct ResultFacts {
 /// @return whether StatementFacts leave it out because most statements have it
 [[nodiscard]] bool is_common_operator(std::string_view name);
 
+/// @return the same of all names that are not ASCII: encodings write them differently
 [[nodiscard]] std::uint32_t hash_of_member(std::string_view name);
 
 }  // namespace weir::sql

@@ -103,6 +103,9 @@ std::uint32_t hash_of_member(std::string_view name) {
     constexpr std::uint32_t kPrime = 16777619U;
     std::uint32_t hash = kBasis;
     for (const char c : name) {
+        if (static_cast<unsigned char>(c) >= 0x80) {
+            return kBasis;
+        }
         hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
     }
     return hash;

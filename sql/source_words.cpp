@@ -16,6 +16,9 @@ namespace {
 constexpr std::array<std::string_view, 8> kOpaque = {
     "execute", "create", "alter", "drop", "grant", "revoke", "reassign", "import"};
 
+/// PostgreSQL cuts longer ones.
+constexpr std::size_t kNameBytesMax = 63;
+
 bool is_ascii(std::string_view text) {
     return std::all_of(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -60,7 +63,7 @@ private:
                 found_.is_opaque || (token.kind == TokenKind::String && before_.is_word("do"));
             return;
         }
-        std::string name = name_of(token);
+        std::string name = name_of(token).substr(0, kNameBytesMax);
         found_.is_opaque = found_.is_opaque || token.has_escapes || !is_ascii(name) ||
                            runs_text(name) || is_opaque_word(token);
         found_.writes = found_.writes || is_write_word(token);

@@ -4,7 +4,7 @@
 
 namespace weir::sql {
 
-/// @param text what a string says, or a parameter in text form
+/// @param text what a string says, or a parameter: in binary form a text is the same bytes
 /// @return whether it has a word that PostgreSQL takes for a time which goes on: now, today,
 /// tomorrow, yesterday; in any case, between whatever is no letter. `2020-01-01` is none,
 /// `tomorrow 10:00`, `[today,)` and `{now}` are.

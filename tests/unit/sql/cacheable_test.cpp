@@ -141,6 +141,37 @@ TEST_CASE("too many names are no facts") {
     CHECK(statement_facts(calls).changes_anything);
 }
 
+TEST_CASE("columns of a row that may be functions, in letters that encodings write differently") {
+    const RelationCatalog relations = catalog_with({"computed", "", "", "v", ""});
+    const auto facts = statement_facts("SELECT t.\xc3\xa9 FROM t");
+    CHECK(cacheable(facts, relation_functions(), relations).why == Uncacheable::Function);
+    CHECK(effect_of(facts, relation_functions(), relations).is_everything);
+    CHECK(why("SELECT t.a FROM t", relations) == Uncacheable::No);
+    // PostgreSQL's own that hang on nothing else do no harm; one of the same name may.
+    CHECK(why("SELECT t.to_json FROM t", catalog_with({"computed", "", "", "s", "to_json"})) ==
+          Uncacheable::No);
+    CHECK(why("SELECT t.to_json FROM t", catalog_with({"computed", "", "", "v", "to_json"})) ==
+          Uncacheable::Function);
+}
+
+TEST_CASE("a column of a row that writes is followed") {
+    RelationTable table;
+    table.add({"computed", "", "", "v", "f_deep"});
+    const RelationCatalog relations{table.rows};
+    const WriteSet changed =
+        effect_of(statement_facts("SELECT (t).f_deep FROM t"), relation_functions(), relations);
+    CHECK(table.names_of(changed.tables) == "app.twin,twin");
+}
+
+TEST_CASE("types of parameters that hang on the day") {
+    for (const std::uint32_t type : {1083U, 1183U, 1266U, 1270U, 16384U, 4000000000U}) {
+        CHECK_FALSE(weir::sql::is_settled_parameter(type));
+    }
+    for (const std::uint32_t type : {0U, 25U, 1082U, 1114U, 1184U, 23U}) {
+        CHECK(weir::sql::is_settled_parameter(type));
+    }
+}
+
 TEST_CASE("reasons have names of their own") {
     std::vector<std::string> names;
     for (int i = 0; i <= static_cast<int>(Uncacheable::Catalog); ++i) {

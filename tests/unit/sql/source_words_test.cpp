@@ -100,6 +100,12 @@ TEST_CASE("of a definition the head is left out") {
     CHECK_FALSE(has(value, "integer"));
 }
 
+TEST_CASE("names are cut where PostgreSQL cuts them") {
+    const std::string name(63, 'x');
+    CHECK(has(in_sql("DELETE FROM " + name + "yz"), name));
+    CHECK(has(in_sql("DELETE FROM \"" + name + "yz\""), name));
+}
+
 TEST_CASE("a source that is too long is opaque") {
     std::string source(weir::sql::kSourceWordsBytesMax, ' ');
     CHECK_FALSE(in_sql(source).is_opaque);
