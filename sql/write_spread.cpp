@@ -34,7 +34,7 @@ WriteSet WriteSpread::conclude() {
     if (!is_everything_) {
         for (const auto& [relation, verbs] : written_) {
             const Relation* one = graph_.relation(relation);
-            if (one != nullptr && one->kind != 'v') {
+            if (one != nullptr && one->kind != 'v' && relation >= kFirstOwnOid) {
                 set.tables.push_back(relation);
             }
         }
@@ -51,44 +51,57 @@ void WriteSpread::settle() {
             writes_to_do_.pop_back();
             spread(relation, fresh);
         } else if (!reads_to_do_.empty()) {
-            const Relation* relation = graph_.relation(reads_to_do_.back());
+            const std::uint32_t relation = reads_to_do_.back();
             reads_to_do_.pop_back();
-            if (relation == nullptr) {
-                continue;  // PostgreSQL's own
-            }
-            call_all(*relation, /*is_write=*/false);
-            if (relation->kind != 'm') {
-                std::for_each(relation->reads.begin(),
-                              relation->reads.end(),
-                              [&](std::uint32_t oid) { read(oid); });
-            }
-            std::for_each(relation->children.begin(),
-                          relation->children.end(),
-                          [&](std::uint32_t oid) { read(oid); });
+            spread_read(relation);
         } else if (!calls_to_do_.empty()) {
-            const GraphFunction* function = graph_.function(calls_to_do_.back());
+            const std::uint32_t function = calls_to_do_.back();
             calls_to_do_.pop_back();
-            if (function == nullptr) {
-                continue;  // PostgreSQL's own, as a trigger
-            }
-            is_everything_ = function->is_opaque;
-            for (const std::uint32_t relation : function->relations) {
-                read(relation);
-                if (function->writes) {
-                    write(relation, Verbs::all());
-                }
-            }
-            std::for_each(function->functions.begin(),
-                          function->functions.end(),
-                          [&](std::uint32_t oid) { call(oid); });
+            spread_call(function);
         } else {
             return;
         }
     }
 }
 
+void WriteSpread::spread_read(std::uint32_t oid) {
+    const Relation* relation = graph_.relation(oid);
+    if (relation == nullptr) {
+        return;  // PostgreSQL's own
+    }
+    call_all(*relation, /*is_write=*/false);
+    if (relation->kind != 'm') {
+        for (const std::uint32_t seen : relation->reads) {
+            read(seen);
+        }
+    }
+    for (const std::uint32_t child : relation->children) {
+        read(child);
+    }
+}
+
+void WriteSpread::spread_call(std::uint32_t oid) {
+    const GraphFunction* function = graph_.function(oid);
+    if (function == nullptr) {
+        return;  // PostgreSQL's own, as a trigger
+    }
+    is_everything_ = is_everything_ || function->is_opaque;
+    for (const std::uint32_t relation : function->relations) {
+        read(relation);
+        if (function->writes) {
+            write(relation, Verbs::all());
+        }
+    }
+    for (const std::uint32_t called : function->functions) {
+        call(called);
+    }
+}
+
 void WriteSpread::spread(std::uint32_t oid, Verbs fresh) {
     const Relation* relation = graph_.relation(oid);
+    if (relation != nullptr && oid < kFirstOwnOid && relation->schema == "information_schema") {
+        return;  // a name like "parameters": nothing is kept of these, and no table is behind them
+    }
     if (relation == nullptr || oid < kFirstOwnOid) {
         is_everything_ = true;  // a temporary child, or PostgreSQL's own tables by hand
         return;

@@ -29,6 +29,8 @@ public:
 
 private:
     void spread(std::uint32_t oid, Verbs fresh);
+    void spread_read(std::uint32_t oid);
+    void spread_call(std::uint32_t oid);
     void spread_to_children(const Relation& relation, Verbs fresh);
     void spread_to_referrers(const Relation& relation, Verbs fresh);
     void call_all(const Relation& relation, bool is_write);

@@ -67,6 +67,20 @@ TEST_CASE("views in a circle end") {
     CHECK(write(catalog, "a", Verbs::Update).tables == Oids{20002});
 }
 
+TEST_CASE("a table may have the name of one of PostgreSQL's own") {
+    const RelationCatalog catalog{
+        rows_of({{"relation", "13000", "information_schema", "v", "parameters"},
+                 {"reads", "13000", "1255", "", ""},
+                 {"relation", "1255", "pg_catalog", "r", "pg_proc"},
+                 {"relation", "20000", "public", "r", "parameters"},
+                 {"relation", "20001", "public", "r", "pg_proc"}})};
+    CHECK(write(catalog, "parameters", Verbs::Insert).tables == Oids{20000});
+    CHECK(write(catalog, "pg_proc", Verbs::Insert).is_everything);
+    CHECK(read(catalog, "parameters").why == Uncacheable::SystemCatalog);
+    const std::array<QualifiedName, 1> own = {{{"public", "parameters"}}};
+    CHECK(catalog.read_set(own).tables == Oids{20000});
+}
+
 TEST_CASE("long chains do not exhaust the stack") {
     RelationRows rows;
     constexpr std::uint32_t kLength = 30'000;
