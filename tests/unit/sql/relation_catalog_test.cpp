@@ -111,19 +111,19 @@ TEST_CASE("a child that nobody else can see keeps its parent out") {
 }
 
 TEST_CASE("children decide with their parent") {
-    for (const auto& [word, why] : {std::pair{"rR", Uncacheable::RowSecurity},
-                                    std::pair{"f", Uncacheable::Foreign},
-                                    std::pair{"rZ", Uncacheable::Time},
-                                    std::pair{"rL", Uncacheable::Rule},
-                                    std::pair{"S", Uncacheable::Sequence},
-                                    std::pair{"x", Uncacheable::Unknown},
-                                    std::pair{"", Uncacheable::Unknown}}) {
+    for (const auto& one : {std::pair{"rR", Uncacheable::RowSecurity},
+                            std::pair{"f", Uncacheable::Foreign},
+                            std::pair{"rZ", Uncacheable::Time},
+                            std::pair{"rL", Uncacheable::Rule},
+                            std::pair{"S", Uncacheable::Sequence},
+                            std::pair{"x", Uncacheable::Unknown},
+                            std::pair{"", Uncacheable::Unknown}}) {
         const RelationCatalog catalog{rows_of({{"relation", "20000", "public", "p", "t"},
-                                               {"relation", "20001", "public", word, "c"},
+                                               {"relation", "20001", "public", one.first, "c"},
                                                {"child", "20000", "20001", "", ""}})};
-        INFO(word);
-        CHECK(read(catalog, "t").why == why);
-        CHECK(read(catalog, "c").why == why);
+        INFO(one.first);
+        CHECK(read(catalog, "t").why == one.second);
+        CHECK(read(catalog, "c").why == one.second);
     }
 }
 
