@@ -62,7 +62,8 @@ private:
 struct CallableName {
     std::string schema;
     std::string name;
-    bool is_volatile = false;  ///< one of those with this name is
+    /// The worst of those with this name, as sql::volatility_of() reads it: i, s or v.
+    char volatility = 'v';
 };
 
 /// What a database's functions may leave in a session, as its catalog said at one time. Immutable.

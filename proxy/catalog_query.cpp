@@ -86,9 +86,9 @@ UNION ALL (SELECT 'function',
 
 constexpr std::string_view kCallableBegin = R"(
 UNION ALL SELECT 'callable', CASE WHEN schema ~ '^[ -~]*$' THEN schema ELSE '?' END, name,
-  CASE WHEN is_volatile OR schema !~ '^[ -~]*$' THEN 't' ELSE '' END, ''
+  CASE WHEN schema !~ '^[ -~]*$' THEN 'v' ELSE volatility END, ''
  FROM print, ()";
-constexpr std::string_view kCallableEnd = R"() AS f (schema, name, is_volatile)
+constexpr std::string_view kCallableEnd = R"() AS f (schema, name, volatility)
  WHERE p <> $1 AND name ~ '^[ -~]*$'
 )";
 

@@ -14,8 +14,8 @@ namespace weir::proxy {
 ///  - 'function', name, language, flags (h: called by other things than functions and triggers; t:
 ///    by a trigger; s: sets the seed), a piece of its source: further rows with an empty name go on
 /// with it. Names and sources as encode(…, 'escape') writes them.
-///  - 'callable', schema, name, t where one of that name is volatile: names of ASCII alone, and ?
-///    for a schema whose name has other letters
+///  - 'callable', schema, name, the worst volatility of that name (i, s or v): names of ASCII
+///    alone, and ? and v for a schema whose name has other letters
 [[nodiscard]] std::string catalog_query(std::string_view print, bool wants_callable);
 
 }  // namespace weir::proxy

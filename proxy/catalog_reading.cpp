@@ -141,8 +141,10 @@ void CatalogReading::on_row(ByteView body) {
         print_ = name;
     } else if (kind == "callable") {
         if (callable_.size() <= sql::FunctionCatalog::kRowsMax) {
-            callable_.push_back(
-                {std::string{name}, std::string{row[2].value_or("")}, row[3].value_or("") == "t"});
+            const std::string_view word = row[3].value_or("");
+            callable_.push_back({std::string{name},
+                                 std::string{row[2].value_or("")},
+                                 word.size() == 1 ? word.front() : 'v'});
         }
     } else if (kind == "hidden") {
         hidden_ |= anything().on_session();

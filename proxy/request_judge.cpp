@@ -31,7 +31,7 @@ sql::FunctionCatalog functions_of(const pool::FunctionKnowledgePtr& known) {
     if (known != nullptr) {
         rows.reserve(known->callable.size());
         for (const pool::CallableName& one : known->callable) {
-            rows.push_back({one.schema, one.name, one.is_volatile});
+            rows.push_back({one.schema, one.name, sql::volatility_of({&one.volatility, 1})});
         }
     }
     return sql::FunctionCatalog{rows};

@@ -14,6 +14,24 @@ std::size_t bytes_of(const std::vector<QualifiedName>& names) {
     return bytes;
 }
 
+std::size_t bytes_of(const std::vector<WriteTarget>& targets) {
+    std::size_t bytes = 0;
+    for (const WriteTarget& target : targets) {
+        bytes += sizeof(WriteTarget) + target.name.schema.capacity() + target.name.name.capacity();
+    }
+    return bytes;
+}
+
+std::size_t bytes_of(const ResultFacts& result) {
+    std::size_t bytes = result.members.size() * sizeof(std::uint32_t);
+    for (const std::vector<std::string>* names : {&result.operators, &result.time_columns}) {
+        for (const std::string& name : *names) {
+            bytes += sizeof(std::string) + name.capacity();
+        }
+    }
+    return bytes;
+}
+
 }  // namespace
 
 FactsMemo::FactsMemo(std::size_t entries_max, std::size_t bytes_max)
@@ -64,7 +82,8 @@ FactsMemo::Entry& FactsMemo::entry(std::uint64_t digest) {
 void FactsMemo::find_out(Entry& mine, std::string_view sql) {
     mine.known.facts = std::make_shared<const StatementFacts>(statement_facts(sql));
     const StatementFacts& facts = *mine.known.facts;
-    mine.bytes = sizeof(StatementFacts) + bytes_of(facts.functions) + bytes_of(facts.tables);
+    mine.bytes = sizeof(StatementFacts) + bytes_of(facts.functions) + bytes_of(facts.tables) +
+                 bytes_of(facts.targets) + bytes_of(facts.result);
     bytes_ += mine.bytes;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sql/function_lists.hpp"
+#include "sql/result_lists.hpp"
 
 #define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
 #include <xxhash.h>
@@ -19,6 +20,13 @@ std::uint64_t hash(std::string_view text, std::uint64_t before) {
 
 }  // namespace
 
+Volatility volatility_of(std::string_view word) {
+    if (word == "i") {
+        return Volatility::Immutable;
+    }
+    return word == "s" ? Volatility::Stable : Volatility::Volatile;
+}
+
 FunctionCatalog::FunctionCatalog(std::span<const FunctionRow> rows) {
     if (rows.size() > kRowsMax) {
         return;  // with some left out, a name could seem safer than it is
@@ -29,9 +37,9 @@ FunctionCatalog::FunctionCatalog(std::span<const FunctionRow> rows) {
             return place.schema == row.schema;
         });
         if (known == places.end()) {
-            places.push_back({std::string{row.schema}, row.is_volatile});
+            places.push_back({std::string{row.schema}, row.volatility});
         } else {
-            known->is_volatile = known->is_volatile || row.is_volatile;
+            known->volatility = std::max(known->volatility, row.volatility);
         }
     }
     for (auto& [name, places] : functions_) {
@@ -40,7 +48,7 @@ FunctionCatalog::FunctionCatalog(std::span<const FunctionRow> rows) {
         });
         version_ = hash(name, version_);
         for (const Place& place : places) {
-            version_ = hash(place.schema, version_) + (place.is_volatile ? 1 : 0);
+            version_ = hash(place.schema, version_) + static_cast<std::uint64_t>(place.volatility);
         }
     }
     version_ = functions_.empty() ? 0 : std::max<std::uint64_t>(version_, 1);
@@ -51,7 +59,8 @@ const std::vector<FunctionCatalog::Place>* FunctionCatalog::find(std::string_vie
     return found == functions_.end() ? nullptr : &found->second;
 }
 
-bool FunctionCatalog::is_safe_read(std::string_view schema, std::string_view name) const {
+template <class F>
+bool FunctionCatalog::all_of(std::string_view schema, std::string_view name, F&& accepts) const {
     const std::vector<Place>* places = find(name);
     if (places == nullptr) {
         return false;
@@ -61,12 +70,43 @@ bool FunctionCatalog::is_safe_read(std::string_view schema, std::string_view nam
         if (!schema.empty() && place.schema != schema) {
             continue;
         }
-        if (place.is_volatile && !(place.schema == kBuiltIn && is_harmless_volatile(name))) {
+        if (!accepts(place)) {
             return false;
         }
         is_known = true;
     }
     return is_known;
+}
+
+bool FunctionCatalog::is_safe_read(std::string_view schema, std::string_view name) const {
+    return all_of(schema, name, [&](const Place& place) {
+        return place.volatility != Volatility::Volatile ||
+               (place.schema == kBuiltIn && is_harmless_volatile(name));
+    });
+}
+
+bool FunctionCatalog::is_repeatable(std::string_view schema, std::string_view name) const {
+    return all_of(schema, name, [&](const Place& place) {
+        return place.volatility == Volatility::Immutable ||
+               (place.volatility == Volatility::Stable && place.schema == kBuiltIn &&
+                is_settled(name));
+    });
+}
+
+bool FunctionCatalog::is_known(std::string_view schema, std::string_view name) const {
+    return all_of(schema, name, [](const Place&) { return true; });
+}
+
+std::optional<Volatility> FunctionCatalog::built_in(std::string_view schema,
+                                                    std::string_view name) const {
+    std::optional<Volatility> found;
+    if (schema.empty() || schema == kBuiltIn) {
+        (void)all_of(kBuiltIn, name, [&](const Place& place) {
+            found = place.volatility;
+            return true;
+        });
+    }
+    return found;
 }
 
 }  // namespace weir::sql

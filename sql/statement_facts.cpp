@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
+#include "sql/effect_reader.hpp"
 #include "sql/parse_tree.hpp"
 #include "sql/parser_text.hpp"
 #include "sql/tree_reader.hpp"
@@ -23,6 +25,8 @@ public:
             is_harmless_ = is_harmless_ && is_harmless(node, access) && !facts_.resets_settings;
             facts_.resets_settings = facts_.resets_settings || resets_all_settings(node);
             take(access);
+            effects_.read(node);
+            facts_.result.is_query = statements.size() == 1 && node.kind == "SelectStmt";
         }
         facts_.access = conclude(statements.size());
         facts_.has_several = statements.size() > 1;
@@ -31,12 +35,42 @@ public:
         }
         const TreeFindings& found = reader_.findings();
         facts_.asks_about_server = facts_.asks_about_server || found.asks_about_server;
-        facts_.functions.assign(found.functions.begin(), found.functions.end());
+        const bool is_query = facts_.result.is_query;
+        facts_.result = reader_.result();
+        facts_.result.is_query = is_query;
+        conclude_functions();
         conclude_rest();
+        conclude_effects();
         return std::move(facts_);
     }
 
 private:
+    void conclude_functions() {
+        std::set<QualifiedName> functions = reader_.findings().functions;
+        const std::set<QualifiedName>& inside = effects_.findings().functions;
+        functions.insert(inside.begin(), inside.end());
+        if (functions.size() <= StatementFacts::kNamesMax) {
+            facts_.functions.assign(functions.begin(), functions.end());
+        } else {
+            has_too_many_functions_ = true;
+        }
+    }
+
+    void conclude_effects() {
+        const TreeFindings& found = reader_.findings();
+        const TreeFindings& inside = effects_.findings();
+        facts_.changes_anything = effects_.changes_anything() || !inside.is_understood ||
+                                  found.makes_table || has_too_many_functions_;
+        facts_.makes_temporary = effects_.makes_temporary() || found.makes_temporary;
+        std::map<QualifiedName, Verbs> targets = found.targets;
+        for (const auto& [name, verbs] : inside.targets) {
+            targets[name] |= verbs;
+        }
+        for (const auto& [name, verbs] : targets) {
+            facts_.targets.push_back({name, verbs});
+        }
+    }
+
     /// What hangs on all the statements together.
     void conclude_rest() {
         const UtilityFindings& others = utilities_.findings();
@@ -186,6 +220,9 @@ private:
         const Json& relation = field(fields, "relation");
         if (relation.is_object()) {
             reader_.note_relation(relation);
+            if (is_set(fields, "is_from")) {
+                reader_.note_target(relation, Verbs::Insert);
+            }
             return is_to_client ? Access::Read : Access::Write;
         }
         const Node query = node_of(field(fields, "query"));
@@ -237,6 +274,8 @@ private:
     StatementFacts facts_;
     TreeReader reader_;
     UtilityReader utilities_;  // of what the other does not know
+    EffectReader effects_;
+    bool has_too_many_functions_ = false;
     bool is_harmless_ = true;
     bool is_unsure_ = false;
     bool has_write_ = false;

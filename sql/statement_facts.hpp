@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sql/result_facts.hpp"
+
 namespace weir::sql {
 
 /// What running a request's text does, as far as its words say.
@@ -40,6 +42,51 @@ struct QualifiedName {
     [[nodiscard]] auto operator<=>(const QualifiedName&) const = default;
 };
 
+/// What is done to the rows of a table.
+class Verbs {
+public:
+    enum Verb : std::uint8_t { Insert = 1, Delete = 2, Update = 4, Truncate = 8 };
+
+    constexpr Verbs() = default;
+
+    // NOLINTNEXTLINE(google-explicit-constructor): one of them is a set of one
+    constexpr Verbs(Verb verb) : bits_{verb} {}
+
+    [[nodiscard]] static constexpr Verbs all() {
+        Verbs every;
+        every.bits_ = Insert | Delete | Update | Truncate;
+        return every;
+    }
+
+    [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
+
+    [[nodiscard]] constexpr bool has_any(Verbs other) const { return (bits_ & other.bits_) != 0; }
+
+    [[nodiscard]] constexpr Verbs without(Verbs other) const {
+        Verbs rest;
+        rest.bits_ = static_cast<std::uint8_t>(bits_ & ~other.bits_);
+        return rest;
+    }
+
+    constexpr Verbs& operator|=(Verbs other) {
+        bits_ = static_cast<std::uint8_t>(bits_ | other.bits_);
+        return *this;
+    }
+
+    [[nodiscard]] constexpr bool operator==(const Verbs&) const = default;
+
+private:
+    std::uint8_t bits_ = 0;
+};
+
+/// A table that a statement writes, wherever in it.
+struct WriteTarget {
+    QualifiedName name;
+    Verbs verbs;
+
+    [[nodiscard]] bool operator==(const WriteTarget&) const = default;
+};
+
 /// What PostgreSQL's own grammar makes of a request's text, one statement or several.
 ///
 /// Views, operators, casts, policies and domains call functions as well; that does not show. A
@@ -67,11 +114,19 @@ struct StatementFacts {
     /// pg_stat_activity, pg_locks, pg_temp, SHOW, the last_value of a sequence.
     bool asks_about_server = false;
     /// Called, wherever in the text; sorted, each once. Special forms (COALESCE, EXTRACT,
-    /// CURRENT_USER) and operators are none. Known of reads, DML, EXPLAIN and COPY.
+    /// CURRENT_USER) and operators are none. Known of reads, DML, EXPLAIN, COPY, CALL, DECLARE and
+    /// CREATE TEMPORARY TABLE AS.
     std::vector<QualifiedName> functions;
     /// Named in FROM, TABLE, COPY, as a target, or as what is created, altered, locked or dropped;
     /// no names of a WITH; sorted, each once.
     std::vector<QualifiedName> tables;
+    /// Targets of INSERT, UPDATE, DELETE, MERGE, COPY, TRUNCATE and REFRESH, in EXPLAIN too; among
+    /// the tables; sorted, each once.
+    std::vector<WriteTarget> targets;
+    /// It may change what any table shows: it changes the schema, or runs what is not in its text.
+    bool changes_anything = true;
+    bool makes_temporary = false;  ///< a temporary table, view or sequence
+    ResultFacts result;
 };
 
 /// Parses a request's text. Slow (about 0.1 ms): meant to be called once for each digest.

@@ -74,6 +74,8 @@ void TreeReader::read_node(std::string_view kind, const Json& fields) {
         return;
     }
     note_special(kind, fields);
+    note_dml(kind, fields);
+    result_.note(kind, fields);
     read_fields(fields);
 }
 
@@ -88,6 +90,46 @@ void TreeReader::note_special(std::string_view kind, const Json& fields) {
     }
 }
 
+void TreeReader::note_dml(std::string_view kind, const Json& fields) {
+    Verbs verbs;
+    if (kind == "InsertStmt") {
+        verbs |= Verbs::Insert;
+        if (text_field(field(fields, "onConflictClause"), "action") == "ONCONFLICT_UPDATE") {
+            verbs |= Verbs::Update;
+        }
+    } else if (kind == "UpdateStmt") {
+        verbs |= Verbs::Update;
+    } else if (kind == "DeleteStmt") {
+        verbs |= Verbs::Delete;
+    } else if (kind == "MergeStmt") {
+        verbs |= Verbs::Insert;
+        verbs |= Verbs::Update;
+        verbs |= Verbs::Delete;
+    }
+    if (!verbs.empty()) {
+        note_target(field(fields, "relation"), verbs);
+    }
+}
+
+/// A target is never a query of a WITH.
+void TreeReader::note_target(const Json& relation, Verbs verbs) {
+    findings_.targets[{std::string{text_field(relation, "schemaname")},
+                       std::string{text_field(relation, "relname")}}] |= verbs;
+}
+
+ResultFacts TreeReader::result() const {
+    std::set<std::string> names;
+    for (const QualifiedName& function : findings_.functions) {
+        names.insert(function.name);
+    }
+    return result_.conclude(names);
+}
+
+bool is_temporary(const Json& relation) {
+    return text_field(relation, "relpersistence") == "t" ||
+           is_temporary_schema(text_field(relation, "schemaname"));
+}
+
 /// The fields of a node whose kind its place tells as well: the arms of a UNION, a target relation.
 void TreeReader::read_fields(const Json& fields) {
     if (!fields.is_object()) {
@@ -100,6 +142,9 @@ void TreeReader::read_fields(const Json& fields) {
     for (const auto& [name, value] : fields.items()) {
         if (name == "intoClause") {
             findings_.writes = true;
+            const bool is_own = is_temporary(field(value, "rel"));
+            findings_.makes_table = findings_.makes_table || !is_own;
+            findings_.makes_temporary = findings_.makes_temporary || is_own;
         }
         if (name == "relation" && value.contains("relname")) {
             note_relation(value);
@@ -147,6 +192,7 @@ bool TreeReader::is_in_with(std::string_view name) const {
 void TreeReader::note_relation(const Json& relation) {
     const std::string_view schema = text_field(relation, "schemaname");
     const std::string_view name = text_field(relation, "relname");
+    result_.note_alias(field(relation, "alias"));
     if (name.empty()) {
         findings_.is_understood = false;
         return;

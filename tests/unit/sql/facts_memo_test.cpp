@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::string_view kRead = "SELECT f(1)";
 
-constexpr std::array<FunctionRow, 1> kStable = {{{"public", "f", false}}};
-constexpr std::array<FunctionRow, 1> kVolatile = {{{"public", "f", true}}};
+constexpr std::array<FunctionRow, 1> kStable = {{{"public", "f", weir::sql::Volatility::Stable}}};
+constexpr std::array<FunctionRow, 1> kVolatile = {
+    {{"public", "f", weir::sql::Volatility::Volatile}}};
 
 bool is_read(FactsMemo& memo, std::uint64_t digest, const FunctionCatalog& knowledge) {
     return memo.look_up(digest, kRead, knowledge).is_read;

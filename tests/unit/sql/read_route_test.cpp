@@ -11,6 +11,7 @@
 using weir::sql::FunctionCatalog;
 using weir::sql::FunctionRow;
 using weir::sql::statement_facts;
+using weir::sql::Volatility;
 
 namespace {
 
@@ -18,16 +19,19 @@ bool is_read(std::string_view sql, const FunctionCatalog& knowledge) {
     return weir::sql::is_read(statement_facts(sql), knowledge);
 }
 
+constexpr Volatility kStable = Volatility::Stable;
+constexpr Volatility kVolatile = Volatility::Volatile;
+
 constexpr std::array<FunctionRow, 9> kRows = {{
-    {"pg_catalog", "lower", false},
-    {"pg_catalog", "random", true},
-    {"pg_catalog", "pg_is_in_recovery", true},
-    {"pg_catalog", "lo_get", true},
-    {"public", "own", false},
-    {"public", "own_volatile", true},
-    {"a", "twice", false},
-    {"b", "twice", true},
-    {"public", "txid_of", false},
+    {"pg_catalog", "lower", kStable},
+    {"pg_catalog", "random", kVolatile},
+    {"pg_catalog", "pg_is_in_recovery", kVolatile},
+    {"pg_catalog", "lo_get", kVolatile},
+    {"public", "own", kStable},
+    {"public", "own_volatile", kVolatile},
+    {"a", "twice", kStable},
+    {"b", "twice", kVolatile},
+    {"public", "txid_of", kStable},
 }};
 
 }  // namespace
@@ -51,8 +55,8 @@ TEST_CASE("knowledge says which functions are safe") {
 
 TEST_CASE("a function of one's own hides a built-in one") {
     std::vector<FunctionRow> rows{kRows.begin(), kRows.end()};
-    rows.push_back({"app", "random", true});
-    rows.push_back({"app", "lower", false});
+    rows.push_back({"app", "random", kVolatile});
+    rows.push_back({"app", "lower", kStable});
     const FunctionCatalog knowledge{rows};
     CHECK_FALSE(knowledge.is_safe_read("", "random"));
     CHECK(knowledge.is_safe_read("pg_catalog", "random"));
@@ -62,7 +66,7 @@ TEST_CASE("a function of one's own hides a built-in one") {
 
 TEST_CASE("one volatile row of a name decides, whatever the order") {
     constexpr std::array<FunctionRow, 3> kTwice = {
-        {{"public", "f", false}, {"public", "f", true}, {"public", "f", false}}};
+        {{"public", "f", kStable}, {"public", "f", kVolatile}, {"public", "f", kStable}}};
     CHECK_FALSE(FunctionCatalog{kTwice}.is_safe_read("", "f"));
 }
 
@@ -74,9 +78,9 @@ TEST_CASE("versions follow what is known") {
     const std::vector<FunctionRow> turned{kRows.rbegin(), kRows.rend()};
     CHECK(FunctionCatalog{turned}.version() == knowledge.version());
     std::vector<FunctionRow> other{kRows.begin(), kRows.end()};
-    other[4].is_volatile = true;
+    other[4].volatility = kVolatile;
     CHECK(FunctionCatalog{other}.version() != knowledge.version());
-    other[4] = {"public2", "own", false};
+    other[4] = {"public2", "own", kStable};
     CHECK(FunctionCatalog{other}.version() != knowledge.version());
 }
 
@@ -88,7 +92,7 @@ TEST_CASE("more functions than fit make none safe") {
     std::vector<FunctionRow> rows;
     rows.reserve(names.size());
     for (const std::string& name : names) {
-        rows.push_back({"public", name, false});
+        rows.push_back({"public", name, kStable});
     }
     CHECK_FALSE(FunctionCatalog{rows}.is_safe_read("", "f1"));
     CHECK(FunctionCatalog{rows}.version() == 0);

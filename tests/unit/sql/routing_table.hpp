@@ -59,7 +59,7 @@ inline FunctionCatalog routing_knowledge() {
     }
     std::vector<FunctionRow> rows;
     for (std::size_t i = 0; i + 2 < words.size(); i += 3) {
-        rows.push_back({words[i], words[i + 1], words[i + 2] == "t"});
+        rows.push_back({words[i], words[i + 1], volatility_of(words[i + 2])});
     }
     return FunctionCatalog{rows};
 }
