@@ -17,7 +17,7 @@ constexpr std::array<const char*, 4> kConditions{
     "s.digest = ?7",
 };
 
-/// ?1 from, ?2 before, ?3 limit, ?4-?6 filter, ?7 digest
+/// ?1 from, ?2 before, ?3 limit, ?4-?6 filter, ?7 digest, ?8 least time
 std::string kept_sql(std::size_t condition) {
     return std::string{
                "SELECT s.t, d.hash, d.text, (SELECT text FROM name WHERE id = s.db),"
@@ -33,7 +33,8 @@ std::string kept_sql(std::size_t condition) {
                " WHERE "} +
            kConditions.at(condition) +
            " AND s.t >= ?1 AND s.t < ?2 AND (?4 = 0 OR s.db = ?4) AND (?5 = 0 OR s.usr = ?5)"
-           " AND (?6 = 0 OR s.app = ?6) AND (?7 < 0 OR s.digest = ?7) ORDER BY s.t DESC LIMIT ?3";
+           " AND (?6 = 0 OR s.app = ?6) AND (?7 < 0 OR s.digest = ?7) AND s.total_us >= ?8 ORDER "
+           "BY s.t DESC LIMIT ?3";
 }
 
 constexpr std::size_t kOfDigest = 3;
@@ -108,7 +109,8 @@ Answer<KeptRow> kept_statements(Reader& reader, const KeptQuestion& question) {
             .with(numbers.database)
             .with(numbers.user)
             .with(numbers.application)
-            .with(numbers.digest);
+            .with(numbers.digest)
+            .with(question.least_us);
         while (rows.row()) {
             if (answer.rows.size() == limit) {
                 answer.next = write_cursor(print, {.key = 0, .id = answer.rows.back().ended_us});

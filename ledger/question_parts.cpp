@@ -174,7 +174,6 @@ std::string_view name_of(WaitReason reason) {
 std::vector<std::pair<std::string, std::string>> question_texts_for_test() {
     QuestionTexts texts;
     add_top_texts(texts);
-    add_history_texts(texts);
     add_kept_texts(texts);
     add_count_texts(texts);
     add_list_texts(texts);

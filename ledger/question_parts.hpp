@@ -60,7 +60,6 @@ struct Position {
 /// Texts for question_texts_for_test().
 using QuestionTexts = std::vector<std::pair<std::string, std::string>>;
 void add_top_texts(QuestionTexts& to);
-void add_history_texts(QuestionTexts& to);
 void add_kept_texts(QuestionTexts& to);
 void add_count_texts(QuestionTexts& to);
 void add_list_texts(QuestionTexts& to);

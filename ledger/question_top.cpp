@@ -65,6 +65,21 @@ std::string top_sql(std::size_t order, Spans spans) {
            " ORDER BY k.place DESC, k.digest LIMIT ?11";
 }
 
+/// ?1 ?2 hours, ?3 ?4 days
+const std::string& sums_text() {
+    constexpr const char* kColumns =
+        "calls, errors, rows, bytes, total_us, server_us, wait_us, digest";
+    static const std::string kText =
+        std::string{
+            "SELECT total(calls), total(errors), total(rows), total(bytes), total(total_us), "
+            "total(server_us), total(wait_us), count(DISTINCT digest) FROM (SELECT "} +
+        kColumns + " FROM hourly WHERE hour >= ?1 AND hour < ?2 AND ?3 >= ?4 UNION ALL SELECT " +
+        kColumns + " FROM daily WHERE day >= ?3 AND day < ?4 UNION ALL SELECT " + kColumns +
+        " FROM hourly WHERE hour >= ?1 AND hour < ?3 * 24 AND ?3 < ?4 UNION ALL SELECT " +
+        kColumns + " FROM hourly WHERE hour >= ?4 * 24 AND hour < ?2 AND ?3 < ?4)";
+    return kText;
+}
+
 /// Kept for ever: Connection knows texts by their addresses.
 const std::string& top_text(StatementOrder order, Spans spans) {
     static const auto kTexts = [] {
@@ -218,6 +233,36 @@ std::vector<Found> read_by_p95(const Asking& asking, const Position& begin, std:
 
 }  // namespace
 
+Answer<SumsRow> statement_sums(Reader& reader, const Window& window) {
+    Connection& connection = reader.ask();
+    const Source source = source_of(connection, window, kHoursMost);
+    Answer<SumsRow> answer;
+    SumsRow& row = answer.rows.emplace_back();
+    {
+        Use sums = connection.use(sums_text().c_str());
+        sums.with(source.hour_from)
+            .with(source.hour_until)
+            .with(source.day_from)
+            .with(source.day_until);
+        if (sums.row()) {
+            int column = 0;
+            Figures& all = row.figures;
+            for (std::uint64_t* figure : {&all.calls,
+                                          &all.errors,
+                                          &all.rows,
+                                          &all.bytes,
+                                          &all.total_us,
+                                          &all.server_us,
+                                          &all.wait_us,
+                                          &row.digests}) {
+                *figure = sums.natural(column++);
+            }
+        }
+    }
+    answer.problem = reader.problem();
+    return answer;
+}
+
 Answer<StatementRow> top_statements(Reader& reader, const TopQuestion& question) {
     const std::string print =
         fingerprint("top" + std::to_string(static_cast<int>(question.order)), question.filter);
@@ -257,6 +302,7 @@ void add_top_texts(QuestionTexts& to) {
     to.emplace_back("top by hours", top_text(StatementOrder::Total, Spans::Hours));
     to.emplace_back("top by days", top_text(StatementOrder::Total, Spans::DaysAndHours));
     to.emplace_back("spread of one", kSpread);
+    to.emplace_back("sums", sums_text());
 }
 
 }  // namespace weir::ledger
