@@ -151,7 +151,8 @@ void Writer::open(std::int64_t now_us) {
         set_aside_ruined(now_us);
         return;
     }
-    degrade(trouble->text, pace_.retry_every);
+    degrade(trouble->text,
+            trouble->kind == Trouble::Kind::Locked ? pace_.rows_every : pace_.retry_every);
 }
 
 void Writer::prepare_ballast() {

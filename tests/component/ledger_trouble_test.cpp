@@ -346,6 +346,23 @@ TEST_SUITE("ledger in trouble") {
         CHECK(ledger.status().dropped_samples == 0);
     }
 
+    TEST_CASE("ledger: a file that is locked when it is opened is soon tried again") {
+        const test::Folder folder;
+        {
+            Ledger ledger{test::ledger_options(folder.file())};
+            add(ledger, 5);
+        }
+        Connection other;
+        REQUIRE(other.open(folder.file(), Connection::Mode::Write));
+        REQUIRE(other.execute("BEGIN IMMEDIATE"));
+        auto options = test::ledger_options(folder.file());
+        options.pace.retry_every = std::chrono::hours{1};
+        Ledger ledger{options};
+        REQUIRE(wait_for(ledger, [&] { return is_degraded(ledger); }));
+        REQUIRE(other.execute("ROLLBACK"));
+        CHECK(wait_for(ledger, [&] { return is_ok(ledger); }));
+    }
+
     TEST_CASE("ledger: what could not be opened is tried once more at the end") {
         const test::Folder folder;
         const std::string file = folder.file("later/ledger.db");
