@@ -206,50 +206,30 @@ struct Exported {
     Pages page;
 };
 
+/// @return a page of a list that is asked for by window and page
+template <class Question, LedgerPage (*page_of)(Reader&, const Question&)>
+LedgerPage page_in(Reader& reader, const ledger::Window& window, ledger::PageWish page) {
+    Question question;
+    question.window = window;
+    question.page = std::move(page);
+    return page_of(reader, question);
+}
+
 /// Errors have no pages: their patterns, the most frequent first.
+LedgerPage patterns_in(Reader& reader, const ledger::Window& window, ledger::PageWish page) {
+    ledger::CountQuestion question;
+    question.window = window;
+    question.limit = page.limit;
+    return errors_page(reader, question, ErrorsBy::Pattern);
+}
+
 constexpr std::array kExported{
-    Exported{"statements",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::TopQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return statements_page(reader, question);
-             }},
-    Exported{"slow",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::KeptQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return kept_page(reader, question);
-             }},
-    Exported{"errors",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::CountQuestion question;
-                 question.window = window;
-                 question.limit = page.limit;
-                 return errors_page(reader, question, ErrorsBy::Pattern);
-             }},
-    Exported{"sessions",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::SessionQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return sessions_page(reader, question);
-             }},
-    Exported{"events",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::EventQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return events_page(reader, question);
-             }},
-    Exported{"audit",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::AuditQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return audit_page(reader, question);
-             }},
+    Exported{"statements", page_in<ledger::TopQuestion, statements_page>},
+    Exported{"slow", page_in<ledger::KeptQuestion, kept_page>},
+    Exported{"errors", patterns_in},
+    Exported{"sessions", page_in<ledger::SessionQuestion, sessions_page>},
+    Exported{"events", page_in<ledger::EventQuestion, events_page>},
+    Exported{"audit", page_in<ledger::AuditQuestion, audit_page>},
 };
 
 }  // namespace

@@ -48,6 +48,15 @@ HourWriter::Numbers HourWriter::numbers_of(const Pending::Key& key, const Pendin
             .application = ids_->name(NameKind::Application, key.labels->application, t)};
 }
 
+/// The columns that sums and histograms begin with. @param time an hour or a day
+void HourWriter::bind_key(Use& adding, std::int64_t time, const Numbers& numbers) {
+    adding.with(time)
+        .with(numbers.digest)
+        .with(numbers.database)
+        .with(numbers.user)
+        .with(numbers.application);
+}
+
 void HourWriter::write_totals(const Pending& pending) {
     for (const auto& [key, hour] : pending.hours()) {
         if (hour.totals.calls != 0) {
@@ -65,12 +74,8 @@ void HourWriter::write_totals(const Numbers& numbers, const Pending::Hour& hour)
     const Totals& totals = hour.totals;
     const auto add_to = [&](const std::string& sql, std::int64_t time) {
         Use adding = connection_->use(sql.c_str());
-        adding.with(time)
-            .with(numbers.digest)
-            .with(numbers.database)
-            .with(numbers.user)
-            .with(numbers.application)
-            .with(totals.calls)
+        bind_key(adding, time, numbers);
+        adding.with(totals.calls)
             .with(totals.errors)
             .with(totals.rows)
             .with(totals.bytes)
@@ -141,12 +146,8 @@ void HourWriter::write_spread(const Numbers& numbers, const Pending::Hour& hour)
     const std::string wait = encode(hour.spread->wait);
     const auto add_to = [&](const std::string& sql, std::int64_t time) {
         Use adding = connection_->use(sql.c_str());
-        adding.with(time)
-            .with(numbers.digest)
-            .with(numbers.database)
-            .with(numbers.user)
-            .with(numbers.application)
-            .with(totals.calls)
+        bind_key(adding, time, numbers);
+        adding.with(totals.calls)
             .with(totals.errors)
             .with(totals.rows)
             .with(totals.total_us)

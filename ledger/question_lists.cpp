@@ -1,6 +1,5 @@
 #include "ledger/question_parts.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,44 +40,6 @@ constexpr const char* kAudit =
     "SELECT id, t, who, from_where, action, object, text FROM audit WHERE id < ?4 AND t >= ?1 AND "
     "t < ?2"
     " ORDER BY id DESC LIMIT ?3";
-
-/// @return before which row id the page begins; nothing when the cursor is another question's
-std::optional<std::int64_t> page_begin(const std::string& print,
-                                       const PageWish& page,
-                                       std::int64_t first) {
-    if (page.cursor.empty()) {
-        return first;
-    }
-    const auto position = read_cursor(print, page.cursor);
-    return position ? std::optional{std::min(first, position->id)} : std::nullopt;
-}
-
-/// Reads one page of rows: `row_of` makes a row, `id_of` says where it is.
-template <class Row, class RowOf, class IdOf>
-void read_page(Use& rows,
-               Answer<Row>& answer,
-               const std::pair<std::string, std::size_t>& print_and_limit,
-               const std::pair<RowOf, IdOf>& how) {
-    const auto& [print, limit] = print_and_limit;
-    while (rows.row()) {
-        if (answer.rows.size() == limit) {
-            answer.next = write_cursor(print, {.key = 0, .id = how.second(answer.rows.back())});
-            break;
-        }
-        answer.rows.push_back(how.first(rows));
-    }
-}
-
-std::size_t limit_of(const PageWish& page) {
-    return std::clamp<std::size_t>(page.limit, 1, kPageMax);
-}
-
-template <class Row>
-Answer<Row> bad_cursor() {
-    Answer<Row> answer;
-    answer.problem = kBadCursor;
-    return answer;
-}
 
 Session session_of(const Use& use) {
     Session session;

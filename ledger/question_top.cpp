@@ -124,8 +124,9 @@ struct Asking {
     FilterNumbers numbers;
 };
 
-void read_spreads(const Asking& asking, Found& found) {
-    Use spread = asking.connection->use(kSpread);
+/// @param spread a use of kSpread, or of kSpreadOfTotal
+/// @return whether it has a row
+bool find_spread(Use& spread, const Asking& asking, const Found& found) {
     spread.with(found.id)
         .with(asking.source.hour_from)
         .with(asking.source.hour_until)
@@ -134,7 +135,12 @@ void read_spreads(const Asking& asking, Found& found) {
         .with(asking.numbers.database)
         .with(asking.numbers.user)
         .with(asking.numbers.application);
-    if (!spread.row()) {
+    return spread.row();
+}
+
+void read_spreads(const Asking& asking, Found& found) {
+    Use spread = asking.connection->use(kSpread);
+    if (!find_spread(spread, asking, found)) {
         return;
     }
     Figures& figures = found.row.figures;
@@ -145,16 +151,8 @@ void read_spreads(const Asking& asking, Found& found) {
 
 void read_p95(const Asking& asking, Found& found) {
     Use spread = asking.connection->use(kSpreadOfTotal);
-    spread.with(found.id)
-        .with(asking.source.hour_from)
-        .with(asking.source.hour_until)
-        .with(asking.source.day_from)
-        .with(asking.source.day_until)
-        .with(asking.numbers.database)
-        .with(asking.numbers.user)
-        .with(asking.numbers.application);
     found.key = 0;
-    if (spread.row()) {
+    if (find_spread(spread, asking, found)) {
         const auto quantiles =
             quantiles_of(spread.view(0), found.row.figures.min_us, found.row.figures.max_us);
         found.key = quantiles ? static_cast<double>(quantiles->p95) : 0;
