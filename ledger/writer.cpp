@@ -244,33 +244,37 @@ bool Writer::write(Extent extent, std::int64_t now_us) {
 /// them is lost
 std::optional<Trouble> Writer::write_what_goes(Extent extent) {
     std::optional<Trouble> trouble;
-    for (Extent less : {Extent::Totals, Extent::Rows}) {
+    for (const Extent less : {Extent::Totals, Extent::Rows}) {
         if (less >= extent) {
             continue;
         }
         trouble = store_.write(batch_, pending_, less);
         if (!trouble) {
-            std::uint64_t calls = 0;
-            for (const auto& [key, hour] : pending_.hours()) {
-                calls += less == Extent::Rows ? hour.totals.calls : hour.spread_totals.calls;
-            }
-            if (less == Extent::Rows) {
-                pending_.clear_totals();
-            }
-            if (extent == Extent::Spreads) {
-                pending_.clear_spreads();
-            }
-            status_.calls_refused += calls;
-            if (const std::int64_t held_back = refused_lines_.admit(); held_back >= 0) {
-                log::error("ledger_sums_refused", {{"calls", calls}, {"held_back", held_back}});
-            }
-            return std::nullopt;
+            lose_sums(less, extent);
         }
-        if (trouble->kind != Trouble::Kind::Refused) {
+        if (!trouble || trouble->kind != Trouble::Kind::Refused) {
             return trouble;
         }
     }
     return trouble;
+}
+
+/// What is beyond `written` of `wanted` cannot be written.
+void Writer::lose_sums(Extent written, Extent wanted) {
+    std::uint64_t calls = 0;
+    for (const auto& [key, hour] : pending_.hours()) {
+        calls += written == Extent::Rows ? hour.totals.calls : hour.spread_totals.calls;
+    }
+    if (written == Extent::Rows) {
+        pending_.clear_totals();
+    }
+    if (wanted == Extent::Spreads) {
+        pending_.clear_spreads();
+    }
+    status_.calls_refused += calls;
+    if (const std::int64_t held_back = refused_lines_.admit(); held_back >= 0) {
+        log::error("ledger_sums_refused", {{"calls", calls}, {"held_back", held_back}});
+    }
 }
 
 /// @return whether there is more to do at once

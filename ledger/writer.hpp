@@ -109,6 +109,7 @@ private:
     bool write(Extent extent, std::int64_t now_us);
     bool keep_house(std::int64_t now_us);
     [[nodiscard]] std::optional<Trouble> write_what_goes(Extent extent);
+    void lose_sums(Extent written, Extent wanted);
     bool make_room(const Trouble& trouble);
     void meet(const Trouble& trouble, std::int64_t now_us);
     void set_aside_ruined(std::int64_t now_us);
