@@ -199,7 +199,9 @@ Cell cell_of(ledger::Value& value) {
     return {};
 }
 
-using Pages = LedgerPage (*)(Reader& reader, const ledger::Window& window, ledger::PageWish page);
+using Pages = LedgerPage (*)(Reader& reader,
+                             const ledger::Window& window,
+                             const ledger::PageWish& page);
 
 struct Exported {
     std::string_view table;
@@ -208,15 +210,15 @@ struct Exported {
 
 /// @return a page of a list that is asked for by window and page
 template <class Question, LedgerPage (*page_of)(Reader&, const Question&)>
-LedgerPage page_in(Reader& reader, const ledger::Window& window, ledger::PageWish page) {
+LedgerPage page_in(Reader& reader, const ledger::Window& window, const ledger::PageWish& page) {
     Question question;
     question.window = window;
-    question.page = std::move(page);
+    question.page = page;
     return page_of(reader, question);
 }
 
 /// Errors have no pages: their patterns, the most frequent first.
-LedgerPage patterns_in(Reader& reader, const ledger::Window& window, ledger::PageWish page) {
+LedgerPage patterns_in(Reader& reader, const ledger::Window& window, const ledger::PageWish& page) {
     ledger::CountQuestion question;
     question.window = window;
     question.limit = page.limit;
