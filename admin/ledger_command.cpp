@@ -1,11 +1,13 @@
 #include "admin/ledger_command.hpp"
 
 #include "admin/ledger_pages.hpp"
+#include "ledger/audit.hpp"
 #include "ledger/backup.hpp"
 #include "ledger/reader.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -92,72 +94,37 @@ LedgerPage picked(LedgerPage page,
     return page;
 }
 
-double number_at(const Row& row, std::span<const Column> columns, std::string_view name) {
-    const auto found = std::find_if(columns.begin(), columns.end(), [name](const Column& column) {
-        return column.name == name;
-    });
-    const auto* number =
-        std::get_if<double>(&row[static_cast<std::size_t>(found - columns.begin())]);
-    return number == nullptr ? 0 : *number;
-}
+constexpr double kUsPerMs = 1000;
+/// A threshold beyond is met by nothing: some 285 years.
+constexpr double kLeastUsMax = 9e15;
 
-/// Slow statements that took as long as wanted: pages are read until there are enough of them.
 LedgerPage slow_page(Reader& reader, const LedgerCommand& command) {
     ledger::KeptQuestion question;
     question.window = last_hours(command.hours);
-    question.page.cursor = command.cursor;
-    LedgerPage all;
-    do {
-        // Never more than are still wanted: the cursor then stands behind the last one taken.
-        question.page.limit = std::min(command.limit - all.rows.size(), ledger::kPageMax);
-        LedgerPage page = kept_page(reader, question);
-        all.columns = page.columns;
-        all.problem = page.problem;
-        all.next = page.next;
-        question.page.cursor = page.next;
-        for (Row& row : page.rows) {
-            if (number_at(row, page.columns, "total_ms") >= command.threshold_ms) {
-                all.rows.push_back(std::move(row));
-            }
-        }
-    } while (all.problem.empty() && !all.next.empty() && all.rows.size() < command.limit);
-    return all;
+    question.least_us = static_cast<std::uint64_t>(
+        std::llround(std::min(kLeastUsMax, command.threshold_ms * kUsPerMs)));
+    question.page = {.limit = command.limit, .cursor = command.cursor};
+    return kept_page(reader, question);
 }
 
 constexpr Column kSummaryColumns[] = {
     {"what", Text}, {"count", Int8}, {"total_ms", Float8}, {"p50_ms", Float8}, {"p95_ms", Float8}};
 
-constexpr double kUsPerMs = 1000;
-
 /// The sums of a window. @return the problem
 std::string add_totals(Reader& reader, const ledger::Window& window, std::vector<Row>& rows) {
-    constexpr std::int64_t kUsPerHour = 3'600'000'000;
-    const std::string hour = std::to_string(window.from_us / kUsPerHour);
-    const auto sums = reader.select(
-        "SELECT coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(rows), 0),"
-        " coalesce(sum(bytes), 0), coalesce(sum(total_us), 0), coalesce(sum(server_us), 0),"
-        " coalesce(sum(wait_us), 0), count(DISTINCT digest) FROM hourly WHERE hour >= " +
-        hour);
-    if (!sums || sums->rows.empty()) {
-        return reader.problem().empty() ? "it has no sums" : reader.problem();
+    const auto sums = ledger::statement_sums(reader, window);
+    if (!sums.problem.empty()) {
+        return sums.problem;
     }
-    const auto number = [&sums](std::size_t column) {
-        const auto* value = std::get_if<std::int64_t>(&sums->rows[0][column]);
-        return value == nullptr ? 0 : *value;
-    };
-    const auto in_ms = [&number](std::size_t column) -> Cell {
-        return static_cast<double>(number(column)) / kUsPerMs;
-    };
-
-    enum Sum : std::uint8_t { Calls, Errors, RowsSent, Bytes, Total, Server, Wait, Digests };
-
-    rows.push_back({"statements", number(Calls), in_ms(Total), Cell{}, Cell{}});
-    rows.push_back({"of that on the server", Cell{}, in_ms(Server), Cell{}, Cell{}});
-    rows.push_back({"of that waiting", Cell{}, in_ms(Wait), Cell{}, Cell{}});
-    rows.push_back({"different statements", number(Digests), Cell{}, Cell{}, Cell{}});
-    rows.push_back({"rows", number(RowsSent), Cell{}, Cell{}, Cell{}});
-    rows.push_back({"bytes", number(Bytes), Cell{}, Cell{}, Cell{}});
-    rows.push_back({"errors", number(Errors), Cell{}, Cell{}, Cell{}});
+    const auto in_ms = [](std::uint64_t us) -> Cell { return static_cast<double>(us) / kUsPerMs; };
+    const ledger::Figures& all = sums.rows.at(0).figures;
+    rows.push_back({"statements", cell(all.calls), in_ms(all.total_us), Cell{}, Cell{}});
+    rows.push_back({"of that on the server", Cell{}, in_ms(all.server_us), Cell{}, Cell{}});
+    rows.push_back({"of that waiting", Cell{}, in_ms(all.wait_us), Cell{}, Cell{}});
+    rows.push_back({"different statements", cell(sums.rows.at(0).digests), Cell{}, Cell{}, Cell{}});
+    rows.push_back({"rows", cell(all.rows), Cell{}, Cell{}, Cell{}});
+    rows.push_back({"bytes", cell(all.bytes), Cell{}, Cell{}, Cell{}});
+    rows.push_back({"errors", cell(all.errors), Cell{}, Cell{}, Cell{}});
     return "";
 }
 
@@ -232,57 +199,39 @@ Cell cell_of(ledger::Value& value) {
     return {};
 }
 
-using Pages = LedgerPage (*)(Reader& reader, const ledger::Window& window, ledger::PageWish page);
+using Pages = LedgerPage (*)(Reader& reader,
+                             const ledger::Window& window,
+                             const ledger::PageWish& page);
 
 struct Exported {
     std::string_view table;
     Pages page;
 };
 
+/// @return a page of a list that is asked for by window and page
+template <class Question, LedgerPage (*page_of)(Reader&, const Question&)>
+LedgerPage page_in(Reader& reader, const ledger::Window& window, const ledger::PageWish& page) {
+    Question question;
+    question.window = window;
+    question.page = page;
+    return page_of(reader, question);
+}
+
 /// Errors have no pages: their patterns, the most frequent first.
+LedgerPage patterns_in(Reader& reader, const ledger::Window& window, const ledger::PageWish& page) {
+    ledger::CountQuestion question;
+    question.window = window;
+    question.limit = page.limit;
+    return errors_page(reader, question, ErrorsBy::Pattern);
+}
+
 constexpr std::array kExported{
-    Exported{"statements",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::TopQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return statements_page(reader, question);
-             }},
-    Exported{"slow",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::KeptQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return kept_page(reader, question);
-             }},
-    Exported{"errors",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::CountQuestion question;
-                 question.window = window;
-                 question.limit = page.limit;
-                 return errors_page(reader, question, ErrorsBy::Pattern);
-             }},
-    Exported{"sessions",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::SessionQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return sessions_page(reader, question);
-             }},
-    Exported{"events",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::EventQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return events_page(reader, question);
-             }},
-    Exported{"audit",
-             [](Reader& reader, const ledger::Window& window, ledger::PageWish page) {
-                 ledger::AuditQuestion question;
-                 question.window = window;
-                 question.page = std::move(page);
-                 return audit_page(reader, question);
-             }},
+    Exported{"statements", page_in<ledger::TopQuestion, statements_page>},
+    Exported{"slow", page_in<ledger::KeptQuestion, kept_page>},
+    Exported{"errors", patterns_in},
+    Exported{"sessions", page_in<ledger::SessionQuestion, sessions_page>},
+    Exported{"events", page_in<ledger::EventQuestion, events_page>},
+    Exported{"audit", page_in<ledger::AuditQuestion, audit_page>},
 };
 
 }  // namespace
@@ -355,6 +304,22 @@ int print_backup(const LedgerCommand& command, const std::string& to) {
     }
     command.out << "copied " << command.file << " to " << to << '\n';
     return done(command);
+}
+
+int print_verification(const LedgerCommand& command) {
+    return with_reader(command, [&command](Reader& reader) {
+        const ledger::AuditCheck check = ledger::check_audit(reader.ask_patiently());
+        const std::string line = std::to_string(check.line);
+        switch (check.state) {
+            case ledger::AuditState::InOrder:
+                command.out << "the audit is in order up to line " << line << '\n';
+                return done(command);
+            case ledger::AuditState::Broken:
+                return fail(command, "the audit is not in order from line " + line + " on");
+            case ledger::AuditState::Unknown: break;
+        }
+        return fail(command, "the audit could not be read to its end: " + reader.problem());
+    });
 }
 
 int print_export(const LedgerCommand& command, const std::string& table) {

@@ -34,6 +34,8 @@ struct LedgerCommand {
 [[nodiscard]] int print_query(const LedgerCommand& command, const std::string& sql);
 /// `weir ledger backup`. @param to must not exist
 [[nodiscard]] int print_backup(const LedgerCommand& command, const std::string& to);
+/// `weir ledger verify`: whether the audit is as it was written. Takes as long as it takes.
+[[nodiscard]] int print_verification(const LedgerCommand& command);
 /// `weir ledger export`: all of the hours as CSV, in pages, so it may be long.
 /// @param table statements, slow, errors, sessions, events or audit
 [[nodiscard]] int print_export(const LedgerCommand& command, const std::string& table);

@@ -40,6 +40,7 @@ void fill_dropped(const Source& source, MetricFamily& family) {
     add_sample(family, {{"kind", "sessions"}}, now.dropped_sessions);
     add_sample(family, {{"kind", "events"}}, now.dropped_events);
     add_sample(family, {{"kind", "deeds"}}, now.dropped_deeds);
+    add_sample(family, {{"kind", "sums"}}, now.calls_refused);
 }
 
 /// One counter or gauge, while there is a ledger.
@@ -99,7 +100,7 @@ constexpr Metric kMetrics[] = {
     {"weir_ledger_dropped_total",
      Type::Counter,
      "What could not be kept for the ledger, or only without its details",
-     "kind = statements | details | sessions | events | deeds",
+     "kind = statements | details | sessions | events | deeds | sums",
      fill_dropped},
     {"weir_ledger_bytes",
      Type::Gauge,

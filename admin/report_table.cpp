@@ -1,6 +1,7 @@
 #include "admin/report_table.hpp"
 
 #include "admin/http_api.hpp"
+#include "base/utf8.hpp"
 
 #include <algorithm>
 #include <array>
@@ -55,13 +56,8 @@ std::string cut(std::string text) {
     if (text.size() <= kCellMax) {
         return text;
     }
-    constexpr unsigned kTwoBits = 0xC0;
-    constexpr unsigned kFollows = 0x80;
-    std::size_t end = kCellMax;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & kTwoBits) == kFollows) {
-        --end;
-    }
-    return text.substr(0, end) + "…";
+    text.resize(cut_utf8(text, kCellMax).size());
+    return text + "…";
 }
 
 /// @return characters of UTF-8

@@ -29,6 +29,7 @@ constexpr Column kLedgerColumns[] = {
     {"dropped_deeds", Int8},
     {"folded_digests", Int8},
     {"coarsened_calls", Int8},
+    {"refused_calls", Int8},
     {"since_commit_ms", Int8},
     {"problem", Text},
     {"last_problem", Text},
@@ -112,6 +113,7 @@ std::vector<Row> session_rows(const CommandInput& input) {
 std::vector<Row> event_rows(const CommandInput& input) {
     return ask(input, [](Reader& reader) {
         ledger::EventQuestion question;
+        question.choice = ledger::EventChoice::Notable;
         question.page = most();
         return events_page(reader, question);
     });
@@ -142,6 +144,7 @@ std::vector<Row> ledger_rows(const CommandInput& input) {
                     cell(now.dropped_deeds),
                     cell(now.digests_folded),
                     cell(now.calls_coarsened),
+                    cell(now.calls_refused),
                     since < 0 ? Cell{} : Cell{since},
                     text_or_null(now.problem),
                     text_or_null(now.last_problem)});

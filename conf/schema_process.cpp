@@ -41,7 +41,8 @@ constexpr std::array kSettings{
             .kind = Kind::Retention,
             .default_text = "statements=14d, hourly=400d, events=90d",
             .effect = Effect::Reload,
-            .doc = "How long single statements, the statistics of each hour and events are kept. "
+            .doc = "How long single statements, the statistics of each hour and events are kept "
+                   "(what pools tell of a minute in which nothing failed at most 7 days). "
                    "0: until there is no room. What the table leaves out has its default.",
             .field = field<&LedgerSettings::retention>()},
     Setting{.section = Section::Ledger,
@@ -50,7 +51,9 @@ constexpr std::array kSettings{
             .default_text = "2GiB",
             .high = kLedgerBytesMax,
             .effect = Effect::Reload,
-            .doc = "A larger file loses what is oldest in it; 0 = no limit.",
+            .doc = "A larger file loses its oldest samples first, then other kinds in the order of "
+                   "docs/ledger.md; the audit has a quarter of it. 0 = no limit. SQLite's log and "
+                   "the ballast beside the file come on top.",
             .field = field<&LedgerSettings::max_size>()},
     Setting{.section = Section::Log,
             .key = "level",

@@ -3,7 +3,6 @@
 #include "ledger/connection.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace weir::ledger {
@@ -23,9 +22,28 @@ struct AuditLine {
 /// Writes a line behind the last one, whatever its id says. Within a transaction.
 void append_audit(Connection& connection, AuditLine line);
 
-/// @return the id of the first line that is not what was written, or that is missing; nothing when
-/// all are in order,
-///         or on trouble (see the connection's)
-[[nodiscard]] std::optional<std::int64_t> find_broken_audit(Connection& connection);
+/// @return about how many bytes of the file the audit takes
+[[nodiscard]] std::uint64_t audit_bytes(Connection& connection);
+
+/// Deletes the oldest lines, some hundreds, in a transaction of its own; the last line always
+/// stays. What the chain goes on from is kept in `meta`.
+///
+/// @return how many
+std::int64_t cut_audit(Connection& connection);
+
+/// What has become of the chain.
+enum class AuditState : std::uint8_t {
+    InOrder,
+    Broken,
+    Unknown,  ///< it could not be read to its end: see the connection's trouble
+};
+
+struct AuditCheck {
+    AuditState state = AuditState::Unknown;
+    /// Broken: the first line that is not what was written, or that is missing. InOrder: the last.
+    std::int64_t line = 0;
+};
+
+[[nodiscard]] AuditCheck check_audit(Connection& connection);
 
 }  // namespace weir::ledger

@@ -1,5 +1,6 @@
 #include "ledger/batch_writer.hpp"
 
+#include "base/utf8.hpp"
 #include "ledger/audit.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,7 +17,7 @@ constexpr std::size_t kWordsMax = 1024;
 
 /// What of an event or a deed is kept.
 std::string_view kept(const std::string& text) {
-    return std::string_view{text}.substr(0, kWordsMax);
+    return cut_utf8(text, kWordsMax);
 }
 
 /// @return JSON with what there is, or ""
@@ -55,9 +56,9 @@ void sort_by_time(std::vector<Row>& rows, const TimeOf& time_of) {
 }  // namespace
 
 void BatchWriter::find_ends() {
-    ends_.statement = connection_->integer("SELECT max(t) FROM statement").value_or(0);
-    ends_.session = connection_->integer("SELECT max(t) FROM session").value_or(0);
-    ends_.event = connection_->integer("SELECT max(t) FROM event").value_or(0);
+    ends_.statement.find_end(*connection_);
+    ends_.session.find_end(*connection_);
+    ends_.event.find_end(*connection_);
 }
 
 void BatchWriter::write(Batch& batch) {
@@ -78,26 +79,25 @@ void BatchWriter::write(Batch& batch) {
 
 void BatchWriter::write(const Sample& sample) {
     const Statement& statement = sample.statement;
-    ends_.statement = std::max(ends_.statement + 1, statement.ended_unix_us);
-    const std::int64_t digest = ids_->digest(*statement.digest, ends_.statement);
-    const std::int64_t database = ids_->name(NameKind::Database, statement.labels->database);
-    const std::int64_t user = ids_->name(NameKind::User, statement.labels->user);
+    const std::int64_t t = ends_.statement.place(*connection_, statement.ended_unix_us);
+    const std::int64_t digest = ids_->digest(*statement.digest, t);
+    const std::int64_t database = ids_->name(NameKind::Database, statement.labels->database, t);
+    const std::int64_t user = ids_->name(NameKind::User, statement.labels->user, t);
     const std::int64_t application =
-        ids_->name(NameKind::Application, statement.labels->application);
-    const std::int64_t member = ids_->name(NameKind::Member, statement.member);
+        ids_->name(NameKind::Application, statement.labels->application, t);
+    const std::int64_t member = ids_->name(NameKind::Member, statement.member, t);
     const std::string sqlstate = statement.error ? statement.error->text() : "";
     const StatementDetail* about = statement.detail.get();
-    const std::int64_t pattern =
-        statement.error && about != nullptr && !about->message.empty()
-            ? ids_->pattern(*statement.error, about->message, ends_.statement)
-            : 0;
+    const std::int64_t pattern = statement.error && about != nullptr && !about->message.empty()
+                                     ? ids_->pattern(*statement.error, about->message, t)
+                                     : 0;
     const std::string detail = about == nullptr ? "" : detail_of(*about);
     Use adding = connection_->use(
         "INSERT INTO statement(t, digest, db, usr, app, member, session, class, weight, total_us, "
         "server_us,"
         " wait_us, sending_us, why, rows, bytes, flags, pattern, sqlstate, detail)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?)");
-    adding.with(ends_.statement)
+    adding.with(t)
         .with(digest)
         .with(database)
         .with(user)
@@ -121,14 +121,15 @@ void BatchWriter::write(const Sample& sample) {
 }
 
 void BatchWriter::write(const Session& session) {
-    ends_.session = std::max(ends_.session + 1, session.ended_unix_us);
-    const std::int64_t database = ids_->name(NameKind::Database, session.labels->database);
-    const std::int64_t user = ids_->name(NameKind::User, session.labels->user);
-    const std::int64_t application = ids_->name(NameKind::Application, session.labels->application);
+    const std::int64_t t = ends_.session.place(*connection_, session.ended_unix_us);
+    const std::int64_t database = ids_->name(NameKind::Database, session.labels->database, t);
+    const std::int64_t user = ids_->name(NameKind::User, session.labels->user, t);
+    const std::int64_t application =
+        ids_->name(NameKind::Application, session.labels->application, t);
     Use adding = connection_->use(
         "INSERT INTO session(t, number, db, usr, app, client, began_t, statements, errors, "
         "transactions, bytes_in, bytes_out, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    adding.with(ends_.session)
+    adding.with(t)
         .with(session.id)
         .with(database)
         .with(user)
@@ -145,15 +146,15 @@ void BatchWriter::write(const Session& session) {
 }
 
 void BatchWriter::write(const NotedEvent& noted) {
-    ends_.event = std::max(ends_.event + 1, noted.t);
+    const std::int64_t t = ends_.event.place(*connection_, noted.t);
     Use adding = connection_->use(
         "INSERT INTO event(t, kind, object, severity, what, data) VALUES (?, ?, ?, ?, ?, ?)");
-    adding.with(ends_.event)
+    adding.with(t)
         .with(kept(noted.event.kind))
         .with(kept(noted.event.object))
         .with(static_cast<std::int64_t>(noted.event.severity))
         .with(kept(noted.event.what))
-        .with_text_or_null(std::string_view{noted.event.data}.substr(0, kDetailPlanMax))
+        .with_text_or_null(cut_utf8(noted.event.data, kDetailPlanMax))
         .run();
 }
 
@@ -165,7 +166,7 @@ void BatchWriter::write(const NotedDeed& noted) {
                   .from = std::string{kept(noted.deed.from)},
                   .action = std::string{kept(noted.deed.action)},
                   .object = std::string{kept(noted.deed.object)},
-                  .text = noted.deed.text.substr(0, kDetailTextMax)});
+                  .text = std::string{cut_utf8(noted.deed.text, kDetailTextMax)}});
 }
 
 }  // namespace weir::ledger

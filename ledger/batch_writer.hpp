@@ -3,6 +3,7 @@
 #include "ledger/batch.hpp"
 #include "ledger/connection.hpp"
 #include "ledger/ids.hpp"
+#include "ledger/row_times.hpp"
 
 #include <cstdint>
 
@@ -12,19 +13,22 @@ namespace weir::ledger {
 inline constexpr std::int64_t kFlagRetried = 1;
 inline constexpr std::int64_t kFlagCut = 2;
 
-/// Writes rows within the transaction that is open. Each table's row id is its time in µs, one more
-/// than the last where two fall together or the clock has gone back.
+/// Writes rows within the transaction that is open. Each table's row id is its time in µs, or the
+/// next one that is free: see RowTimes.
 ///
 /// Thread: the writer's.
 class BatchWriter {
 public:
     BatchWriter(Connection& connection, Ids& ids) : connection_{&connection}, ids_{&ids} {}
 
-    /// The last row ids of the tables.
+    /// The row ids that were given last.
     struct Ends {
-        std::int64_t statement = 0;
-        std::int64_t session = 0;
-        std::int64_t event = 0;
+        RowTimes statement{{.last = "SELECT max(t) FROM statement",
+                            .at_least = "SELECT min(t) FROM statement WHERE t >= ?"}};
+        RowTimes session{{.last = "SELECT max(t) FROM session",
+                          .at_least = "SELECT min(t) FROM session WHERE t >= ?"}};
+        RowTimes event{{.last = "SELECT max(t) FROM event",
+                        .at_least = "SELECT min(t) FROM event WHERE t >= ?"}};
     };
 
     /// Reads where the tables end. After opening the file.

@@ -218,6 +218,12 @@ void Connection::note(int code) {
     }
 }
 
+void Connection::refuse(std::string why) {
+    if (!trouble_) {
+        trouble_ = Trouble{.kind = Trouble::Kind::Refused, .text = std::move(why)};
+    }
+}
+
 void Connection::roll_back() {
     if (is_in_transaction()) {
         sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);

@@ -109,6 +109,8 @@ public:
     std::optional<Trouble> take_trouble();
     /// Keeps a result code of SQLite's as trouble if it is one, and none was before.
     void note(int code);
+    /// The same for what SQLite has no code for.
+    void refuse(std::string why);
     /// Undoes the open transaction, if there is one; trouble stays what it is.
     void roll_back();
     [[nodiscard]] std::int64_t rows_changed() const;

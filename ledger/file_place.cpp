@@ -120,6 +120,15 @@ std::optional<std::string> make_private(const std::string& file) {
                                    : file + " is not a regular file";
 }
 
+std::optional<std::string> create_private(const std::string& file) {
+    const int fd = open_file(file, O_WRONLY | O_CREAT | O_EXCL);
+    if (fd < 0) {
+        return "cannot create " + file + ": " + because_of(errno);
+    }
+    ::close(fd);
+    return std::nullopt;
+}
+
 std::optional<std::string> set_aside(const std::string& file, std::int64_t unix_us) {
     constexpr std::int64_t kMicro = 1'000'000;
     const std::string name = file + ".corrupt-" + std::to_string(unix_us / kMicro);

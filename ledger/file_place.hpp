@@ -36,6 +36,11 @@ private:
 /// @return what is in the way
 [[nodiscard]] std::optional<std::string> make_private(const std::string& file);
 
+/// Creates a file that must not exist, for its owner only.
+///
+/// @return what is in the way
+[[nodiscard]] std::optional<std::string> create_private(const std::string& file);
+
 /// Renames the file, its -wal and -shm to FILE.corrupt-TIME…
 ///
 /// @return its new name; nothing when it could not be renamed

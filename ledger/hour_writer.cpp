@@ -40,11 +40,21 @@ std::string spread_sql(const std::string& table, const std::string& time) {
 }  // namespace
 
 HourWriter::Numbers HourWriter::numbers_of(const Pending::Key& key, const Pending::Hour& hour) {
+    const std::int64_t t = key.hour * kHourUs;
     return {.hour = key.hour,
-            .digest = ids_->digest(*hour.digest, key.hour * kHourUs),
-            .database = ids_->name(NameKind::Database, key.labels->database),
-            .user = ids_->name(NameKind::User, key.labels->user),
-            .application = ids_->name(NameKind::Application, key.labels->application)};
+            .digest = ids_->digest(*hour.digest, t),
+            .database = ids_->name(NameKind::Database, key.labels->database, t),
+            .user = ids_->name(NameKind::User, key.labels->user, t),
+            .application = ids_->name(NameKind::Application, key.labels->application, t)};
+}
+
+/// The columns that sums and histograms begin with. @param time an hour or a day
+void HourWriter::bind_key(Use& adding, std::int64_t time, const Numbers& numbers) {
+    adding.with(time)
+        .with(numbers.digest)
+        .with(numbers.database)
+        .with(numbers.user)
+        .with(numbers.application);
 }
 
 void HourWriter::write_totals(const Pending& pending) {
@@ -64,12 +74,8 @@ void HourWriter::write_totals(const Numbers& numbers, const Pending::Hour& hour)
     const Totals& totals = hour.totals;
     const auto add_to = [&](const std::string& sql, std::int64_t time) {
         Use adding = connection_->use(sql.c_str());
-        adding.with(time)
-            .with(numbers.digest)
-            .with(numbers.database)
-            .with(numbers.user)
-            .with(numbers.application)
-            .with(totals.calls)
+        bind_key(adding, time, numbers);
+        adding.with(totals.calls)
             .with(totals.errors)
             .with(totals.rows)
             .with(totals.bytes)
@@ -105,8 +111,9 @@ void HourWriter::write_totals(const Numbers& numbers, const Pending::Hour& hour)
 }
 
 void HourWriter::write_wait(const Pending::WaitKey& key, const Pending::Wait& wait) {
-    const std::int64_t database = ids_->name(NameKind::Database, key.database);
-    const std::int64_t user = ids_->name(NameKind::User, key.user);
+    const std::int64_t t = key.hour * kHourUs;
+    const std::int64_t database = ids_->name(NameKind::Database, key.database, t);
+    const std::int64_t user = ids_->name(NameKind::User, key.user, t);
     const std::string times = encode(wait.times);
     Use adding = connection_->use(
         "INSERT INTO hourly_wait(hour, db, usr, why, n, us, hist) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -139,12 +146,8 @@ void HourWriter::write_spread(const Numbers& numbers, const Pending::Hour& hour)
     const std::string wait = encode(hour.spread->wait);
     const auto add_to = [&](const std::string& sql, std::int64_t time) {
         Use adding = connection_->use(sql.c_str());
-        adding.with(time)
-            .with(numbers.digest)
-            .with(numbers.database)
-            .with(numbers.user)
-            .with(numbers.application)
-            .with(totals.calls)
+        bind_key(adding, time, numbers);
+        adding.with(totals.calls)
             .with(totals.errors)
             .with(totals.rows)
             .with(totals.total_us)

@@ -41,6 +41,7 @@ private:
         return hour / kHoursOfDay <= last_day_;
     }
 
+    static void bind_key(Use& adding, std::int64_t time, const Numbers& numbers);
     void write_totals(const Numbers& numbers, const Pending::Hour& hour);
     void write_spread(const Numbers& numbers, const Pending::Hour& hour);
     void write_wait(const Pending::WaitKey& key, const Pending::Wait& wait);

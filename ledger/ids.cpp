@@ -1,7 +1,8 @@
 #include "ledger/ids.hpp"
 
+#include "base/utf8.hpp"
 #include "ledger/error_pattern.hpp"
-#include "ledger/recorder.hpp"
+#include "ledger/sums.hpp"
 
 #define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
 #include <xxhash.h>
@@ -22,69 +23,90 @@ void Ids::forget() {
     digests_.clear();
 }
 
-std::int64_t Ids::name(NameKind kind, std::string_view text) {
+std::int64_t Ids::name(NameKind kind, std::string_view text, std::int64_t t) {
     if (text.empty()) {
         return 0;
     }
-    text = text.substr(0, kNameMax);
-    std::pair key{kind, std::string{text}};
-    if (const auto found = names_.find(key); found != names_.end()) {
-        return found->second;
+    const std::int64_t until_us = (t / kHourUs + 1) * kHourUs;
+    std::pair key{kind, std::string{cut_utf8(text, kNameMax)}};
+    auto found = names_.find(key);
+    if (found == names_.end()) {
+        const Name name = find_or_add(kind, key.second, until_us);
+        if (!connection_->is_well()) {
+            return name.id;
+        }
+        if (names_.size() >= kRememberedMax) {
+            names_.clear();
+        }
+        found = names_.emplace(std::move(key), name).first;
     }
-    std::int64_t id = 0;
+    Name& name = found->second;
+    if (name.until_us < until_us) {
+        Use seen = connection_->use("UPDATE name SET last_t = ?2 WHERE id = ?1");
+        seen.with(name.id).with(until_us).run();
+        name.until_us = until_us;
+    }
+    return name.id;
+}
+
+Ids::Name Ids::find_or_add(NameKind kind, std::string_view text, std::int64_t until_us) {
     {
-        Use known = connection_->use("SELECT id FROM name WHERE kind = ? AND text = ?");
+        Use known = connection_->use("SELECT id, last_t FROM name WHERE kind = ? AND text = ?");
         known.with(static_cast<std::int64_t>(kind)).with(text);
-        id = known.row() ? known.integer(0) : 0;
+        if (known.row()) {
+            return {.id = known.integer(0), .until_us = known.integer(1)};
+        }
     }
-    if (id == 0) {
-        Use adding = connection_->use("INSERT INTO name(kind, text) VALUES (?, ?)");
-        adding.with(static_cast<std::int64_t>(kind)).with(text).run();
-        id = connection_->last_id();
-    }
-    if (names_.size() >= kRememberedMax) {
-        names_.clear();
-    }
-    if (connection_->is_well()) {
-        names_.emplace(std::move(key), id);
-    }
-    return id;
+    Use adding = connection_->use("INSERT INTO name(kind, text, last_t) VALUES (?, ?, ?)");
+    adding.with(static_cast<std::int64_t>(kind)).with(text).with(until_us).run();
+    return {.id = connection_->last_id(), .until_us = until_us};
 }
 
 std::int64_t Ids::digest(const Digest& digest, std::int64_t t) {
-    if (const auto found = digests_.find(digest.hash); found != digests_.end()) {
-        return found->second;
-    }
-    std::int64_t id = -1;
-    {
-        Use known = connection_->use("SELECT id FROM digest WHERE hash = ?");
-        known.with(as_signed(digest.hash));
-        id = known.row() ? known.integer(0) : -1;
-    }
-    if (id < 0) {
-        Use adding = connection_->use(
-            "INSERT INTO digest(id, hash, kind, text, tables, first_t, last_t) VALUES (?1, ?2, ?3, "
-            "?4, ?5, ?6, ?6)");
-        if (digest.hash == 0) {
-            adding.with(std::int64_t{0});
-        } else {
-            adding.with_text_or_null("");
+    auto found = digests_.find(digest.hash);
+    if (found == digests_.end()) {
+        const KnownDigest known = find_or_add(digest, t);
+        if (!connection_->is_well()) {
+            return known.id;
         }
-        adding.with(as_signed(digest.hash))
-            .with(std::string_view{digest.kind}.substr(0, kNameMax))
-            .with(std::string_view{digest.text}.substr(0, kTextMax))
-            .with(std::string_view{digest.tables}.substr(0, kTextMax))
-            .with(t)
-            .run();
-        id = digest.hash == 0 ? 0 : connection_->last_id();
+        if (digests_.size() >= kRememberedMax) {
+            digests_.clear();
+        }
+        found = digests_.emplace(digest.hash, known).first;
     }
-    if (digests_.size() >= kRememberedMax) {
-        digests_.clear();
+    KnownDigest& known = found->second;
+    if (!known.has_tables && !digest.tables.empty()) {
+        Use completing = connection_->use("UPDATE digest SET tables = ?2 WHERE id = ?1");
+        completing.with(known.id).with(cut_utf8(digest.tables, kTextMax)).run();
+        known.has_tables = true;
     }
-    if (connection_->is_well()) {
-        digests_.emplace(digest.hash, id);
+    return known.id;
+}
+
+Ids::KnownDigest Ids::find_or_add(const Digest& digest, std::int64_t t) {
+    {
+        Use known = connection_->use("SELECT id, tables <> '' FROM digest WHERE hash = ?");
+        known.with(as_signed(digest.hash));
+        if (known.row()) {
+            return {.id = known.integer(0), .has_tables = known.integer(1) != 0};
+        }
     }
-    return id;
+    Use adding = connection_->use(
+        "INSERT INTO digest(id, hash, kind, text, tables, first_t, last_t) VALUES (?1, ?2, ?3, ?4, "
+        "?5, ?6, ?6)");
+    if (digest.hash == 0) {
+        adding.with(std::int64_t{0});
+    } else {
+        adding.with_text_or_null("");
+    }
+    adding.with(as_signed(digest.hash))
+        .with(cut_utf8(digest.kind, kNameMax))
+        .with(cut_utf8(digest.text, kTextMax))
+        .with(cut_utf8(digest.tables, kTextMax))
+        .with(t)
+        .run();
+    return {.id = digest.hash == 0 ? 0 : connection_->last_id(),
+            .has_tables = !digest.tables.empty()};
 }
 
 std::int64_t Ids::pattern(const SqlState& sqlstate, std::string_view message, std::int64_t t) {

@@ -30,8 +30,10 @@ public:
 
     explicit Ids(Connection& connection) : connection_{&connection} {}
 
+    /// @param t when it was seen, µs since 1970; to the end of that hour it is kept for certain
     /// @return 0 for ""
-    [[nodiscard]] std::int64_t name(NameKind kind, std::string_view text);
+    [[nodiscard]] std::int64_t name(NameKind kind, std::string_view text, std::int64_t t);
+    /// @param digest one that names its tables completes one in the file that has none
     /// @param t when it was seen, µs since 1970
     [[nodiscard]] std::int64_t digest(const Digest& digest, std::int64_t t);
     /// Counts one more error of this pattern.
@@ -42,13 +44,25 @@ public:
     void forget();
 
 private:
+    struct Name {
+        std::int64_t id = 0;
+        std::int64_t until_us = 0;  ///< its last_t in the file
+    };
+
+    struct KnownDigest {
+        std::int64_t id = 0;
+        bool has_tables = false;
+    };
+
+    [[nodiscard]] Name find_or_add(NameKind kind, std::string_view text, std::int64_t until_us);
+    [[nodiscard]] KnownDigest find_or_add(const Digest& digest, std::int64_t t);
     [[nodiscard]] std::int64_t pattern_row(const std::string& sqlstate,
                                            std::string_view pattern,
                                            std::int64_t t);
 
     Connection* connection_;
-    std::map<std::pair<NameKind, std::string>, std::int64_t, std::less<>> names_;
-    std::unordered_map<std::uint64_t, std::int64_t> digests_;
+    std::map<std::pair<NameKind, std::string>, Name, std::less<>> names_;
+    std::unordered_map<std::uint64_t, KnownDigest> digests_;
 };
 
 }  // namespace weir::ledger

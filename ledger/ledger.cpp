@@ -118,25 +118,6 @@ bool Ledger::refresh(milliseconds patience) {
     return sync(patience);
 }
 
-std::string Ledger::backup(const std::string& file, milliseconds patience) {
-    const std::lock_guard one{backups_};
-    std::unique_lock lock{mutex_};
-    if (!thread_.joinable() || requests_.is_stopping) {
-        return "the ledger is off";
-    }
-    if (requests_.is_backup_running) {
-        return "another backup is under way";
-    }
-    requests_.backup_to = file;
-    requests_.is_backup_running = true;
-    to_writer_.notify_one();
-    if (!from_writer_.wait_for(
-            lock, patience, [&] { return !requests_.is_backup_running || requests_.has_ended; })) {
-        return "not done yet: it goes on";
-    }
-    return requests_.is_backup_running ? "the ledger was closed" : requests_.backup_result;
-}
-
 void Ledger::apply(const conf::LedgerSettings& settings) {
     sample_rate_.store(settings.sample_rate, std::memory_order_relaxed);
     {
@@ -173,7 +154,7 @@ LedgerStatus Ledger::status() const {
     status.calls_coarsened = status_.calls_coarsened;
     status.rows_deleted = status_.rows_deleted;
     status.bytes_used = status_.bytes_used;
-    status.writer_cpu = status_.cpu;
+    status.calls_refused = status_.calls_refused;
     if (status_.committed_at) {
         status.since_commit =
             std::chrono::duration_cast<milliseconds>(Clock::now() - *status_.committed_at);
@@ -190,7 +171,6 @@ void Ledger::run() {
             std::unique_lock lock{mutex_};
             const auto is_wanted = [this] {
                 return requests_.is_stopping || requests_.are_settings_new ||
-                       !requests_.backup_to.empty() ||
                        requests_.sync_wanted > std::max(requests_.sync_done, requests_.sync_failed);
             };
             if (!has_more) {
@@ -223,7 +203,6 @@ Orders Ledger::take_orders() {
         orders.settings = settings_;
         requests_.are_settings_new = false;
     }
-    orders.backup_to = std::exchange(requests_.backup_to, {});
     orders.is_sync = requests_.sync_wanted > std::max(requests_.sync_done, requests_.sync_failed);
     orders.is_last = requests_.is_stopping;
     return orders;
@@ -237,10 +216,6 @@ void Ledger::publish(const Outcome& outcome, std::uint64_t sync_number, TimePoin
         requests_.synced_at = began;
     } else {
         requests_.sync_failed = sync_number;
-    }
-    if (outcome.backup_result) {
-        requests_.backup_result = *outcome.backup_result;
-        requests_.is_backup_running = false;
     }
     from_writer_.notify_all();
 }

@@ -65,12 +65,6 @@ public:
     /// whoever asks.
     bool refresh(std::chrono::milliseconds patience);
 
-    /// Copies the ledger into a file that must not exist, between two writes. Takes long: not on an
-    /// event loop.
-    ///
-    /// @return "" or what went wrong, for people
-    [[nodiscard]] std::string backup(const std::string& file, std::chrono::milliseconds patience);
-
     /// Sample rate, retention and size of a new configuration; its path counts at the next start.
     void apply(const conf::LedgerSettings& settings);
 
@@ -89,9 +83,6 @@ private:
         std::uint64_t sync_done = 0;
         std::uint64_t sync_failed = 0;  ///< the last one that could not be done
         TimePoint synced_at{};          ///< when the last one that was done began
-        std::string backup_to;
-        std::string backup_result;
-        bool is_backup_running = false;
         bool are_settings_new = false;
         bool is_stopping = false;
         bool has_ended = false;
@@ -117,8 +108,7 @@ private:
     conf::LedgerSettings settings_;
     WriterStatus status_;  ///< what the writer says of itself
 
-    std::mutex backups_;  ///< one at a time
-    Writer writer_;       ///< of the thread
+    Writer writer_;  ///< of the thread
     std::thread thread_;
 };
 

@@ -29,10 +29,10 @@ struct LedgerStatus {
     std::uint64_t digests_folded = 0;  ///< that count as "(other)"
     std::uint64_t calls_coarsened =
         0;  ///< statements that count with less detail, because nothing could be written
-    std::uint64_t rows_deleted = 0;              ///< by retention, and for room
-    std::uint64_t bytes_used = 0;                ///< of the file, without its free pages
+    std::uint64_t calls_refused = 0;  ///< statements whose sums could not be written, and are lost
+    std::uint64_t rows_deleted = 0;   ///< by retention, and for room
+    std::uint64_t bytes_used = 0;     ///< of the file, without its free pages
     std::chrono::milliseconds since_commit{-1};  ///< -1 = none yet
-    std::chrono::microseconds writer_cpu{};
 };
 
 /// @return "off", "starting", "ok", "degraded"

@@ -1,36 +1,9 @@
 #include "ledger/pending.hpp"
 
-#include "ledger/recorder.hpp"
-
 #include <algorithm>
 #include <utility>
 
 namespace weir::ledger {
-
-namespace {
-
-void add_errors(std::vector<ErrorCount>& to, const std::vector<ErrorCount>& errors) {
-    for (const ErrorCount& error : errors) {
-        const auto found = std::find_if(to.begin(), to.end(), [&](const ErrorCount& e) {
-            return e.sqlstate == error.sqlstate;
-        });
-        if (found != to.end()) {
-            found->count += error.count;
-        } else if (to.size() < Recorder::kErrorsMax) {
-            to.push_back(error);
-        } else {
-            to.back().count += error.count;
-        }
-    }
-}
-
-const DigestPtr& other_digest() {
-    static const DigestPtr kOther = std::make_shared<const Digest>(
-        Digest{.hash = 0, .text = kOtherName, .kind = kOtherName, .tables = ""});
-    return kOther;
-}
-
-}  // namespace
 
 void Pending::add(const SumsTable& table) {
     for (const Sums& sums : table.sums) {
@@ -39,7 +12,9 @@ void Pending::add(const SumsTable& table) {
         }
         Hour& hour = hour_of(sums);
         hour.totals.add(sums.totals);
-        add_errors(hour.errors, sums.errors);
+        for (const ErrorCount& error : sums.errors) {
+            add_error(hour.errors, error);
+        }
         if (hour.spread == nullptr) {
             if (spreads_ >= kSpreadsMax) {
                 coarsened_ += sums.totals.calls;
@@ -76,19 +51,17 @@ const Labels* Pending::interned(const Labels& labels) {
 }
 
 Pending::Hour& Pending::hour_of(const Sums& sums) {
-    static const Labels kOtherLabels{
-        .database = kOtherName, .user = kOtherName, .application = kOtherName};
     Key key{.hour = sums.hour, .digest = sums.digest->hash, .labels = interned(*sums.labels)};
     DigestPtr digest = sums.digest;
     if (hours_.size() >= kHoursMax && !hours_.contains(key)) {
         const bool is_one_left = hours_.size() >= 2 * kHoursMax;
         key.digest = 0;
-        key.labels = interned(is_one_left ? kOtherLabels : *sums.labels);
+        key.labels = interned(is_one_left ? *other_labels() : *sums.labels);
         digest = other_digest();
         coarsened_ += sums.totals.calls;
     }
     Hour& hour = hours_[key];
-    if (hour.digest == nullptr) {
+    if (hour.digest == nullptr || hour.digest->tables.empty()) {
         hour.digest = std::move(digest);
     }
     return hour;

@@ -1,7 +1,6 @@
 #include "ledger/batch_writer.hpp"
 #include "ledger/question_parts.hpp"
 
-#include <algorithm>
 #include <array>
 #include <string>
 
@@ -17,7 +16,7 @@ constexpr std::array<const char*, 4> kConditions{
     "s.digest = ?7",
 };
 
-/// ?1 from, ?2 before, ?3 limit, ?4-?6 filter, ?7 digest
+/// ?1 from, ?2 before, ?3 limit, ?4-?6 filter, ?7 digest, ?8 least time
 std::string kept_sql(std::size_t condition) {
     return std::string{
                "SELECT s.t, d.hash, d.text, (SELECT text FROM name WHERE id = s.db),"
@@ -33,7 +32,8 @@ std::string kept_sql(std::size_t condition) {
                " WHERE "} +
            kConditions.at(condition) +
            " AND s.t >= ?1 AND s.t < ?2 AND (?4 = 0 OR s.db = ?4) AND (?5 = 0 OR s.usr = ?5)"
-           " AND (?6 = 0 OR s.app = ?6) AND (?7 < 0 OR s.digest = ?7) ORDER BY s.t DESC LIMIT ?3";
+           " AND (?6 = 0 OR s.app = ?6) AND (?7 < 0 OR s.digest = ?7) AND s.total_us >= ?8 ORDER "
+           "BY s.t DESC LIMIT ?3";
 }
 
 constexpr std::size_t kOfDigest = 3;
@@ -85,37 +85,29 @@ KeptRow row_of(const Use& use) {
 Answer<KeptRow> kept_statements(Reader& reader, const KeptQuestion& question) {
     const std::string print =
         fingerprint("kept" + std::to_string(static_cast<int>(question.kind)), question.filter);
-    Answer<KeptRow> answer;
-    std::int64_t before = question.window.until_us;
-    if (!question.page.cursor.empty()) {
-        const auto position = read_cursor(print, question.page.cursor);
-        if (!position) {
-            answer.problem = kBadCursor;
-            return answer;
-        }
-        before = std::min(before, position->id);
+    const auto before = page_begin(print, question.page, question.window.until_us);
+    if (!before) {
+        return bad_cursor<KeptRow>();
     }
     Connection& connection = reader.ask();
     const FilterNumbers numbers = look_up(connection, question.filter);
+    Answer<KeptRow> answer;
     if (!numbers.is_nothing) {
-        const std::size_t limit = std::clamp<std::size_t>(question.page.limit, 1, kPageMax);
+        const std::size_t limit = limit_of(question.page);
         const bool is_of_digest = question.kind == KeptKind::All && numbers.digest >= 0;
         Use rows = connection.use(
             kept_text(is_of_digest ? kOfDigest : static_cast<std::size_t>(question.kind)).c_str());
         rows.with(question.window.from_us)
-            .with(before)
+            .with(*before)
             .with(static_cast<std::int64_t>(limit + 1))
             .with(numbers.database)
             .with(numbers.user)
             .with(numbers.application)
-            .with(numbers.digest);
-        while (rows.row()) {
-            if (answer.rows.size() == limit) {
-                answer.next = write_cursor(print, {.key = 0, .id = answer.rows.back().ended_us});
-                break;
-            }
-            answer.rows.push_back(row_of(rows));
-        }
+            .with(numbers.digest)
+            .with(question.least_us);
+        read_page(rows, answer, {print, limit}, std::pair{&row_of, [](const KeptRow& row) {
+                                                              return row.ended_us;
+                                                          }});
     }
     answer.problem = reader.problem();
     return answer;

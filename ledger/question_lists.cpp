@@ -1,7 +1,5 @@
-#include "ledger/audit.hpp"
 #include "ledger/question_parts.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,49 +25,21 @@ constexpr const char* kEventsOfKind =
     "SELECT t, kind, object, severity, what, data FROM event WHERE kind = ?4 AND t >= ?1 AND t < ?2"
     " ORDER BY t DESC LIMIT ?3";
 
+// By kinds, whose index has all that chooses: pools tell more than all others. Of their events as
+// many are looked at as some days have where pools are few.
+constexpr const char* kNotableEvents =
+    "SELECT t, kind, object, severity, what, data FROM event WHERE t IN (SELECT at FROM ("
+    "SELECT +t at FROM event WHERE kind < 'pool' AND +t >= ?1 AND +t < ?2"
+    " UNION ALL SELECT +t FROM event WHERE kind > 'pool' AND +t >= ?1 AND +t < ?2"
+    " UNION ALL SELECT +t FROM (SELECT t, severity FROM event WHERE kind = 'pool' AND t >= ?1 AND "
+    "t < ?2 ORDER BY t DESC LIMIT 20000) WHERE severity > 0) ORDER BY at DESC LIMIT ?3)"
+    " ORDER BY t DESC";
+
 // ?1 ?2 times, ?3 limit, ?4 before which line
 constexpr const char* kAudit =
     "SELECT id, t, who, from_where, action, object, text FROM audit WHERE id < ?4 AND t >= ?1 AND "
     "t < ?2"
     " ORDER BY id DESC LIMIT ?3";
-
-/// @return before which row id the page begins; nothing when the cursor is another question's
-std::optional<std::int64_t> page_begin(const std::string& print,
-                                       const PageWish& page,
-                                       std::int64_t first) {
-    if (page.cursor.empty()) {
-        return first;
-    }
-    const auto position = read_cursor(print, page.cursor);
-    return position ? std::optional{std::min(first, position->id)} : std::nullopt;
-}
-
-/// Reads one page of rows: `row_of` makes a row, `id_of` says where it is.
-template <class Row, class RowOf, class IdOf>
-void read_page(Use& rows,
-               Answer<Row>& answer,
-               const std::pair<std::string, std::size_t>& print_and_limit,
-               const std::pair<RowOf, IdOf>& how) {
-    const auto& [print, limit] = print_and_limit;
-    while (rows.row()) {
-        if (answer.rows.size() == limit) {
-            answer.next = write_cursor(print, {.key = 0, .id = how.second(answer.rows.back())});
-            break;
-        }
-        answer.rows.push_back(how.first(rows));
-    }
-}
-
-std::size_t limit_of(const PageWish& page) {
-    return std::clamp<std::size_t>(page.limit, 1, kPageMax);
-}
-
-template <class Row>
-Answer<Row> bad_cursor() {
-    Answer<Row> answer;
-    answer.problem = kBadCursor;
-    return answer;
-}
 
 Session session_of(const Use& use) {
     Session session;
@@ -136,7 +106,8 @@ Answer<Session> ended_sessions(Reader& reader, const SessionQuestion& question) 
 }
 
 Answer<EventRow> noted_events(Reader& reader, const EventQuestion& question) {
-    const std::string print = "events" + question.kind;
+    const bool is_notable = question.kind.empty() && question.choice == EventChoice::Notable;
+    const std::string print = (is_notable ? "notable events" : "events") + question.kind;
     const auto before = page_begin(print, question.page, question.window.until_us);
     if (!before) {
         return bad_cursor<EventRow>();
@@ -145,7 +116,8 @@ Answer<EventRow> noted_events(Reader& reader, const EventQuestion& question) {
     Answer<EventRow> answer;
     const std::size_t limit = limit_of(question.page);
     {
-        Use rows = connection.use(question.kind.empty() ? kEvents : kEventsOfKind);
+        const char* const all = is_notable ? kNotableEvents : kEvents;
+        Use rows = connection.use(question.kind.empty() ? all : kEventsOfKind);
         rows.with(question.window.from_us).with(*before).with(static_cast<std::int64_t>(limit + 1));
         if (!question.kind.empty()) {
             rows.with(std::string_view{question.kind});
@@ -181,14 +153,11 @@ Answer<AuditRow> audited_deeds(Reader& reader, const AuditQuestion& question) {
     return answer;
 }
 
-std::optional<std::int64_t> broken_audit_line(Reader& reader) {
-    return find_broken_audit(reader.ask());
-}
-
 void add_list_texts(QuestionTexts& to) {
     to.emplace_back("sessions", kSessions);
     to.emplace_back("events", kEvents);
     to.emplace_back("events of a kind", kEventsOfKind);
+    to.emplace_back("notable events", kNotableEvents);
     to.emplace_back("audit", kAudit);
 }
 

@@ -134,6 +134,20 @@ std::optional<Position> read_cursor(std::string_view question, std::string_view 
     return Position{.key = std::bit_cast<double>(*key), .id = static_cast<std::int64_t>(*id)};
 }
 
+std::optional<std::int64_t> page_begin(const std::string& print,
+                                       const PageWish& page,
+                                       std::int64_t first) {
+    if (page.cursor.empty()) {
+        return first;
+    }
+    const auto position = read_cursor(print, page.cursor);
+    return position ? std::optional{std::min(first, position->id)} : std::nullopt;
+}
+
+std::size_t limit_of(const PageWish& page) {
+    return std::clamp<std::size_t>(page.limit, 1, kPageMax);
+}
+
 std::optional<Quantiles> quantiles_of(std::string_view blob,
                                       std::uint64_t min_us,
                                       std::uint64_t max_us) {
@@ -174,7 +188,6 @@ std::string_view name_of(WaitReason reason) {
 std::vector<std::pair<std::string, std::string>> question_texts_for_test() {
     QuestionTexts texts;
     add_top_texts(texts);
-    add_history_texts(texts);
     add_kept_texts(texts);
     add_count_texts(texts);
     add_list_texts(texts);

@@ -52,6 +52,36 @@ struct Position {
 
 [[nodiscard]] std::string fingerprint(std::string_view name, const Filter& filter);
 
+/// @return before which row id the page begins; nothing when the cursor is another question's
+[[nodiscard]] std::optional<std::int64_t> page_begin(const std::string& print,
+                                                     const PageWish& page,
+                                                     std::int64_t first);
+
+[[nodiscard]] std::size_t limit_of(const PageWish& page);
+
+template <class Row>
+[[nodiscard]] Answer<Row> bad_cursor() {
+    Answer<Row> answer;
+    answer.problem = kBadCursor;
+    return answer;
+}
+
+/// Reads one page of rows: `row_of` makes a row, `id_of` says where it is.
+template <class Row, class RowOf, class IdOf>
+void read_page(Use& rows,
+               Answer<Row>& answer,
+               const std::pair<std::string, std::size_t>& print_and_limit,
+               const std::pair<RowOf, IdOf>& how) {
+    const auto& [print, limit] = print_and_limit;
+    while (rows.row()) {
+        if (answer.rows.size() == limit) {
+            answer.next = write_cursor(print, {.key = 0, .id = how.second(answer.rows.back())});
+            break;
+        }
+        answer.rows.push_back(how.first(rows));
+    }
+}
+
 /// @return quantiles, no lower than `min_us` and no higher than `max_us`
 [[nodiscard]] std::optional<Quantiles> quantiles_of(std::string_view blob,
                                                     std::uint64_t min_us,
@@ -60,7 +90,6 @@ struct Position {
 /// Texts for question_texts_for_test().
 using QuestionTexts = std::vector<std::pair<std::string, std::string>>;
 void add_top_texts(QuestionTexts& to);
-void add_history_texts(QuestionTexts& to);
 void add_kept_texts(QuestionTexts& to);
 void add_count_texts(QuestionTexts& to);
 void add_list_texts(QuestionTexts& to);

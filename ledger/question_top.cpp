@@ -65,6 +65,21 @@ std::string top_sql(std::size_t order, Spans spans) {
            " ORDER BY k.place DESC, k.digest LIMIT ?11";
 }
 
+/// ?1 ?2 hours, ?3 ?4 days
+const std::string& sums_text() {
+    constexpr const char* kColumns =
+        "calls, errors, rows, bytes, total_us, server_us, wait_us, digest";
+    static const std::string kText =
+        std::string{
+            "SELECT total(calls), total(errors), total(rows), total(bytes), total(total_us), "
+            "total(server_us), total(wait_us), count(DISTINCT digest) FROM (SELECT "} +
+        kColumns + " FROM hourly WHERE hour >= ?1 AND hour < ?2 AND ?3 >= ?4 UNION ALL SELECT " +
+        kColumns + " FROM daily WHERE day >= ?3 AND day < ?4 UNION ALL SELECT " + kColumns +
+        " FROM hourly WHERE hour >= ?1 AND hour < ?3 * 24 AND ?3 < ?4 UNION ALL SELECT " +
+        kColumns + " FROM hourly WHERE hour >= ?4 * 24 AND hour < ?2 AND ?3 < ?4)";
+    return kText;
+}
+
 /// Kept for ever: Connection knows texts by their addresses.
 const std::string& top_text(StatementOrder order, Spans spans) {
     static const auto kTexts = [] {
@@ -109,8 +124,9 @@ struct Asking {
     FilterNumbers numbers;
 };
 
-void read_spreads(const Asking& asking, Found& found) {
-    Use spread = asking.connection->use(kSpread);
+/// @param spread a use of kSpread, or of kSpreadOfTotal
+/// @return whether it has a row
+bool find_spread(Use& spread, const Asking& asking, const Found& found) {
     spread.with(found.id)
         .with(asking.source.hour_from)
         .with(asking.source.hour_until)
@@ -119,7 +135,12 @@ void read_spreads(const Asking& asking, Found& found) {
         .with(asking.numbers.database)
         .with(asking.numbers.user)
         .with(asking.numbers.application);
-    if (!spread.row()) {
+    return spread.row();
+}
+
+void read_spreads(const Asking& asking, Found& found) {
+    Use spread = asking.connection->use(kSpread);
+    if (!find_spread(spread, asking, found)) {
         return;
     }
     Figures& figures = found.row.figures;
@@ -130,16 +151,8 @@ void read_spreads(const Asking& asking, Found& found) {
 
 void read_p95(const Asking& asking, Found& found) {
     Use spread = asking.connection->use(kSpreadOfTotal);
-    spread.with(found.id)
-        .with(asking.source.hour_from)
-        .with(asking.source.hour_until)
-        .with(asking.source.day_from)
-        .with(asking.source.day_until)
-        .with(asking.numbers.database)
-        .with(asking.numbers.user)
-        .with(asking.numbers.application);
     found.key = 0;
-    if (spread.row()) {
+    if (find_spread(spread, asking, found)) {
         const auto quantiles =
             quantiles_of(spread.view(0), found.row.figures.min_us, found.row.figures.max_us);
         found.key = quantiles ? static_cast<double>(quantiles->p95) : 0;
@@ -218,6 +231,36 @@ std::vector<Found> read_by_p95(const Asking& asking, const Position& begin, std:
 
 }  // namespace
 
+Answer<SumsRow> statement_sums(Reader& reader, const Window& window) {
+    Connection& connection = reader.ask();
+    const Source source = source_of(connection, window, kHoursMost);
+    Answer<SumsRow> answer;
+    SumsRow& row = answer.rows.emplace_back();
+    {
+        Use sums = connection.use(sums_text().c_str());
+        sums.with(source.hour_from)
+            .with(source.hour_until)
+            .with(source.day_from)
+            .with(source.day_until);
+        if (sums.row()) {
+            int column = 0;
+            Figures& all = row.figures;
+            for (std::uint64_t* figure : {&all.calls,
+                                          &all.errors,
+                                          &all.rows,
+                                          &all.bytes,
+                                          &all.total_us,
+                                          &all.server_us,
+                                          &all.wait_us,
+                                          &row.digests}) {
+                *figure = sums.natural(column++);
+            }
+        }
+    }
+    answer.problem = reader.problem();
+    return answer;
+}
+
 Answer<StatementRow> top_statements(Reader& reader, const TopQuestion& question) {
     const std::string print =
         fingerprint("top" + std::to_string(static_cast<int>(question.order)), question.filter);
@@ -257,6 +300,7 @@ void add_top_texts(QuestionTexts& to) {
     to.emplace_back("top by hours", top_text(StatementOrder::Total, Spans::Hours));
     to.emplace_back("top by days", top_text(StatementOrder::Total, Spans::DaysAndHours));
     to.emplace_back("spread of one", kSpread);
+    to.emplace_back("sums", sums_text());
 }
 
 }  // namespace weir::ledger

@@ -59,15 +59,15 @@ struct Figures {
     std::uint64_t calls = 0;
     std::uint64_t errors = 0;
     std::uint64_t rows = 0;
-    std::uint64_t bytes = 0;  ///< not of histories
+    std::uint64_t bytes = 0;
     std::uint64_t total_us = 0;
     std::uint64_t server_us = 0;
     std::uint64_t wait_us = 0;
-    std::uint64_t sending_us = 0;  ///< not of histories
+    std::uint64_t sending_us = 0;
     std::uint64_t min_us = 0;
     std::uint64_t max_us = 0;
-    std::uint64_t retried = 0;  ///< not of histories
-    std::uint64_t cut = 0;      ///< not of histories
+    std::uint64_t retried = 0;
+    std::uint64_t cut = 0;
     std::optional<Quantiles> total;
     std::optional<Quantiles> server;
     std::optional<Quantiles> wait;
@@ -96,23 +96,16 @@ struct StatementRow {
     Figures figures;
 };
 
+/// All statements of a window together. No quantiles.
+struct SumsRow {
+    Figures figures;
+    std::uint64_t digests = 0;  ///< different ones
+};
+
+/// @return one row
+[[nodiscard]] Answer<SumsRow> statement_sums(Reader& reader, const Window& window);
+
 [[nodiscard]] Answer<StatementRow> top_statements(Reader& reader, const TopQuestion& question);
-
-// --- how one statement has fared
-// ----------------------------------------------------------------------
-
-struct HistoryQuestion {
-    Window window;
-    Filter filter;  ///< its digest is what is asked about
-};
-
-struct HistoryRow {
-    std::int64_t from_us = 0;
-    std::int64_t length_us = 0;  ///< an hour to 14 days back, else a day
-    Figures figures;             ///< what has histograms
-};
-
-[[nodiscard]] Answer<HistoryRow> statement_history(Reader& reader, const HistoryQuestion& question);
 
 // --- statements that were kept, newest first
 // ------------------------------------------------------------
@@ -123,6 +116,7 @@ struct KeptQuestion {
     Window window;
     Filter filter;
     KeptKind kind = KeptKind::Slow;
+    std::uint64_t least_us = 0;  ///< those that took as long
     PageWish page;
 };
 
@@ -201,9 +195,16 @@ struct SessionQuestion {
 
 [[nodiscard]] Answer<Session> ended_sessions(Reader& reader, const SessionQuestion& question);
 
+/// Which events, where all kinds are asked for.
+enum class EventChoice : std::uint8_t {
+    All,
+    Notable,  ///< without what pools tell of each minute in which nothing failed
+};
+
 struct EventQuestion {
     Window window;
     std::string kind;  ///< "" = all
+    EventChoice choice = EventChoice::All;
     PageWish page;
 };
 
@@ -234,10 +235,6 @@ struct AuditRow {
 };
 
 [[nodiscard]] Answer<AuditRow> audited_deeds(Reader& reader, const AuditQuestion& question);
-
-/// @return the first line of the audit that was changed or is missing; nothing when all are in
-/// order
-[[nodiscard]] std::optional<std::int64_t> broken_audit_line(Reader& reader);
 
 /// The text of every question, by name: their plans are tested.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> question_texts_for_test();

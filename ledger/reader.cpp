@@ -107,6 +107,12 @@ Connection& Reader::ask() {
     return connection_;
 }
 
+Connection& Reader::ask_patiently() {
+    static_cast<void>(connection_.take_trouble());
+    guard_->due = kNever;
+    return connection_;
+}
+
 std::string Reader::problem() const {
     if (!connection_.trouble()) {
         return "";
@@ -115,21 +121,52 @@ std::string Reader::problem() const {
                                        : connection_.trouble()->text;
 }
 
-std::optional<Rows> Reader::select(const std::string& sql, std::size_t limit) {
+/// @return the one statement that the text has; null, with the connection's trouble, where it has
+/// none, several, or one that does not only read
+sqlite3_stmt* Reader::prepare(const std::string& sql) {
     Connection& connection = ask();
-    sqlite3_stmt* statement = nullptr;
-    const char* rest = nullptr;
-    connection.note(
-        sqlite3_prepare_v2(connection.handle(),
-                           sql.data(),
-                           static_cast<int>(std::min<std::size_t>(sql.size(), INT32_MAX)),
-                           &statement,
-                           &rest));
-    if (statement == nullptr || sqlite3_stmt_readonly(statement) == 0) {
-        sqlite3_finalize(statement);
+    std::string_view rest = sql;
+    const auto take = [&] {
+        sqlite3_stmt* statement = nullptr;
+        std::size_t before = 0;
+        do {  // over what is empty
+            before = rest.size();
+            const char* end = rest.data();
+            const auto bytes = static_cast<int>(std::min<std::size_t>(before, INT32_MAX));
+            connection.note(
+                sqlite3_prepare_v2(connection.handle(), rest.data(), bytes, &statement, &end));
+            rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+        } while (statement == nullptr && connection.is_well() && rest.size() < before);
+        return statement;
+    };
+    sqlite3_stmt* const statement = take();
+    if (statement == nullptr) {
+        connection.refuse("there is no statement");
+        return nullptr;
+    }
+    // What follows is blank, comments and semicolons.
+    sqlite3_stmt* const second = take();
+    const bool is_one = second == nullptr && rest.empty() && connection.is_well();
+    sqlite3_finalize(second);
+    if (!is_one) {
+        static_cast<void>(connection.take_trouble());
+        connection.refuse("one statement at a time: there is more behind the first");
+    } else if (sqlite3_stmt_readonly(statement) == 0) {
         connection.note(SQLITE_AUTH);
+    }
+    if (!connection.is_well()) {
+        sqlite3_finalize(statement);
+        return nullptr;
+    }
+    return statement;
+}
+
+std::optional<Rows> Reader::select(const std::string& sql, std::size_t limit) {
+    sqlite3_stmt* const statement = prepare(sql);
+    if (statement == nullptr) {
         return std::nullopt;
     }
+    Connection& connection = connection_;
     Rows rows;
     const int columns = sqlite3_column_count(statement);
     for (int i = 0; i < columns; ++i) {

@@ -50,6 +50,9 @@ public:
     /// @return nothing on trouble: see problem()
     [[nodiscard]] std::optional<Rows> select(const std::string& sql, std::size_t limit = kRowsMax);
 
+    /// Begins a question that takes as long as it takes: not for who serves others meanwhile.
+    [[nodiscard]] Connection& ask_patiently();
+
     /// Begins a question: its two seconds run from now, and the trouble of the last one is
     /// forgotten.
     [[nodiscard]] Connection& ask();
@@ -59,6 +62,8 @@ public:
 
 private:
     struct Guard;
+
+    [[nodiscard]] sqlite3_stmt* prepare(const std::string& sql);
 
     std::unique_ptr<Guard> guard_;
     Connection connection_;

@@ -1,6 +1,6 @@
 #include "ledger/recorder.hpp"
 
-#include "base/check.hpp"
+#include "base/utf8.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -14,18 +14,6 @@ namespace {
 constexpr std::size_t kIndexPlaces = 2 * std::bit_ceil(Recorder::kEntriesMax);
 /// A table that has just been handed over is followed by one of this size; it grows.
 constexpr std::size_t kIndexPlacesFirst = 256;
-
-const DigestPtr& other_digest() {
-    static const DigestPtr kOther = std::make_shared<const Digest>(
-        Digest{.hash = 0, .text = kOtherName, .kind = kOtherName, .tables = ""});
-    return kOther;
-}
-
-const LabelsPtr& other_labels() {
-    static const LabelsPtr kOther = std::make_shared<const Labels>(
-        Labels{.database = kOtherName, .user = kOtherName, .application = kOtherName});
-    return kOther;
-}
 
 std::size_t place_of(const Digest* digest, const Labels* labels, std::size_t places) {
     constexpr std::uint64_t kMix = 0x9E37'79B9'7F4A'7C15;
@@ -42,18 +30,6 @@ std::int64_t hour_of(std::int64_t unix_us) {
     return unix_us / kHourUs;
 }
 
-void note_error(std::vector<ErrorCount>& errors, SqlState sqlstate) {
-    const auto found = std::find_if(
-        errors.begin(), errors.end(), [&](const ErrorCount& e) { return e.sqlstate == sqlstate; });
-    if (found != errors.end()) {
-        ++found->count;
-    } else if (errors.size() < Recorder::kErrorsMax) {
-        errors.push_back({.sqlstate = sqlstate, .count = 1});
-    } else {
-        ++errors.back().count;
-    }
-}
-
 std::size_t bytes_of(const StatementDetail& detail) {
     return detail.text.size() + detail.parameters.size() + detail.message.size() +
            detail.plan.size() + detail.trace_id.size() + detail.span_id.size() +
@@ -61,42 +37,13 @@ std::size_t bytes_of(const StatementDetail& detail) {
 }
 
 void cut(std::string& text, std::size_t most) {
-    if (text.size() <= most) {
-        return;
+    if (text.size() > most) {
+        text.resize(cut_utf8(text, most).size());
+        text.shrink_to_fit();
     }
-    // Not within a character of several bytes.
-    constexpr unsigned kContinuation = 0x80;
-    constexpr unsigned kContinuationMask = 0xC0;
-    while (most > 0 &&
-           (static_cast<unsigned char>(text[most]) & kContinuationMask) == kContinuation) {
-        --most;
-    }
-    text.resize(most);
-    text.shrink_to_fit();
 }
 
 }  // namespace
-
-void Totals::add(const Totals& other) {
-    calls += other.calls;
-    errors += other.errors;
-    rows += other.rows;
-    bytes += other.bytes;
-    total_us += other.total_us;
-    server_us += other.server_us;
-    wait_us += other.wait_us;
-    sending_us += other.sending_us;
-    min_us = std::min(min_us, other.min_us);
-    max_us = std::max(max_us, other.max_us);
-    retried += other.retried;
-    cut += other.cut;
-}
-
-void Spread::add(const Spread& other) {
-    total.merge(other.total);
-    server.merge(other.server);
-    wait.merge(other.wait);
-}
 
 Recorder::Recorder(const std::atomic<double>& sample_rate, std::uint64_t seed)
     : sample_rate_{&sample_rate}, random_{seed}, table_{std::make_unique<SumsTable>()} {}
@@ -261,7 +208,7 @@ void Recorder::count(Sums& sums, const Statement& statement) {
     to->spread.wait.add(wait);
     if (statement.error) [[unlikely]] {
         ++totals.errors;
-        note_error(to->errors, *statement.error);
+        add_error(to->errors, {.sqlstate = *statement.error, .count = 1});
     }
     if (statement.wait_reason != WaitReason::None) [[unlikely]] {
         count_wait(*to, statement);

@@ -27,9 +27,6 @@ inline constexpr std::size_t kDetailTextMax = 4096;
 inline constexpr std::size_t kDetailPlanMax = 65'536;
 inline constexpr std::size_t kDetailIdMax = 128;  ///< of addresses and trace ids
 
-/// The name of what was too much to be told apart: digests (their hash is 0), applications.
-inline constexpr const char* kOtherName = "(other)";
-
 /// What one worker tells the ledger. Nothing here takes a lock, waits, or touches a file.
 ///
 /// Every statement is counted in the sums of its digest and labels, without loss: beyond
@@ -46,8 +43,6 @@ public:
     static constexpr std::size_t kDatabasesMax = 1024;
     static constexpr std::size_t kEntriesMax = 8192;
     static constexpr std::size_t kWaitsMax = 1024;
-    static constexpr std::size_t kErrorsMax =
-        16;  ///< SQLSTATEs of one Sums; the rest count as the last
     static constexpr std::size_t kSamplesMax = 8192;
     static constexpr std::size_t kSessionsMax = 2048;
     /// Bytes of all StatementDetails on their way to the writer; what is beyond goes without.

@@ -1,6 +1,7 @@
 #include "ledger/schema.hpp"
 
 #include "base/log.hpp"
+#include "ledger/file_place.hpp"
 
 #include <array>
 #include <filesystem>
@@ -68,7 +69,13 @@ CREATE TABLE audit(id INTEGER PRIMARY KEY, t INTEGER NOT NULL, who TEXT NOT NULL
   STRICT;
 )sql";
 
-constexpr std::array<SchemaStep, 1> kSteps{kFirst};
+/// Until when names were in use, so that those nothing names any more can go.
+constexpr SchemaStep kNamesInUse = R"sql(
+ALTER TABLE name ADD COLUMN last_t INTEGER NOT NULL DEFAULT 0;
+UPDATE name SET last_t = unixepoch() * 1000000;
+)sql";
+
+constexpr std::array<SchemaStep, 2> kSteps{kFirst, kNamesInUse};
 
 constexpr std::uintmax_t kCopyBytesMax = std::uintmax_t{256} << 20U;
 
@@ -80,6 +87,10 @@ void copy_before(Connection& connection, const std::string& path, std::int64_t v
     }
     const std::string copy = path + "-v" + std::to_string(version) + ".bak";
     std::filesystem::remove(copy, error);
+    if (const auto problem = create_private(copy)) {
+        log::warn("ledger_no_copy", {{"file", path}, {"why", *problem}});
+        return;
+    }
     Use copying = connection.use("VACUUM INTO ?");
     copying.with(std::string_view{copy}).run();
     log::info("ledger_migrating", {{"file", path}, {"from", version}, {"copy", copy}});

@@ -15,12 +15,22 @@ namespace weir::ledger {
 
 inline constexpr std::int64_t kHourUs = 3'600'000'000;
 inline constexpr std::size_t kWaitReasons = 6;
+/// SQLSTATEs of one Sums; the rest count as the last.
+inline constexpr std::size_t kErrorsMax = 16;
+
+/// The name of what was too much to be told apart: digests (their hash is 0), applications.
+inline constexpr const char* kOtherName = "(other)";
+[[nodiscard]] const DigestPtr& other_digest();
+[[nodiscard]] const LabelsPtr& other_labels();
 
 /// How often statements ended with one SQLSTATE.
 struct ErrorCount {
     SqlState sqlstate;
     std::uint64_t count = 0;
 };
+
+/// Adds to the count of its SQLSTATE.
+void add_error(std::vector<ErrorCount>& to, const ErrorCount& error);
 
 /// What was waited for server connections, for one reason.
 struct WaitSums {

@@ -2,10 +2,7 @@
 
 #include "base/log.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 namespace weir::ledger {
@@ -17,15 +14,6 @@ using std::chrono::milliseconds;
 /// A ruined file is set aside once in so long; one that is ruined again at once has a ruined disk.
 constexpr std::chrono::hours kSetAsideEvery{1};
 constexpr milliseconds kSizeEvery{1000};
-
-std::chrono::microseconds cpu_of_this_thread() {
-    timespec used{};
-    if (::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0) {
-        return {};
-    }
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-        std::chrono::seconds{used.tv_sec} + std::chrono::nanoseconds{used.tv_nsec});
-}
 
 NotedEvent event_of(std::int64_t now_us,
                     events::Severity severity,
@@ -53,7 +41,8 @@ Writer::Writer(const conf::LedgerSettings& settings,
 
 Outcome Writer::turn(Orders orders) {
     Outcome outcome;
-    if (!store_.is_open() && Clock::now() >= retry_at_) {
+    // At the end it is tried once more, whenever it was tried last.
+    if (!store_.is_open() && (orders.is_last || Clock::now() >= retry_at_)) {
         open(orders.now_us);
     }
     take_orders(orders);
@@ -66,17 +55,22 @@ Outcome Writer::turn(Orders orders) {
             write_due(orders);
         }
     }
-    step_backup(orders, outcome);
     const bool has_housework = !orders.is_last && keep_house(orders.now_us);
-    outcome.has_more = has_housework || backup_.is_running() ||
-                       (status_.state == LedgerState::Ok && are_rows_waiting());
+    outcome.has_more = has_housework || (status_.state == LedgerState::Ok && are_rows_waiting());
     refresh_status();
     return outcome;
 }
 
 void Writer::take_orders(Orders& orders) {
     std::move(orders.events.begin(), orders.events.end(), std::back_inserter(batch_.events));
-    std::move(orders.deeds.begin(), orders.deeds.end(), std::back_inserter(batch_.deeds));
+    for (NotedDeed& noted : orders.deeds) {
+        deed_fold_.add(std::move(noted), batch_.deeds);
+    }
+    if (orders.is_last) {
+        deed_fold_.take_all(batch_.deeds);
+    } else {
+        deed_fold_.take_due(orders.now_us, batch_.deeds);
+    }
     if (orders.settings) {
         settings_.retention = orders.settings->retention;
         settings_.max_size = orders.settings->max_size;
@@ -157,7 +151,8 @@ void Writer::open(std::int64_t now_us) {
         set_aside_ruined(now_us);
         return;
     }
-    degrade(trouble->text, pace_.retry_every);
+    degrade(trouble->text,
+            trouble->kind == Trouble::Kind::Locked ? pace_.rows_every : pace_.retry_every);
 }
 
 void Writer::prepare_ballast() {
@@ -220,6 +215,9 @@ bool Writer::write(Extent extent, std::int64_t now_us) {
     if (trouble && trouble->kind == Trouble::Kind::Full && make_room(*trouble)) {
         trouble = store_.write(batch_, pending_, extent);
     }
+    if (trouble && trouble->kind == Trouble::Kind::Refused && extent > Extent::Rows) {
+        trouble = write_what_goes(extent);
+    }
     if (trouble) {
         meet(*trouble, now_us);
         return false;
@@ -238,6 +236,45 @@ bool Writer::write(Extent extent, std::int64_t now_us) {
     }
     recover(now_us);
     return true;
+}
+
+/// Something was refused: if it is the sums, they go without the rows' paying for it.
+///
+/// @return nothing when the rows are in the file, and as much of the sums as was taken; the rest of
+/// them is lost
+std::optional<Trouble> Writer::write_what_goes(Extent extent) {
+    std::optional<Trouble> trouble;
+    for (const Extent less : {Extent::Totals, Extent::Rows}) {
+        if (less >= extent) {
+            continue;
+        }
+        trouble = store_.write(batch_, pending_, less);
+        if (!trouble) {
+            lose_sums(less, extent);
+        }
+        if (!trouble || trouble->kind != Trouble::Kind::Refused) {
+            return trouble;
+        }
+    }
+    return trouble;
+}
+
+/// What is beyond `written` of `wanted` cannot be written.
+void Writer::lose_sums(Extent written, Extent wanted) {
+    std::uint64_t calls = 0;
+    for (const auto& [key, hour] : pending_.hours()) {
+        calls += written == Extent::Rows ? hour.totals.calls : hour.spread_totals.calls;
+    }
+    if (written == Extent::Rows) {
+        pending_.clear_totals();
+    }
+    if (wanted == Extent::Spreads) {
+        pending_.clear_spreads();
+    }
+    status_.calls_refused += calls;
+    if (const std::int64_t held_back = refused_lines_.admit(); held_back >= 0) {
+        log::error("ledger_sums_refused", {{"calls", calls}, {"held_back", held_back}});
+    }
 }
 
 /// @return whether there is more to do at once
@@ -263,20 +300,6 @@ bool Writer::keep_house(std::int64_t now_us) {
     return has_more;
 }
 
-void Writer::step_backup(const Orders& orders, Outcome& outcome) {
-    if (!orders.backup_to.empty()) {
-        outcome.backup_result = store_.is_open()
-                                    ? backup_.begin(store_.connection(), orders.backup_to)
-                                    : std::optional{"the ledger is not open: " + status_.problem};
-        is_backup_wanted_ = !outcome.backup_result;
-    } else if (backup_.is_running()) {
-        outcome.backup_result = backup_.step();
-    } else if (is_backup_wanted_) {
-        outcome.backup_result = "the ledger was closed: " + status_.last_problem;
-    }
-    is_backup_wanted_ = is_backup_wanted_ && !outcome.backup_result;
-}
-
 /// @return whether there is some now
 bool Writer::make_room(const Trouble& trouble) {
     if (!housekeeper_.relieve(ballast_)) {
@@ -298,23 +321,21 @@ void Writer::meet(const Trouble& trouble, std::int64_t now_us) {
             break;
         case Trouble::Kind::Full: degrade("no room: " + trouble.text, pace_.retry_every); break;
         case Trouble::Kind::Corrupt:
-            backup_.stop();
             store_.close();
             set_aside_ruined(now_us);
             break;
         case Trouble::Kind::Refused:
             // The same rows would be refused for ever.
-            log::error("ledger_rows_refused", {{"rows", batch_.size()}, {"why", trouble.text}});
-            status_.rows_refused += batch_.size();
-            if (batch_.size() == 0) {
-                pending_.clear_totals();
-                pending_.clear_spreads();
+            if (const std::int64_t held_back = refused_lines_.admit(); held_back >= 0) {
+                log::error(
+                    "ledger_rows_refused",
+                    {{"rows", batch_.size()}, {"why", trouble.text}, {"held_back", held_back}});
             }
+            status_.rows_refused += batch_.size();
             batch_.clear();
             break;
         case Trouble::Kind::Limit:
         case Trouble::Kind::Other:
-            backup_.stop();
             store_.close();
             degrade(trouble.text, pace_.retry_every);
             break;
@@ -366,7 +387,6 @@ void Writer::refresh_status() {
     status_.uri = store_.is_open() ? store_.uri() : "";
     status_.rows_deleted = housekeeper_.rows_deleted();
     status_.calls_coarsened = pending_.calls_coarsened();
-    status_.cpu = cpu_of_this_thread();
     if (store_.is_open()) {
         status_.bytes_used = store_.bytes_used();
         static_cast<void>(store_.connection().take_trouble());

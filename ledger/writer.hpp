@@ -3,8 +3,8 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "conf/ledger_settings.hpp"
-#include "ledger/backup.hpp"
 #include "ledger/batch.hpp"
+#include "ledger/deed_fold.hpp"
 #include "ledger/housekeeper.hpp"
 #include "ledger/ledger_status.hpp"
 #include "ledger/pending.hpp"
@@ -37,17 +37,15 @@ struct Orders {
     std::vector<NotedEvent> events;
     std::vector<NotedDeed> deeds;
     std::optional<conf::LedgerSettings> settings;
-    std::string backup_to;  ///< "" = none
-    bool is_sync = false;   ///< all there is goes to the file
-    bool is_last = false;   ///< and that is the end; the workers have ended
+    bool is_sync = false;  ///< all there is goes to the file
+    bool is_last = false;  ///< and that is the end; the workers have ended
     std::int64_t now_us = 0;
 };
 
 /// What came of a turn.
 struct Outcome {
-    bool is_synced = false;                    ///< all there was is in the file
-    bool has_more = false;                     ///< the next turn need not wait
-    std::optional<std::string> backup_result;  ///< of one that has ended; "" = done
+    bool is_synced = false;  ///< all there was is in the file
+    bool has_more = false;   ///< the next turn need not wait
 };
 
 /// What the writer says of itself.
@@ -61,9 +59,9 @@ struct WriterStatus {
     std::uint64_t rows_refused = 0;  ///< that SQLite did not take
     std::uint64_t rows_deleted = 0;
     std::uint64_t calls_coarsened = 0;
+    std::uint64_t calls_refused = 0;  ///< whose sums SQLite did not take
     std::uint64_t bytes_used = 0;
     std::optional<TimePoint> committed_at;
-    std::chrono::microseconds cpu{};
 };
 
 /// Brings what the recorders have into the file, turn by turn, and goes on whatever becomes of the
@@ -110,7 +108,8 @@ private:
     [[nodiscard]] Extent extent_due(std::int64_t now_us) const;
     bool write(Extent extent, std::int64_t now_us);
     bool keep_house(std::int64_t now_us);
-    void step_backup(const Orders& orders, Outcome& outcome);
+    [[nodiscard]] std::optional<Trouble> write_what_goes(Extent extent);
+    void lose_sums(Extent written, Extent wanted);
     bool make_room(const Trouble& trouble);
     void meet(const Trouble& trouble, std::int64_t now_us);
     void set_aside_ruined(std::int64_t now_us);
@@ -124,12 +123,12 @@ private:
     Store store_;
     Housekeeper housekeeper_{store_};
     Ballast ballast_;
-    Backup backup_;
+    DeedFold deed_fold_;
     Pending pending_;
     Batch batch_;
     WriterStatus status_;
-    bool is_backup_wanted_ = false;  ///< one was begun, and its end has not been told
     log::RateLimit relieved_lines_;
+    log::RateLimit refused_lines_;
     std::size_t first_recorder_ = 0;  ///< whose rows are taken first: each in turn
     TimePoint retry_at_{};
     TimePoint rows_at_{};

@@ -10,6 +10,9 @@ using protocol::BackendMessage;
 
 namespace {
 
+/// No command does more: what a tag says beyond would only make sums overflow.
+constexpr std::uint64_t kTagRowsMax = std::uint64_t{1} << 40U;
+
 /// Once this many answered ones lie before the head, the rest moves down.
 constexpr std::size_t kCompactAfter = 256;
 
@@ -95,7 +98,7 @@ void StatementRuns::note_tag(std::string_view tag) {
     const char* end = digits.data() + digits.size();
     if (const auto [at, error] = std::from_chars(digits.data(), end, rows);
         error == std::errc{} && at == end) {
-        runs_[first_].rows += rows;
+        runs_[first_].rows += std::min(rows, kTagRowsMax);
     }
 }
 

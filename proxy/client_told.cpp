@@ -3,6 +3,7 @@
 
 #include "base/events.hpp"
 #include "base/log.hpp"
+#include "base/utf8.hpp"
 #include "ledger/error_pattern.hpp"
 #include "ledger/questions.hpp"
 #include "protocol/frontend_views.hpp"
@@ -407,7 +408,7 @@ void ClientSession::log_statement(const pool::StatementTicket& ticket,
                {"client", id_},
                {"address", client_name().address},
                {"trace_id", said.trace_id},
-               {"statement", text.substr(0, kLoggedBytesMax)},
+               {"statement", cut_utf8(text, kLoggedBytesMax)},
                {"parameters", said.parameters},
                {"held_back", held_back}});
 }

@@ -70,11 +70,12 @@ LedgerCommands::LedgerCommands(CLI::App& app)
       summary_{monitor_->add_subcommand("summary", "statements, errors and waits in numbers")},
       query_{ledger_->add_subcommand("query", "run a SELECT over its tables")},
       backup_{ledger_->add_subcommand("backup", "copy it, also while Weir writes it")},
+      verify_{ledger_->add_subcommand("verify", "whether the audit is as it was written")},
       export_{ledger_->add_subcommand("export", "print one of its lists, all pages of it")} {
     constexpr std::int64_t kLimitMax = 1000;
     monitor_->require_subcommand(1);
     ledger_->require_subcommand(1);
-    for (CLI::App* command : {slow_queries_, summary_, query_, backup_, export_}) {
+    for (CLI::App* command : {slow_queries_, summary_, query_, backup_, verify_, export_}) {
         add_file(*command);
     }
     for (CLI::App* command : {slow_queries_, summary_, query_}) {
@@ -146,6 +147,9 @@ int LedgerCommands::run() const {
     }
     if (query_->parsed()) {
         return admin::print_query(command, sql_);
+    }
+    if (verify_->parsed()) {
+        return admin::print_verification(command);
     }
     return backup_->parsed() ? admin::print_backup(command, backup_to_)
                              : admin::print_export(command, table_);

@@ -62,6 +62,7 @@ private:
     CLI::App* summary_;
     CLI::App* query_;
     CLI::App* backup_;
+    CLI::App* verify_;
     CLI::App* export_;
     std::string config_path_;
     std::string file_;  ///< --ledger

@@ -26,27 +26,34 @@ std::string key_of(const ledger::Labels& labels) {
     return key;
 }
 
+/// @param lexer behind "create", "alter" or "drop"
+/// @param token the last one taken, for the caller to go on from
+/// @return whether that is about what ends with its session
+bool is_temporary(sql::Lexer& lexer, sql::Token& token) {
+    static constexpr std::array<std::string_view, 4> kBefore = {"or", "replace", "global", "local"};
+    const auto is_before = [&token](std::string_view word) { return token.is_word(word); };
+    token = lexer.next();
+    while (std::any_of(kBefore.begin(), kBefore.end(), is_before)) {
+        token = lexer.next();
+    }
+    return token.is_word("temp") || token.is_word("temporary");
+}
+
 /// @param shape a statement's, or several with ";" between them
 /// @return whether one of them changes what there is, or who may do what
 bool is_deed(std::string_view shape) {
-    static constexpr std::array<std::string_view, 11> kWords = {"create",
-                                                                "alter",
-                                                                "drop",
-                                                                "grant",
-                                                                "revoke",
-                                                                "truncate",
-                                                                "comment",
-                                                                "security",
-                                                                "reassign",
-                                                                "import",
-                                                                "refresh"};
+    static constexpr std::array<std::string_view, 3> kOfObjects = {"create", "alter", "drop"};
+    static constexpr std::array<std::string_view, 8> kOthers = {
+        "grant", "revoke", "truncate", "comment", "security", "reassign", "import", "refresh"};
     sql::Lexer lexer{shape};
     bool is_first = true;
     for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::End; token = lexer.next()) {
-        const bool is_word = std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
-            return token.is_word(word);
-        });
-        if (is_first && is_word) {
+        const auto is_it = [&token](std::string_view word) { return token.is_word(word); };
+        if (is_first && std::any_of(kOthers.begin(), kOthers.end(), is_it)) {
+            return true;
+        }
+        if (is_first && std::any_of(kOfObjects.begin(), kOfObjects.end(), is_it) &&
+            !is_temporary(lexer, token)) {
             return true;
         }
         is_first = token.is_symbol(';');
@@ -154,16 +161,25 @@ void StatementDesk::forget() {
 
 const ledger::DigestPtr& StatementDesk::digest_of(const StatementText& statement) {
     ledger::DigestPtr& digest = digests_[statement.digest];
+    if (digest != nullptr && !digest->tables.empty()) {
+        return digest;
+    }
+    const auto facts = statement.read().facts;
+    std::string tables = facts == nullptr ? "" : names_of(*facts);
+    std::shared_ptr<ledger::Digest> fresh;
     if (digest == nullptr) {
         sql::Shape shape = sql::shape_of(statement.text);
-        auto fresh = std::make_shared<ledger::Digest>();
+        fresh = std::make_shared<ledger::Digest>();
         fresh->hash = shape.digest;
         fresh->text = std::move(shape.text);
         fresh->kind = std::move(shape.kind);
-        if (const auto facts = statement.read().facts; facts != nullptr) {
-            fresh->tables = names_of(*facts);
-        }
-        bytes_ += kDigestBytes + fresh->text.capacity() + fresh->tables.capacity();
+        bytes_ += kDigestBytes + fresh->text.capacity();
+    } else if (!tables.empty()) {
+        fresh = std::make_shared<ledger::Digest>(*digest);  // others hold what it was
+    }
+    if (fresh != nullptr) {
+        fresh->tables = std::move(tables);
+        bytes_ += fresh->tables.capacity();
         digest = std::move(fresh);
     }
     return digest;
@@ -182,6 +198,11 @@ KnownStatementPtr StatementDesk::find(const StatementContext& context,
         known->cursors = sql::cursor_use(statement.text);
     }
     const bool is_better_known = statement.judge != nullptr && !known->has_facts;
+    if (is_better_known) {
+        const ledger::DigestPtr& digest = digest_of(statement);
+        known->sums = known->digest == digest ? known->sums : nullptr;
+        known->digest = digest;
+    }
     if (known->decided_at != version_ || is_better_known) {
         decide(context, *known, statement);
     }

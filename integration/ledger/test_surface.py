@@ -1,10 +1,12 @@
 """What ran through Weir is what SHOW, SELECT, /api and the command line tell of it."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,27 @@ def test_orders_are_audited_with_who_and_what(busy: Any) -> None:
         console.execute("SHOW AUDIT")
     with pytest.raises(psycopg.errors.InsufficientPrivilege), admin(busy, user="looker") as console:
         console.execute("SELECT * FROM audit")
+
+
+def test_what_changes_the_database_is_audited_but_what_ends_with_its_session_is_not(busy: Any) -> None:
+    with busy.logged_in() as client:
+        assert not errors(client.query("CREATE TEMP TABLE passing (id int)"))
+        assert not errors(client.query("CREATE TABLE lasting (id int)"))
+        for _ in range(10):
+            assert not errors(client.query("COMMENT ON TABLE lasting IS 'text'"))
+        assert not errors(client.query("DROP TABLE lasting"))
+    wait_until(lambda: "drop" in [row["action"] for row in busy.show("AUDIT")], "the last of them is known")
+    actions = [row["action"] for row in reversed(busy.show("AUDIT"))]
+    assert actions == ["create", "comment", "comment", "comment", "drop"]
+    end(busy)
+    verified = run(busy, "ledger", "verify")
+    assert (verified.returncode, verified.stdout) == (0, "the audit is in order up to line 6\n")
+    with contextlib.closing(sqlite3.connect(busy.folder / "weir-ledger.db")) as file:
+        assert file.execute("SELECT text FROM audit WHERE id = 6").fetchone()[0].startswith("(7 more within a minute) comment")
+        file.execute("DELETE FROM audit WHERE id = 6")
+        file.commit()
+    verified = run(busy, "ledger", "verify")
+    assert verified.returncode == 2 and "line 6" in verified.stderr
 
 
 def test_secrets_are_not_audited(start_weir: StartWeir) -> None:

@@ -141,7 +141,6 @@ TEST_SUITE("ledger in trouble") {
         add(ledger, 5);
         REQUIRE(wait_for(ledger, [&] { return is_degraded(ledger); }));
         CHECK_FALSE(ledger.sync(std::chrono::milliseconds{100}));
-        CHECK(ledger.backup("/tmp/weir-never", kPatience) != "");
         ledger.stop();
     }
 
@@ -289,7 +288,7 @@ TEST_SUITE("ledger in trouble") {
         Ledger ledger{test::ledger_options(folder.file())};
         add(ledger, 3);
         REQUIRE(ledger.sync(kPatience));
-        CHECK(ledger.status().file == folder.file("ledger.db-v1"));
+        CHECK(ledger.status().file == folder.file("ledger.db-v2"));
         CHECK(calls_in(ledger.uri()) == 3);
         CHECK(number(folder.file(), "SELECT count(*) FROM sqlite_schema") == 1);
     }
@@ -312,6 +311,69 @@ TEST_SUITE("ledger in trouble") {
         CHECK(calls_in(folder.file()) == 8);
         CHECK(ledger.status().dropped_samples == 5);
         CHECK(is_ok(ledger));
+    }
+
+    TEST_CASE("ledger: sums that can never be written do not take the rows with them") {
+        const test::Folder folder;
+        Ledger ledger{test::ledger_options(folder.file())};
+        add(ledger, 3);
+        REQUIRE(ledger.sync(kPatience));
+        {
+            Connection other;
+            REQUIRE(other.open(folder.file(), Connection::Mode::Write));
+            REQUIRE(other.execute(
+                "PRAGMA busy_timeout = 30000; CREATE TRIGGER no BEFORE INSERT ON hourly BEGIN"
+                " SELECT raise(ABORT, 'never'); END"));
+        }
+        add(ledger, 5, kTen + 1000);
+        REQUIRE(ledger.sync(kPatience));
+        CHECK(number(folder.file(), "SELECT count(*) FROM statement") == 8);
+        CHECK(ledger.status().calls_refused == 5);
+        CHECK(ledger.status().dropped_samples == 0);
+        CHECK(is_ok(ledger));
+        {
+            Connection other;
+            REQUIRE(other.open(folder.file(), Connection::Mode::Write));
+            REQUIRE(other.execute(
+                "PRAGMA busy_timeout = 30000; DROP TRIGGER no; CREATE TRIGGER no BEFORE INSERT ON"
+                " hourly_hist BEGIN SELECT raise(ABORT, 'never'); END"));
+        }
+        // Where only histograms are refused the sums stay.
+        add(ledger, 7, kTen + 2000);
+        REQUIRE(ledger.sync(kPatience));
+        CHECK(calls_in(folder.file()) == 10);
+        CHECK(number(folder.file(), "SELECT count(*) FROM statement") == 15);
+        CHECK(ledger.status().dropped_samples == 0);
+    }
+
+    TEST_CASE("ledger: a file that is locked when it is opened is soon tried again") {
+        const test::Folder folder;
+        {
+            Ledger ledger{test::ledger_options(folder.file())};
+            add(ledger, 5);
+        }
+        Connection other;
+        REQUIRE(other.open(folder.file(), Connection::Mode::Write));
+        REQUIRE(other.execute("BEGIN IMMEDIATE"));
+        auto options = test::ledger_options(folder.file());
+        options.pace.retry_every = std::chrono::hours{1};
+        Ledger ledger{options};
+        REQUIRE(wait_for(ledger, [&] { return is_degraded(ledger); }));
+        REQUIRE(other.execute("ROLLBACK"));
+        CHECK(wait_for(ledger, [&] { return is_ok(ledger); }));
+    }
+
+    TEST_CASE("ledger: what could not be opened is tried once more at the end") {
+        const test::Folder folder;
+        const std::string file = folder.file("later/ledger.db");
+        auto options = test::ledger_options(file);
+        options.pace.retry_every = std::chrono::hours{1};
+        Ledger ledger{options};
+        add(ledger, 5);
+        REQUIRE(wait_for(ledger, [&] { return is_degraded(ledger); }));
+        std::filesystem::create_directory(folder.file("later"));
+        ledger.stop();
+        CHECK(calls_in(file) == 5);
     }
 }
 

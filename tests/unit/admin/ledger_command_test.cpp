@@ -133,6 +133,28 @@ TEST_SUITE("ledger command") {
         CHECK(printed.out.str().find("statements,1500,") != std::string::npos);
     }
 
+    TEST_CASE("summary: days of which there are no hours any more count too") {
+        const Filed filed;
+        {
+            ledger::Connection connection;
+            REQUIRE(connection.open(filed.file, ledger::Connection::Mode::Write));
+            REQUIRE(connection.execute(
+                "INSERT INTO daily SELECT unixepoch() / 86400 - 5, digest, db, usr, app, calls, "
+                "errors, rows, bytes, total_us, server_us, wait_us, sending_us, min_us, max_us, "
+                "retried, cut FROM hourly LIMIT 1;"
+                "UPDATE daily SET calls = 40000;"
+                "INSERT INTO meta(key, value) VALUES ('summed_day', unixepoch() / 86400 - 1)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value"));
+        }
+        Printed printed;
+        auto command = printed.command(filed.file);
+        command.form = ReportForm::Csv;
+        command.hours = 24 * 30;
+        CHECK(print_summary(command) == kLedgerFine);
+        CHECK(printed.out.str().find("statements,41500,") != std::string::npos);
+        CHECK(printed.out.str().find("different statements,1,") != std::string::npos);
+    }
+
     TEST_CASE("backup: a ledger again, and never over another file") {
         const Filed filed;
         Printed printed;
@@ -144,6 +166,30 @@ TEST_SUITE("ledger command") {
         command.form = ReportForm::Csv;
         CHECK(print_query(command, "SELECT count(*) AS n FROM statement") == kLedgerFine);
         CHECK(of_copy.out.str() == "n\r\n1500\r\n");
+    }
+
+    TEST_CASE("verify: an audit that was changed is told by its line, with status 2") {
+        const Filed filed;
+        {
+            ledger::Ledger ledger{test::ledger_options(filed.file)};
+            for (const char* text : {"one", "two", "three"}) {
+                ledger.note(events::Deed{
+                    .who = "admin", .from = "", .action = "PAUSE", .object = "", .text = text});
+            }
+            REQUIRE(ledger.sync(test::kPatience));
+        }
+        Printed fine;
+        CHECK(print_verification(fine.command(filed.file)) == kLedgerFine);
+        CHECK(fine.out.str() == "the audit is in order up to line 3\n");
+        {
+            ledger::Connection connection;
+            REQUIRE(connection.open(filed.file, ledger::Connection::Mode::Write));
+            REQUIRE(connection.execute("UPDATE audit SET text = 'other' WHERE id = 2"));
+        }
+        Printed changed;
+        CHECK(print_verification(changed.command(filed.file)) == kLedgerFailed);
+        CHECK(changed.problems.str() == "weir: the audit is not in order from line 2 on\n");
+        CHECK(changed.out.str().empty());
     }
 
     TEST_CASE("no file: said on the side of problems, with status 2") {

@@ -32,6 +32,10 @@ TEST_SUITE("file place") {
 
         REQUIRE(::stat(folder.file("new").c_str(), &status) == 0);
         CHECK((status.st_mode & 0777U) == 0600U);
+        CHECK_FALSE(create_private(folder.file("created")));
+        REQUIRE(::stat(folder.file("created").c_str(), &status) == 0);
+        CHECK((status.st_mode & 0777U) == 0600U);
+        CHECK(create_private(folder.file("created")));
         std::ofstream{folder.file("open")} << "x";
         ::chmod(folder.file("open").c_str(), 0644);
         CHECK_FALSE(make_private(folder.file("open")));

@@ -1,5 +1,6 @@
 #include "ledger/housekeeper.hpp"
 
+#include "ledger/audit.hpp"
 #include "tests/support/ledger_book.hpp"
 
 #include <doctest/doctest.h>
@@ -31,6 +32,15 @@ void fill_days(Book& book, int days) {
         }
     }
     REQUIRE_FALSE(book.flush());
+}
+
+void note_event(Book& book, std::int64_t t, const char* kind, events::Severity severity) {
+    book.batch.events.push_back({.t = t,
+                                 .event = {.kind = kind,
+                                           .object = "shop/app",
+                                           .severity = severity,
+                                           .what = "in the last minute 1 leases",
+                                           .data = std::string(200, ' ')}});
 }
 
 void keep_house(Book& book, Housekeeper& housekeeper) {
@@ -170,6 +180,216 @@ TEST_SUITE("housekeeper") {
         CHECK(book.number("SELECT count(*) FROM statement") < 100'000);
         CHECK(book.number("SELECT count(*) FROM audit") == 1);
         CHECK(housekeeper.rows_deleted() > 100'000);
+    }
+
+    TEST_CASE("housekeeper: the audit has its share of the file, and its oldest lines go") {
+        constexpr std::uint64_t kMax = std::uint64_t{2} << 20U;
+        Book book{1, kMax};
+        Housekeeper housekeeper{book.store};
+        const std::string text(4000, 'x');
+        for (int i = 0; i < 500; ++i) {
+            book.batch.deeds.push_back(
+                {.t = kTen,
+                 .deed = {.who = "", .from = "", .action = "", .object = "", .text = text}});
+            REQUIRE_FALSE(book.flush());
+            housekeeper.check_size();
+            keep_house(book, housekeeper);
+            REQUIRE(book.store.bytes_used() <= kMax);
+        }
+        CHECK(audit_bytes(book.store.connection()) <= kMax / Housekeeper::kAuditShare);
+        CHECK(book.number("SELECT count(*) FROM audit") >= 2);
+        CHECK(book.number("SELECT max(id) FROM audit") == 500);
+        CHECK(check_audit(book.store.connection()).state == AuditState::InOrder);
+    }
+
+    TEST_CASE("housekeeper: a disk that is full of audit is relieved of it, where max_size is 0") {
+        Book book{1};
+        for (int i = 0; i < 2000; ++i) {
+            book.batch.deeds.push_back({.t = kTen,
+                                        .deed = {.who = "",
+                                                 .from = "",
+                                                 .action = "",
+                                                 .object = "",
+                                                 .text = std::string(2000, 'x')}});
+        }
+        REQUIRE_FALSE(book.flush());
+        const std::uint64_t before = book.store.bytes_used();
+        Housekeeper housekeeper{book.store};
+        Ballast ballast{book.path()};
+        CHECK(housekeeper.relieve(ballast));
+        CHECK(book.store.bytes_used() < before / 2);
+        CHECK(book.number("SELECT count(*) FROM audit") >= 1);
+    }
+
+    TEST_CASE("housekeeper: what pools tell of every minute is kept for a week, warnings longer") {
+        for (const int days : {90, 3, 0}) {
+            CAPTURE(days);
+            Book book{1};
+            for (int day = 30; day > 0; --day) {
+                note_event(book, kTen - day * kDayUs + 1, "pool", events::Severity::Info);
+                note_event(book, kTen - day * kDayUs + 2, "pool", events::Severity::Warning);
+                note_event(book, kTen - day * kDayUs + 3, "reload", events::Severity::Info);
+            }
+            REQUIRE_FALSE(book.flush());
+            Housekeeper housekeeper{book.store};
+            housekeeper.set_retention(
+                {.statements = {}, .hourly = {}, .events = std::chrono::hours{days * 24}});
+            for (int round = 0; round < 2; ++round) {
+                housekeeper.begin(kTen);
+                keep_house(book, housekeeper);
+            }
+            CHECK(book.number("SELECT count(*) FROM event WHERE kind = 'pool' AND severity = 0") ==
+                  (days == 3 ? 3 : 7));
+            CHECK(book.number("SELECT count(*) FROM event WHERE kind = 'reload'") ==
+                  (days == 3 ? 3 : 30));
+            CHECK(book.number("SELECT count(*) FROM event WHERE severity = 1") ==
+                  (days == 3 ? 3 : 30));
+        }
+    }
+
+    TEST_CASE("housekeeper: for room what pools tell of every minute goes first") {
+        Book book{1, std::uint64_t{1} << 20U};
+        Housekeeper housekeeper{book.store};
+        for (int i = 0; i < 60; ++i) {
+            for (int j = 0; j < 100; ++j) {
+                note_event(book, kTen + i * 100 + j, "pool", events::Severity::Info);
+            }
+            note_event(book, kTen + i * 100 + 99, "pool", events::Severity::Warning);
+            book.add(make_statement(make_digest(1, "select a"), make_labels(), kTen + i, 1));
+            REQUIRE_FALSE(book.flush());
+            housekeeper.check_size();
+            keep_house(book, housekeeper);
+        }
+        CHECK(book.number("SELECT count(*) FROM event WHERE severity = 0") < 6000);
+        CHECK(book.number("SELECT count(*) FROM event WHERE severity = 1") == 60);
+        CHECK(book.number("SELECT count(*) FROM statement") == 60);
+    }
+
+    TEST_CASE("housekeeper: room is made of the histograms there are, the oldest first") {
+        Book book{0};
+        fill_days(book, 40);
+        const DigestPtr digest = make_digest(3, "select c");
+        book.add(make_statement(digest, make_labels(), kTen - 400 * kDayUs, 1000));
+        for (int i = 0; i < 200; ++i) {
+            const LabelsPtr labels = make_labels("shop", "user" + std::to_string(i));
+            for (int day = 0; day < 40; ++day) {
+                book.add(make_statement(digest, labels, kTen - day * kDayUs - 1, 1000));
+            }
+            REQUIRE_FALSE(book.flush());
+        }
+        Housekeeper housekeeper{book.store};
+        housekeeper.begin(kTen);
+        keep_house(book, housekeeper);
+        REQUIRE(book.number("SELECT count(DISTINCT hour / 24) FROM hourly_hist") == 36);
+        book.store.set_max_size(1);  // the least there is: one MiB
+        REQUIRE(book.store.bytes_used() > std::uint64_t{1} << 20U);
+        housekeeper.check_size();
+        int slices = 0;
+        while (book.number("SELECT count(DISTINCT hour / 24) FROM hourly_hist") > 30) {
+            REQUIRE(++slices < 40);
+            REQUIRE(housekeeper.work());
+        }
+        CHECK(book.number("SELECT max(hour) FROM hourly_hist") == kTen / kHourUs - 1);
+        // It ends, also where there is not enough to give up.
+        keep_house(book, housekeeper);
+        CHECK(book.number("SELECT sum(calls) FROM hourly") > 0);
+    }
+
+    TEST_CASE("housekeeper: a day is summed up whole, however short hours are kept") {
+        Book book{0};
+        Housekeeper housekeeper{book.store};
+        housekeeper.set_retention(
+            {.statements = {}, .hourly = std::chrono::hours{6}, .events = {}});
+        const DigestPtr digest = make_digest(1, "select a");
+        constexpr std::int64_t kBegin = kTen / kDayUs * kDayUs;
+        for (int hour = 0; hour < 60; ++hour) {
+            book.add(make_statement(digest, make_labels(), kBegin + hour * kHourUs, 1000));
+            REQUIRE_FALSE(book.flush());
+            housekeeper.begin(kBegin + hour * kHourUs + 1);
+            keep_house(book, housekeeper);
+        }
+        CHECK(book.number("SELECT count(*) FROM daily") == 2);
+        CHECK(book.number("SELECT min(calls) FROM daily") == 24);
+        CHECK(book.number("SELECT count(*) FROM hourly") <= 24);
+    }
+
+    TEST_CASE("housekeeper: with the hours go their errors and waits, for room too") {
+        Book book{0};
+        const DigestPtr digest = make_digest(1, "select a");
+        for (int hour = 0; hour < 100; ++hour) {
+            for (int i = 0; i < 100; ++i) {
+                Statement statement =
+                    make_statement(digest,
+                                   make_labels("shop", "user" + std::to_string(i), "web"),
+                                   kTen - hour * kHourUs,
+                                   1000);
+                statement.error = SqlState::parse("40001");
+                statement.wait_reason = WaitReason::PoolFull;
+                book.add(std::move(statement));
+            }
+            REQUIRE_FALSE(book.flush());
+        }
+        Housekeeper housekeeper{book.store};
+        REQUIRE(book.store.connection().execute("DELETE FROM hourly_hist; DELETE FROM statement"));
+        book.store.set_max_size(1);
+        housekeeper.check_size();
+        keep_house(book, housekeeper);
+        const std::int64_t first = book.number("SELECT min(hour) FROM hourly");
+        CHECK(first > kTen / kHourUs - 99);
+        CHECK(book.number("SELECT min(hour) FROM hourly_error") == first);
+        CHECK(book.number("SELECT min(hour) FROM hourly_wait") == first);
+        CHECK(book.number("SELECT max(hour) FROM hourly_error") == kTen / kHourUs);
+    }
+
+    TEST_CASE("housekeeper: slow statements that stay are looked at once, not with every slice") {
+        Book book{1};
+        const DigestPtr digest = make_digest(1, "select a");
+        for (int i = 0; i < 24'000; ++i) {
+            Statement statement = make_statement(digest, make_labels(), kTen + i, 1000);
+            statement.is_slow = i < 20'000;
+            book.add(std::move(statement));
+            if (i % 8000 == 0) {
+                REQUIRE_FALSE(book.flush());
+            }
+        }
+        REQUIRE_FALSE(book.flush());
+        Housekeeper housekeeper{book.store};
+        book.store.set_max_size(1);
+        housekeeper.check_size();
+        // One slice says that there are no pool events; four look at slow statements.
+        for (int i = 0; i < 5; ++i) {
+            REQUIRE(housekeeper.work());
+            CHECK(housekeeper.rows_deleted() == 0);
+        }
+        REQUIRE(housekeeper.work());
+        CHECK(housekeeper.rows_deleted() == 4000);
+        CHECK(book.number("SELECT count(*) FROM statement WHERE class = 1") == 20'000);
+    }
+
+    TEST_CASE("housekeeper: names that nothing names any more go, others stay") {
+        Book book{1};
+        book.add(make_statement(
+            make_digest(1, "select a"), make_labels("old", "old", "old"), kTen - 500 * kDayUs, 1));
+        REQUIRE_FALSE(book.flush());
+        book.add(make_statement(make_digest(1, "select a"), make_labels(), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        Housekeeper housekeeper{book.store};
+        using std::chrono::hours;
+        const auto keep = [&](hours retention) {
+            housekeeper.set_retention(
+                {.statements = retention, .hourly = retention, .events = retention});
+            housekeeper.begin(kTen);
+            keep_house(book, housekeeper);
+        };
+        keep(hours{600 * 24});
+        CHECK(book.number("SELECT count(*) FROM name") == 6);
+        keep(hours{24});
+        CHECK(book.number("SELECT count(*) FROM name") == 3);
+        CHECK(book.number("SELECT count(*) FROM name WHERE text = 'old'") == 0);
+        book.add(
+            make_statement(make_digest(1, "select a"), make_labels("old", "old", "old"), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT count(*) FROM hourly h JOIN name n ON n.id = h.db") == 2);
     }
 
     TEST_CASE("housekeeper: free pages are given back") {

@@ -38,8 +38,6 @@ const std::map<std::string, std::string> kWanted{
     {"top by hours", "SEARCH hourly USING PRIMARY KEY (hour>? AND hour<?)"},
     {"top by days", "SEARCH daily USING PRIMARY KEY (day>? AND day<?)"},
     {"spread of one", "SEARCH hourly_hist USING PRIMARY KEY (digest=? AND hour>? AND hour<?)"},
-    {"history by hours", "SEARCH hourly_hist USING PRIMARY KEY (digest=? AND hour>? AND hour<?)"},
-    {"history by days", "SEARCH daily_hist USING PRIMARY KEY (digest=? AND day>? AND day<?)"},
     {"slow", "SEARCH s USING INDEX statement_slow (t>? AND t<?)"},
     {"failed", "SEARCH s USING INDEX statement_failed (t>? AND t<?)"},
     {"kept", "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
@@ -52,6 +50,8 @@ const std::map<std::string, std::string> kWanted{
     {"sessions", "SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
     {"events", "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
     {"events of a kind", "SEARCH event USING INDEX event_kind (kind=? AND rowid>? AND rowid<?)"},
+    {"notable events", "SEARCH event USING COVERING INDEX event_kind (kind<?)"},
+    {"sums", "SEARCH daily USING PRIMARY KEY (day>? AND day<?)"},
     {"audit", "SEARCH audit USING INTEGER PRIMARY KEY (rowid<?)"},
 };
 

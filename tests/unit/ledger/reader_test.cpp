@@ -51,6 +51,31 @@ TEST_SUITE("reader") {
         CHECK(reader.problem() == "");
     }
 
+    TEST_CASE("reader: one statement, and nothing behind it") {
+        Book book;
+        Reader reader;
+        book.open(reader);
+        for (const char* fine :
+             {"SELECT 1;", "SELECT 1; -- that is all", " ;SELECT 1 ; ;/* */ \n"}) {
+            CAPTURE(fine);
+            CHECK(reader.select(fine));
+            CHECK(reader.problem() == "");
+        }
+        for (const std::string& several : {std::string{"SELECT 1; SELECT 2"},
+                                           std::string{"SELECT 1; DELETE FROM statement"},
+                                           std::string{"SELECT 1; nonsense"},
+                                           std::string{"SELECT 1\0 nonsense", 18}}) {
+            CAPTURE(several);
+            CHECK_FALSE(reader.select(several));
+            CHECK(reader.problem() == "one statement at a time: there is more behind the first");
+        }
+        for (const char* empty : {"", " ", ";", "-- nothing"}) {
+            CAPTURE(empty);
+            CHECK_FALSE(reader.select(empty));
+            CHECK(reader.problem() == "there is no statement");
+        }
+    }
+
     TEST_CASE("reader: never more than ten thousand rows, nor longer than two seconds") {
         Book book;
         Reader reader;
@@ -127,45 +152,6 @@ TEST_SUITE("reader") {
         using std::filesystem::perms;
         CHECK(std::filesystem::status(copy).permissions() ==
               (perms::owner_read | perms::owner_write));
-    }
-
-    TEST_CASE("backup: in steps, between which more is written") {
-        Book book;
-        for (int i = 0; i < 8000; ++i) {
-            book.add(make_statement(make_digest(1 + i % 2000, "select " + std::string(1000, 'x')),
-                                    make_labels(),
-                                    kTen + i,
-                                    i));
-        }
-        REQUIRE_FALSE(book.flush());
-        const std::string copy = book.path() + "-copy";
-        Backup backup;
-        REQUIRE_FALSE(backup.begin(book.store.connection(), copy));
-        CHECK(backup.begin(book.store.connection(), copy + "2"));
-        int steps = 0;
-        std::optional<std::string> result;
-        while (!result) {
-            result = backup.step();
-            ++steps;
-            book.add(
-                make_statement(make_digest(1, "select"), make_labels(), kTen + 9000 + steps, 1));
-            REQUIRE_FALSE(book.flush());
-        }
-        CHECK(*result == "");
-        CHECK(steps > 1);
-        Reader reader;
-        REQUIRE_FALSE(reader.open(copy));
-        CHECK(std::get<std::int64_t>(reader.select("SELECT count(*) FROM statement")->rows[0][0]) ==
-              8000 + steps - 1);
-        CHECK(
-            std::get<std::string>(reader.select("SELECT * FROM pragma_quick_check")
-                                      .value_or(Rows{.columns = {}, .rows = {{std::string{"ok"}}}})
-                                      .rows[0][0]) == "ok");
-        // One that is given up leaves nothing.
-        REQUIRE_FALSE(backup.begin(book.store.connection(), copy + "3"));
-        static_cast<void>(backup.step());
-        backup.stop();
-        CHECK_FALSE(std::filesystem::exists(copy + "3"));
     }
 }
 

@@ -54,6 +54,20 @@ TEST_SUITE("schema") {
         REQUIRE(copy.open(folder.file("ledger.db-v1.bak"), Connection::Mode::Read));
         CHECK(copy.integer("PRAGMA user_version") == 1);
         CHECK(copy.integer("SELECT count(*) FROM thing") == 2);
+        using std::filesystem::perms;
+        CHECK(std::filesystem::status(folder.file("ledger.db-v1.bak")).permissions() ==
+              (perms::owner_read | perms::owner_write));
+    }
+
+    TEST_CASE("schema: names of a file of version 1 are in use when it is brought up") {
+        const test::Folder folder;
+        Connection connection;
+        REQUIRE(connection.open(folder.file(), Connection::Mode::Write));
+        REQUIRE(bring_up(connection, "", schema_steps().first(1)) == SchemaState::Ready);
+        REQUIRE(connection.execute("INSERT INTO name(kind, text) VALUES (1, 'shop')"));
+        CHECK(bring_up(connection, folder.file()) == SchemaState::Ready);
+        CHECK(connection.integer("SELECT last_t / 1000000 BETWEEN unixepoch() - 60 AND unixepoch() "
+                                 "FROM name") == 1);
     }
 
     TEST_CASE("schema: a step that fails leaves the file as it was before it") {

@@ -48,7 +48,7 @@ TEST_SUITE("store") {
         book.add(make_statement(digest, make_labels(), kTen, 1));
         book.add(make_statement(digest, make_labels(), kTen, 2));
         REQUIRE_FALSE(book.flush());
-        book.add(make_statement(digest, make_labels(), kTen - 5 * kHourUs, 3));
+        book.add(make_statement(digest, make_labels(), kTen - kHourUs / 2, 3));
         REQUIRE_FALSE(book.flush());
         CHECK(book.number("SELECT count(*) FROM statement") == 3);
         CHECK(book.number("SELECT min(t)") == -1);
@@ -56,7 +56,97 @@ TEST_SUITE("store") {
         CHECK(book.number("SELECT max(t) FROM statement") == kTen + 2);
         CHECK(book.number("SELECT total_us FROM statement ORDER BY t DESC") == 3);
         // Sums are of the hour that the clock showed.
-        CHECK(book.number("SELECT min(hour) FROM hourly") == kTen / kHourUs - 5);
+        CHECK(book.number("SELECT min(hour) FROM hourly") == kTen / kHourUs - 1);
+    }
+
+    TEST_CASE("store: rows of a clock that was ahead do not hold for those that come") {
+        const test::Folder folder;
+        const auto digest = make_digest(1, "select");
+        const auto add = [&](Book& book, std::int64_t t) {
+            book.add(make_statement(digest, make_labels(), t, 1));
+            Session session;
+            session.labels = make_labels();
+            session.ended_unix_us = t;
+            book.recorder.add(std::move(session));
+            book.batch.events.push_back({.t = t, .event = {}});
+            REQUIRE_FALSE(book.flush());
+        };
+        constexpr std::int64_t kAhead = kTen + 24 * kHourUs;
+        {
+            Book book{1, 0, folder.file()};
+            add(book, kTen);
+            for (int i = 0; i < 3; ++i) {
+                add(book, kAhead);
+            }
+            add(book, kTen + 7);
+            add(book, kTen + 7);
+            book.store.close();
+        }
+        Book book{1, 0, folder.file()};
+        add(book, kTen + 100);
+        for (const char* sql : {"SELECT group_concat(t - ?) FROM statement",
+                                "SELECT group_concat(t - ?) FROM session",
+                                "SELECT group_concat(t - ?) FROM event"}) {
+            CAPTURE(sql);
+            Use times = book.store.connection().use(sql);
+            times.with(kTen);
+            REQUIRE(times.row());
+            CHECK(times.text(0) == "0,7,8,100,86400000000,86400000001,86400000002");
+        }
+        // Real time comes to where the others are: there is room between and behind them.
+        add(book, kAhead - 1);
+        add(book, kAhead - 1);
+        add(book, kAhead);
+        CHECK(book.number("SELECT count(*) FROM statement") == 10);
+        CHECK(book.number("SELECT max(t) FROM statement") == kAhead + 4);
+        CHECK(book.number("SELECT count(*) FROM session") == 10);
+    }
+
+    TEST_CASE("store: times that a transaction took back are given again") {
+        Book book;
+        const auto digest = make_digest(1, "select");
+        book.add(make_statement(digest, make_labels(), kTen + 24 * kHourUs, 1));
+        REQUIRE_FALSE(book.flush());
+        Connection other;
+        REQUIRE(other.open(book.path(), Connection::Mode::Write));
+        REQUIRE(other.execute("BEGIN IMMEDIATE"));
+        book.add(make_statement(digest, make_labels(), kTen, 1));
+        REQUIRE(book.flush());
+        REQUIRE(other.execute("ROLLBACK"));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT min(t) FROM statement") == kTen);
+    }
+
+    TEST_CASE("store: a digest whose tables were not known at first gets them") {
+        Book book;
+        const auto unknown = std::make_shared<const Digest>(
+            Digest{.hash = 5, .text = "select", .kind = "select", .tables = ""});
+        book.add(make_statement(unknown, make_labels(), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT count(*) FROM digest WHERE tables = ''") == 1);
+        book.add(make_statement(unknown, make_labels(), kTen, 1));
+        book.add(make_statement(make_digest(5, "select"), make_labels(), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT count(*) FROM digest WHERE tables = 'orders'") == 1);
+        book.add(make_statement(unknown, make_labels(), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT count(*) FROM digest WHERE tables = 'orders'") == 1);
+        CHECK(book.number("SELECT sum(calls) FROM hourly") == 4);
+    }
+
+    TEST_CASE("store: a name says until when it was in use") {
+        Book book;
+        const auto digest = make_digest(1, "select");
+        book.add(make_statement(digest, make_labels(), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT min(last_t) FROM name") == kTen + kHourUs);
+        book.add(make_statement(digest, make_labels("shop", "app", "other"), kTen + kHourUs, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT count(*) FROM name WHERE last_t = 1795348800000000") == 3);
+        CHECK(book.number("SELECT last_t FROM name WHERE text = 'web'") == kTen + kHourUs);
+        book.add(make_statement(digest, make_labels(), kTen, 1));
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT max(last_t) FROM name") == kTen + 2 * kHourUs);
     }
 
     TEST_CASE("store: while the file is locked nothing is written, and then all of it") {

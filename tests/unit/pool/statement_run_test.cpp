@@ -62,6 +62,18 @@ TEST_SUITE("statement_runs") {
         CHECK(runs.take(kBegin).rows == 3);
     }
 
+    TEST_CASE("runs: a tag's number has a bound, so that sums cannot overflow") {
+        StatementRuns runs;
+        runs.add({}, kBegin);
+        for (const std::string_view tag : {"INSERT 0 18446744073709551615",
+                                           "INSERT 0 18446744073709551616",
+                                           "INSERT 0 9223372036854775807",
+                                           "INSERT 0 -1"}) {
+            runs.note_tag(tag);
+        }
+        CHECK(runs.take(kBegin).rows == std::uint64_t{2} << 40U);
+    }
+
     TEST_CASE("runs: the row beyond the limit is cut") {
         StatementRuns runs;
         runs.add(limited(conf::LimitAction::Error, 2), kBegin);

@@ -1,11 +1,17 @@
 #include "proxy/statement_desk.hpp"
 
+#include "ledger/recorder.hpp"
+#include "proxy/request_judge.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 using weir::conf::Config;
 using weir::proxy::KnownStatementPtr;
@@ -50,6 +56,72 @@ TEST_SUITE("statement desk") {
         CHECK(first->labels->application == "web");
         CHECK(second->labels->application == "batch");
         CHECK(scene.find(scene.one, 1, "SELECT 3 FROM orders") == first);
+    }
+
+    TEST_CASE(
+        "statement desk: what changes what there is is a deed, unless it ends with its session") {
+        constexpr std::pair<const char*, bool> kStatements[] = {
+            {"CREATE TABLE temp (id int)", true},
+            {"create or replace view v as select 1", true},
+            {"CREATE GLOBAL TABLE t (id int)", true},
+            {"CREATE", true},
+            {"DROP TABLE t", true},
+            {"ALTER ROLE r SUPERUSER", true},
+            {"GRANT ALL ON t TO r", true},
+            {"TRUNCATE t", true},
+            {"SELECT 1; DROP TABLE t", true},
+            {"CREATE TEMP TABLE t (id int)", false},
+            {"CREATE LOCAL TEMPORARY TABLE t (id int)", false},
+            {"CREATE OR REPLACE TEMP VIEW v AS SELECT 1", false},
+            {"CREATE TEMP", false},
+            {"CREATE TEMP TABLE t (id int); DROP TABLE other", true},
+            {"CREATE TEMP TABLE t (id int); CREATE TEMP TABLE u (id int)", false},
+            {"CREATE; SELECT 1", true},
+            {"SELECT create_it()", false},
+            {"SELECT 1 AS drop", false},
+        };
+        Desk scene;
+        std::uint64_t number = 100;
+        for (const auto& each : kStatements) {
+            const char* text = each.first;
+            CAPTURE(text);
+            CHECK(scene.find(scene.one, ++number, text)->is_deed == each.second);
+        }
+    }
+
+    TEST_CASE("statement desk: a digest gets its tables when they are known") {
+        constexpr std::uint64_t kDigest = 5;
+        const std::string text = "SELECT 1 FROM orders, x.items";
+        std::atomic<double> rate{0};
+        weir::ledger::Recorder recorder{rate, 1};
+        const Config config;
+        StatementDesk desk{&recorder};
+        desk.renew(config);
+        StatementContext& one = desk.hold({"shop", "app", "web"});
+        StatementContext& other = desk.hold({"shop", "app", "batch"});
+        const KnownStatementPtr known = desk.find(one, {text, kDigest, nullptr});
+        const KnownStatementPtr of_other = desk.find(other, {text, kDigest, nullptr});
+        CHECK(known->digest->tables == "");
+        const weir::ledger::DigestPtr before = known->digest;
+        const weir::ledger::Sums* const sums = &desk.sums_of(*known);
+        CHECK(sums->digest == before);
+
+        weir::proxy::RequestJudge judge{std::make_shared<weir::pool::SharedDatabase>()};
+        CHECK(desk.find(one, {text, kDigest, &judge}) == known);
+        CHECK(known->digest->tables == "orders, x.items");
+        CHECK(known->digest->hash == before->hash);
+        CHECK(known->digest->text == before->text);
+        CHECK(desk.sums_of(*known).digest == known->digest);
+        // Once: then it stays.
+        const weir::ledger::DigestPtr after = known->digest;
+        static_cast<void>(desk.find(one, {text, kDigest, &judge}));
+        static_cast<void>(desk.find(one, {text, kDigest, nullptr}));
+        CHECK(known->digest == after);
+        CHECK(desk.find(other, {text, kDigest, &judge})->digest == after);
+        // One that names no tables is made once, too.
+        const KnownStatementPtr plain = desk.find(one, {"SELECT 1", 6, nullptr});
+        const weir::ledger::DigestPtr kept = plain->digest;
+        CHECK(desk.find(one, {"SELECT 1", 6, &judge})->digest == kept);
     }
 
     TEST_CASE("statement desk: what it remembers has a bound in bytes") {
