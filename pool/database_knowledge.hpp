@@ -66,6 +66,16 @@ struct CallableName {
     char volatility = 'v';
 };
 
+/// What its readers have made of the rest of a catalog; they know what it is.
+struct CatalogDigest {
+    CatalogDigest() = default;
+    CatalogDigest(const CatalogDigest&) = delete;
+    CatalogDigest& operator=(const CatalogDigest&) = delete;
+    CatalogDigest(CatalogDigest&&) = delete;
+    CatalogDigest& operator=(CatalogDigest&&) = delete;
+    virtual ~CatalogDigest() = default;
+};
+
 /// What a database's functions may leave in a session, as its catalog said at one time. Immutable.
 struct FunctionKnowledge {
     std::string print;  ///< says which state of the catalog this is
@@ -75,6 +85,7 @@ struct FunctionKnowledge {
     Traits on_write;  ///< of what triggers run
     std::vector<std::string> custom_settings;  ///< with a dot in their names, that functions set
     std::vector<CallableName> callable;        ///< all of them; empty where nobody wants to know
+    std::shared_ptr<const CatalogDigest> relations;  ///< nullptr where nobody wants to know
 };
 
 using FunctionKnowledgePtr = std::shared_ptr<const FunctionKnowledge>;

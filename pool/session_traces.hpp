@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/session_effects.hpp"
+#include "pool/transaction_witness.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -51,6 +53,11 @@ public:
     /// @return whether the holder's settings, which it must have, may not be there yet again
     [[nodiscard]] bool is_reapplying() const { return is_reapplying_; }
 
+    /// @return who waits for the end of what was sent; nullptr: nobody
+    [[nodiscard]] TransactionWitness* witness() const { return witness_.get(); }
+
+    void set_witness(std::unique_ptr<TransactionWitness> witness) { witness_ = std::move(witness); }
+
     /// @return whether a holder has let its session write, as far as the server reports that (from
     /// version 14 on)
     [[nodiscard]] bool is_read_only_lifted() const { return is_read_only_lifted_; }
@@ -78,6 +85,13 @@ private:
         local_sets_ = 0;
     }
 
+    /// All has been answered, and no transaction is open.
+    void come_to_rest() {
+        if (const auto witness = std::exchange(witness_, nullptr); witness != nullptr) {
+            witness->on_rest();
+        }
+    }
+
     SessionEffects known_;     // that nobody has looked at yet
     SessionEffects unknown_;   // the same
     SessionEffects audited_;   // was known, and is being looked at
@@ -92,6 +106,7 @@ private:
     bool has_reapply_failed_ = false;
     bool is_read_only_lifted_ = false;
     std::optional<bool> is_text_plain_;
+    std::unique_ptr<TransactionWitness> witness_;
 };
 
 }  // namespace weir::pool

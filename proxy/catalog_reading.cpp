@@ -12,6 +12,7 @@
 
 #include "sql/function_catalog.hpp"
 #include "sql/function_source.hpp"
+#include "sql/relation_query.hpp"
 
 namespace weir::proxy {
 
@@ -111,13 +112,19 @@ Traits traits_of_all(const std::vector<std::uint64_t>& names, const TraitsByName
 
 }  // namespace
 
-CatalogReading::CatalogReading(pool::SharedDatabasePtr database, bool wants_callable, TimePoint now)
+CatalogReading::CatalogReading(pool::SharedDatabasePtr database,
+                               const Wishes& wishes,
+                               TimePoint now)
     : database_{std::move(database)}, begun_at_{now}, changes_{database_->knowledge.changes()} {
     if (const pool::FunctionKnowledgePtr known = database_->knowledge.knowledge();
-        known != nullptr && (!wants_callable || !known->callable.empty())) {
+        known != nullptr && (!wishes.callable || !known->callable.empty())) {
         old_print_ = known->print;
     }
-    sql_ = catalog_query(old_print_, wants_callable);
+    sql_ = catalog_query(old_print_, wishes.callable);
+    if (wishes.relations) {
+        relations_ = std::make_unique<sql::RelationRows>();
+        sql_.append("; ").append(sql::relations_query());
+    }
 }
 
 CatalogReading::~CatalogReading() {
@@ -129,7 +136,15 @@ CatalogReading::~CatalogReading() {
 void CatalogReading::on_row(ByteView body) {
     std::array<std::optional<std::string_view>, kColumns> row;
     if (!protocol::read_data_row(body, row)) {
-        return;  // of the statement before
+        // Of a statement before one of the two: the second follows what the first has said.
+        is_of_relations_ = is_of_relations_ || !print_.empty();
+        return;
+    }
+    if (is_of_relations_) {
+        if (relations_ != nullptr) {
+            relations_->add(row);
+        }
+        return;
     }
     const std::string_view kind = row[0].value_or("");
     const std::string_view name = row[1].value_or("");
@@ -276,7 +291,29 @@ void CatalogReading::on_end() {
         return;
     }
     const bool is_same = print_ == old_print_;
-    database_->knowledge.renew(is_same ? nullptr : conclude(), changes_, begun_at_);
+    pool::FunctionKnowledgePtr fresh = is_same ? nullptr : conclude();
+    if (relations_ != nullptr) {
+        fresh = with_relations(std::move(fresh));
+    }
+    database_->knowledge.renew(std::move(fresh), changes_, begun_at_);
+}
+
+/// @param functions nullptr: they are what they were
+/// @return nullptr: so is everything
+pool::FunctionKnowledgePtr CatalogReading::with_relations(
+    pool::FunctionKnowledgePtr functions) const {
+    const pool::FunctionKnowledgePtr old = database_->knowledge.knowledge();
+    const auto* known = old == nullptr
+                            ? nullptr
+                            : static_cast<const RelationKnowledge*>(old->relations.get());
+    const bool is_same = known != nullptr && known->catalog.version() == relations_->version();
+    if (functions == nullptr && (is_same || old == nullptr)) {
+        return nullptr;
+    }
+    auto fresh = std::make_shared<pool::FunctionKnowledge>(functions == nullptr ? *old : *functions);
+    fresh->relations =
+        is_same ? old->relations : std::make_shared<const RelationKnowledge>(*relations_);
+    return fresh;
 }
 
 }  // namespace weir::proxy

@@ -9,7 +9,17 @@
 #include <string_view>
 #include <vector>
 
+#include "sql/relation_catalog.hpp"
+#include "sql/relation_rows.hpp"
+
 namespace weir::proxy {
+
+/// The relations of a database, as FunctionKnowledge::relations has them.
+struct RelationKnowledge final : pool::CatalogDigest {
+    explicit RelationKnowledge(const sql::RelationRows& rows) : catalog{rows} {}
+
+    sql::RelationCatalog catalog;
+};
 
 /// Reads from a database's catalog which of its functions may leave something in a session, by
 /// their sources, and what runs them without being told. Nothing but a few numbers comes back where
@@ -18,8 +28,13 @@ namespace weir::proxy {
 class CatalogReading final : public pool::CatalogQuestion {
 public:
     /// @param database whose knowledge was claimed
-    /// @param wants_callable whether all functions are to be known
-    CatalogReading(pool::SharedDatabasePtr database, bool wants_callable, TimePoint now);
+    /// What is to be known beside what functions leave in a session.
+    struct Wishes {
+        bool callable = false;   ///< all functions that may be called
+        bool relations = false;  ///< and what reads and writes of relations mean
+    };
+
+    CatalogReading(pool::SharedDatabasePtr database, const Wishes& wishes, TimePoint now);
     CatalogReading(const CatalogReading&) = delete;
     CatalogReading& operator=(const CatalogReading&) = delete;
     CatalogReading(CatalogReading&&) = delete;
@@ -47,6 +62,8 @@ private:
     void add_function(std::string_view name, std::string_view language, std::string_view flags);
     void end_function();
     [[nodiscard]] pool::FunctionKnowledgePtr conclude();
+    [[nodiscard]] pool::FunctionKnowledgePtr with_relations(
+        pool::FunctionKnowledgePtr functions) const;
     void spread();
 
     pool::SharedDatabasePtr database_;
@@ -58,6 +75,8 @@ private:
     std::vector<Function> functions_;
     std::vector<std::string> custom_settings_;
     std::vector<pool::CallableName> callable_;
+    std::unique_ptr<sql::RelationRows> relations_;  // where they are wanted
+    bool is_of_relations_ = false;                  // what comes now
     pool::Traits hidden_;
     // The one that is being read:
     std::string language_;

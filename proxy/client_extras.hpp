@@ -6,6 +6,7 @@
 #include "policies/rate_limit.hpp"
 #include "pool/statement_run.hpp"
 #include "protocol/error_reply.hpp"
+#include "proxy/client_cache.hpp"
 #include "proxy/client_route.hpp"
 #include "proxy/console.hpp"
 
@@ -49,6 +50,7 @@ struct ClientExtras {
     policies::RateLimit rate;           ///< where its statements have one
     std::vector<DrainingRun> draining;  ///< in the order they were answered in
     std::optional<RefusedRequest> refused;
+    std::unique_ptr<ClientCache> cached;  ///< where its reads may be answered from the cache
 };
 
 }  // namespace weir::proxy

@@ -131,9 +131,10 @@ std::unique_ptr<pool::CatalogQuestion> ClientSession::catalog_question() const {
         return nullptr;  // a replica may not have heard of the last change yet
     }
     const bool reads_go_to_replicas = route() != nullptr && route()->is_split;
+    const bool is_cached = ClientCache::of(*this) != nullptr;
     const bool wants_callable =
-        reads_go_to_replicas || context_->limits_results || context_->explains_slow;
-    return request_judge().question(wants_callable, worker_.loop().now());
+        reads_go_to_replicas || context_->limits_results || context_->explains_slow || is_cached;
+    return request_judge().question({wants_callable, is_cached}, worker_.loop().now());
 }
 
 }  // namespace weir::proxy

@@ -199,6 +199,7 @@ void ClientSession::on_refused(const pool::LoginFailure& reason) {
 /// Answers the message a backend was wanted for; the message itself, still unread, is dropped when
 /// its turn comes.
 void ClientSession::answer_refused(const protocol::ErrorFields& error) {
+    ClientCache::give_up(extras_.get());
     settle_retry(pool::RetryOutcome::Failure);
     ByteWriter output;
     const AfterReply after = write_refusal(output, wanted_for_, error);
@@ -317,6 +318,9 @@ void ClientSession::on_reply(const net::WriteBatch& batch) {
     lender().counters().bytes_sent.add(batch.total());
     if (stream_.is_full()) {
         backend_->pause_replies();
+    }
+    if (extras_ != nullptr && extras_->cached != nullptr) {
+        extras_->cached->record(batch);
     }
     if (backend_->owed().empty()) {
         watch_transaction();  // from here on the transaction may be idle

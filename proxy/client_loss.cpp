@@ -15,6 +15,7 @@ void ClientSession::on_backend_lost(const pool::BackendLoss& loss) {
     // transaction has done is undone: that is told as such.)
     const bool is_session_lost = is_pinned() || (loss.status == TransactionStatus::Idle &&
                                                  !backend_->traces().known().empty());
+    ClientCache::give_up(extras_.get());
     undo_settings();
     forget_reset();
     backend_ = nullptr;

@@ -166,6 +166,8 @@ StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t d
     ticket.said = said_by(text, *ticket.plan);
     ticket.request = request_of(text, *ticket.plan);
     ticket.subject = known;
+    ticket.is_doubtful = statement.judge == nullptr;
+    ClientCache::note_effect(*this, statement, *known);
     look_for_cursor(known->cursors, ticket);
     if (ticket.plan->limits_result()) {
         ticket.is_read = statement.read().is_read;
@@ -230,6 +232,7 @@ void ClientSession::bind_portal(std::string_view portal,
 
 /// A Query, an Execute or a FunctionCall goes out.
 void ClientSession::run_statement(FrontendMessage type, StatementTicket ticket) {
+    ClientCache::note_write(*this, ticket);
     if (ticket.plan == nullptr) {
         backend_->will_send(type);
         return;

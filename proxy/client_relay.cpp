@@ -372,9 +372,13 @@ ClientSession::Treatment ClientSession::skip(FrontendMessage type) {
         return Treatment::Drop;
     }
     transition(ClientEvent::SyncSeen);
-    ByteWriter output;
-    protocol::write_ready_for_query(output, TransactionStatus::Idle);
-    send(output);
+    const bool is_told =
+        extras_ != nullptr && extras_->cached != nullptr && extras_->cached->take_told_ready();
+    if (!is_told) {
+        ByteWriter output;
+        protocol::write_ready_for_query(output, TransactionStatus::Idle);
+        send(output);
+    }
     came_to_rest();
     return Treatment::Drop;
 }
@@ -417,6 +421,11 @@ ClientSession::Treatment ClientSession::want_backend(FrontendMessage type, ByteV
     }
     request_at_ = worker_.loop().now();
     transaction_at_ = request_at_;
+    switch (ClientCache::ask(*this, rest)) {
+        case ClientCache::Answer::Run: break;
+        case ClientCache::Answer::Given: return Treatment::Drop;
+        case ClientCache::Answer::Wait: return Treatment::Hold;
+    }
     deadline_.clear();
     backends_missed_ = 0;
     transition(ClientEvent::BackendWanted);

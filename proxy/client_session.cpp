@@ -380,7 +380,12 @@ void ClientSession::on_deadline(net::Deadline& /*deadline*/) {
                 worker_.loop().set_deadline(deadline_, console()->deadline());
             }
             return;
-        case ClientState::Waiting: end_pause(); return;
+        case ClientState::Waiting:
+            if (extras_ == nullptr || extras_->cached == nullptr ||
+                !extras_->cached->end_flight()) {
+                end_pause();
+            }
+            return;
         case ClientState::Preparing:
         case ClientState::Closed: return;
     }
@@ -397,6 +402,9 @@ void ClientSession::cancel(std::function<void()> on_done) {
         return;
     }
     if (state_ == ClientState::Waiting) {
+        if (extras_ != nullptr && extras_->cached != nullptr) {
+            static_cast<void>(extras_->cached->leave_flight());
+        }
         end_lease().forget(*this);
         forget_call();
         refuse_request({protocol::Severity::Error,

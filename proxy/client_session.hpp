@@ -117,6 +117,7 @@ public:
     [[nodiscard]] status::Connection describe(TimePoint now) const;
 
 private:
+    friend class ClientCache;  // a part of it
     enum class Treatment : std::uint8_t { Forward, Drop, Hold, Stop };
 
     /// What becomes of the message that begins now.
@@ -481,7 +482,6 @@ private:
     bool is_flush_missing_ = false;    // behind what it has sent: the backend may keep its answers
     bool is_settling_ = false;         // a message is kept until what came before it is answered
     bool is_refusal_pending_ = false;  // the held message has been answered and is to be dropped
-    // Bits, so that an idle client costs less.
     bool is_forwarding_ : 1 = false;
     bool has_executed_ : 1 = false;  // was its last message; kept up where statements have a limit
     bool has_unnamed_in_batch_ : 1 = false;  // a Parse of the unnamed statement since the last Sync

@@ -47,6 +47,7 @@ void RequestJudge::look_again() {
         memo_ = {};
         if (reads_ != nullptr) {
             reads_->functions = functions_of(known_);
+            reads_->cached.clear();
         }
     }
 }
@@ -152,11 +153,33 @@ Traits RequestJudge::read(std::string_view text, int depth) const {
     return traits;
 }
 
-std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(bool wants_callable, TimePoint now) {
+const CacheFacts& RequestJudge::cache_facts(std::uint64_t digest, std::string_view text) {
+    static const sql::RelationCatalog kNothing;
+    Reads& mine = reads();
+    if (const auto found = mine.cached.find(digest); found != mine.cached.end()) {
+        return found->second;
+    }
+    if (mine.cached.size() >= kVerdictsMax) {
+        mine.cached.clear();
+    }
+    const auto* known = known_ == nullptr
+                            ? nullptr
+                            : static_cast<const RelationKnowledge*>(known_->relations.get());
+    const sql::RelationCatalog& relations = known == nullptr ? kNothing : known->catalog;
+    const auto facts = mine.memo.look_up(digest, text, mine.functions).facts;
+    return mine.cached
+        .emplace(digest,
+                 CacheFacts{sql::cacheable(*facts, mine.functions, relations),
+                            sql::effect_of(*facts, mine.functions, relations)})
+        .first->second;
+}
+
+std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(
+    const CatalogReading::Wishes& wishes, TimePoint now) {
     if (!database_->knowledge.claim(now)) {
         return nullptr;
     }
-    return std::make_unique<CatalogReading>(database_, wants_callable, now);
+    return std::make_unique<CatalogReading>(database_, wishes, now);
 }
 
 }  // namespace weir::proxy

@@ -4,6 +4,7 @@
 #include "base/session_effects.hpp"
 #include "pool/catalog_question.hpp"
 #include "pool/shared_database.hpp"
+#include "proxy/catalog_reading.hpp"
 #include "proxy/effects_memo.hpp"
 
 #include <cstddef>
@@ -12,10 +13,17 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "sql/cacheable.hpp"
 #include "sql/facts_memo.hpp"
 #include "sql/function_catalog.hpp"
 
 namespace weir::proxy {
+
+/// What a request is to the cache, as far as its digest tells.
+struct CacheFacts {
+    sql::Cacheability reads;
+    sql::WriteSet writes;
+};
 
 /// What one database's functions may do in the name of a request: by the knowledge of the catalog,
 /// and by what was found when such a request ran.
@@ -52,10 +60,10 @@ public:
         memo_.learn(digest, found, explained);
     }
 
-    /// @param wants_callable whether read_facts() will be asked
+    /// @param wishes callable: read_facts() will be asked; relations: cache_facts()
     /// @return what to ask of the catalog, where it is this one's turn; else nullptr
-    [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(bool wants_callable,
-                                                                  TimePoint now);
+    [[nodiscard]] std::unique_ptr<pool::CatalogQuestion> question(
+        const CatalogReading::Wishes& wishes, TimePoint now);
 
     /// @return whether the catalog is known as it is now
     [[nodiscard]] bool is_informed(TimePoint now) const {
@@ -79,6 +87,16 @@ public:
     /// @return what is known of a request for telling reads from writes
     [[nodiscard]] sql::FactsMemo::Known read_facts(std::uint64_t digest, std::string_view text);
 
+    /// @return whether the result of a request may be kept, and what it writes; valid until asked
+    /// again
+    [[nodiscard]] const CacheFacts& cache_facts(std::uint64_t digest, std::string_view text);
+
+    /// @return another number when cache_facts() may say something else
+    [[nodiscard]] std::uint64_t version() {
+        look_again();
+        return version_;
+    }
+
     /// A replica has refused such a request.
     void remember_as_write(std::uint64_t digest);
 
@@ -90,6 +108,7 @@ public:
 
 private:
     struct Reads {
+        std::unordered_map<std::uint64_t, CacheFacts> cached;  // by digest
         sql::FunctionCatalog functions;
         sql::FactsMemo memo;
     };

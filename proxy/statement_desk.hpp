@@ -68,6 +68,8 @@ struct KnownStatement final : pool::RunSubject {
     /// It may decide how the server reads what follows.
     bool changes_reading = true;
     sql::CursorUse cursors;
+    std::shared_ptr<const sql::WriteSet> writes;  ///< nullptr: it is not known what
+    std::uint64_t writes_version = 0;             ///< RequestJudge::version() then
     ledger::Sums* sums = nullptr;
     std::uint64_t epoch = 0;  ///< Recorder::epoch(), for which sums holds
 };

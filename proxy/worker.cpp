@@ -24,6 +24,17 @@ constexpr std::uint32_t kOwnPidBit = 1U << 24U;
 constexpr unsigned kRandomPidBits = 25;
 constexpr std::uint32_t kRandomPidMask = (1U << kRandomPidBits) - 1;
 
+/// The loops of all workers end together: whoever posts is one of them.
+class LoopMailbox final : public cache::Mailbox {
+public:
+    explicit LoopMailbox(net::EventLoop& loop) : loop_{loop} {}
+
+    void post(std::function<void()> message) override { loop_.post(std::move(message)); }
+
+private:
+    net::EventLoop& loop_;
+};
+
 }  // namespace
 
 Worker::Worker(Shared& shared, unsigned index, conf::ConfigPtr config)
@@ -46,6 +57,7 @@ Worker::~Worker() {
 void Worker::run(std::promise<void>& started) {
     net::EventLoop loop;
     loop_ = &loop;
+    mailbox_ = std::make_shared<LoopMailbox>(loop);
     pools_ = std::make_unique<pool::PoolSet>(pool::Pool::Environment{loop,
                                                                      shared_.background,
                                                                      settings_,

@@ -3,6 +3,7 @@
 #include "base/intrusive_list.hpp"
 #include "base/log.hpp"
 #include "base/status.hpp"
+#include "cache/cache.hpp"
 #include "conf/model.hpp"
 #include "net/background.hpp"
 #include "net/event_loop.hpp"
@@ -197,6 +198,15 @@ public:
     [[nodiscard]] pool::Pool& read_pool(const pool::Pool& home, std::size_t member);
     /// @return this worker's share of it; nullptr: there is none (any more)
     [[nodiscard]] pool::Pool* find_pool(const pool::PoolKey& key);
+
+    // For results that are kept.
+    /// @return the database that this pool leads to, as the cache knows it
+    [[nodiscard]] const cache::DatabasePtr& cached_database(const pool::Pool& pool);
+
+    [[nodiscard]] const std::shared_ptr<cache::Mailbox>& mailbox() { return mailbox_; }
+
+    /// @return scratch
+    [[nodiscard]] cache::KeyBuilder& cache_key() { return cache_key_; }
     /// Forgets the pools that are of no use any more; not while one of them is on the stack.
     void sweep_pools();
     void remove(ClientSession& session);
@@ -296,6 +306,9 @@ private:
     std::unordered_map<const pool::Pool*, ReadPools> read_pools_;       // while the views stay
     std::unordered_map<std::string, policies::BalanceState> balances_;  // by cluster
     std::vector<policies::Candidate> candidates_;
+    std::shared_ptr<cache::Mailbox> mailbox_;
+    cache::KeyBuilder cache_key_;
+    std::unordered_map<pool::SharedDatabasePtr, cache::DatabasePtr> cached_databases_;
     pool::ClusterViewsPtr views_ = std::make_shared<const pool::ClusterViews>();
     HoldsPtr holds_ = std::make_shared<const Holds>();
     DrainKind drain_kind_ = DrainKind::None;

@@ -244,6 +244,14 @@ pool::Pool* Worker::find_pool(const pool::PoolKey& key) {
     return pools_->find(key);
 }
 
+const cache::DatabasePtr& Worker::cached_database(const pool::Pool& pool) {
+    cache::DatabasePtr& known = cached_databases_[pool.shared_database()];
+    if (known == nullptr) {
+        known = shared_.cache->database(pool.plan().shared_name(), loop_->now());
+    }
+    return known;
+}
+
 pool::Pool& Worker::read_pool(const pool::Pool& home, std::size_t member) {
     ReadPools& pools = read_pools(home);
     pool::Pool*& pool = pools.pools[member];

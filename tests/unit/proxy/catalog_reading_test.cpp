@@ -50,7 +50,7 @@ public:
 
     void read(const std::vector<Row>& rows, std::string_view print) {
         REQUIRE(database_->knowledge.claim(kNow));
-        CatalogReading reading{database_, false, kNow};
+        CatalogReading reading{database_, {}, kNow};
         reading.on_row(data_row({"print", print, "", "", ""}));
         for (const Row& row : rows) {
             reading.on_row(data_row(row));
@@ -126,7 +126,7 @@ TEST_CASE("an answer that is none is no knowledge") {
     auto database = std::make_shared<SharedDatabase>();
     REQUIRE(database->knowledge.claim(kNow));
     {
-        CatalogReading reading{database, false, kNow};
+        CatalogReading reading{database, {}, kNow};
         reading.on_row({});
         reading.on_row(data_row({"print", "it's", "", "", ""}));
         reading.on_row(data_row({"function", "", "", "", "no name"}));
@@ -135,6 +135,6 @@ TEST_CASE("an answer that is none is no knowledge") {
     CHECK_FALSE(database->knowledge.is_current(kNow));
     const TimePoint later = kNow + weir::pool::DatabaseKnowledge::kRetryAfter;
     REQUIRE(database->knowledge.claim(later));
-    { const CatalogReading reading{database, false, later}; }
+    { const CatalogReading reading{database, {}, later}; }
     CHECK_FALSE(database->knowledge.is_current(later));
 }

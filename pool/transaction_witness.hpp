@@ -1,0 +1,21 @@
+#pragma once
+
+namespace weir::pool {
+
+/// Waits on a backend for the end of what was sent there. Destroyed before on_rest(): the backend
+/// is gone, and what became of a commit under way is not known.
+/// @thread its backend's
+class TransactionWitness {
+public:
+    TransactionWitness() = default;
+    TransactionWitness(const TransactionWitness&) = delete;
+    TransactionWitness& operator=(const TransactionWitness&) = delete;
+    TransactionWitness(TransactionWitness&&) = delete;
+    TransactionWitness& operator=(TransactionWitness&&) = delete;
+    virtual ~TransactionWitness() = default;
+
+    /// All has been answered, and no transaction is open. It is destroyed next.
+    virtual void on_rest() = 0;
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,395 @@
+#include "proxy/client_cache.hpp"
+
+#include "pool/transaction_witness.hpp"
+#include "protocol/message_writer.hpp"
+#include "proxy/client_session.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "sql/time_words.hpp"
+
+namespace weir::proxy {
+
+using pool::StatementTicket;
+using protocol::FrontendMessage;
+using protocol::TransactionStatus;
+
+namespace {
+
+/// The writes that a backend has been sent and that are not known to have ended.
+class SentWrites final : public pool::TransactionWitness {
+public:
+    explicit SentWrites(net::EventLoop& loop) : loop_{loop} {}
+
+    void on_rest() override {
+        for (cache::Writing& write : writes_) {
+            write.end(cache::Outcome::Committed, loop_.now());
+        }
+    }
+
+    /// @return whether all of these are among them
+    [[nodiscard]] bool has(const sql::WriteSet& set) const {
+        return has_everything_ ||
+               (!set.is_everything &&
+                std::includes(
+                    tables_.begin(), tables_.end(), set.tables.begin(), set.tables.end()));
+    }
+
+    void add(const sql::WriteSet& set, cache::Writing write) {
+        has_everything_ = has_everything_ || set.is_everything;
+        tables_.insert(tables_.end(), set.tables.begin(), set.tables.end());
+        std::sort(tables_.begin(), tables_.end());
+        writes_.push_back(std::move(write));
+    }
+
+private:
+    net::EventLoop& loop_;
+    std::vector<cache::Writing> writes_;
+    std::vector<std::uint32_t> tables_;  // sorted
+    bool has_everything_ = false;
+};
+
+/// @param types of parameters as they stand in a Parse: their number, and an oid for each
+bool are_settled(ByteView types) {
+    ByteReader reader{types};
+    const auto count = reader.u16();
+    for (std::uint16_t i = 0; count && i < *count; ++i) {
+        const auto type = reader.u32();
+        if (!type || !sql::is_settled_parameter(*type)) {
+            return false;
+        }
+    }
+    return count.has_value();
+}
+
+/// @return whether nothing that it says hangs on the time it is asked at
+bool is_timeless(const CachedRequest& request) {
+    if (sql::literals_have_time_word(request.text)) {
+        return false;
+    }
+    if (!request.bound) {
+        return true;
+    }
+    const auto& values = request.bound->parameters;
+    return are_settled(request.types) &&
+           std::none_of(values.begin(), values.end(), [](const auto& value) {
+               return value && sql::has_time_word(as_text(*value));
+           });
+}
+
+bool is_within_limits(const policies::Plan& plan, const cache::Entry& entry) {
+    return (plan.row_limit == 0 || entry.facts().rows <= plan.row_limit) &&
+           (plan.byte_limit == 0 || entry.reply().size() <= plan.byte_limit);
+}
+
+}  // namespace
+
+cache::Cache* ClientCache::of(const ClientSession& session) {
+    const bool is_used = session.worker_.config().cache.enabled && session.pool_ != nullptr &&
+                         session.carries_state() && session.pool_->key().replication.empty();
+    return is_used ? session.worker_.shared().cache.get() : nullptr;
+}
+
+ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
+    cache::Cache* const results = of(session);
+    if (results == nullptr) {
+        return Answer::Run;
+    }
+    auto& mine = session.extras().cached;
+    if (mine != nullptr) {
+        mine->give_up_read();
+        if (std::exchange(mine->is_alone_, false)) {
+            return Answer::Run;
+        }
+    }
+    const auto request = read_cached_request(rest, [&session](std::string_view name) {
+        const ClientStatement* known =
+            session.statements_ == nullptr ? nullptr : session.statements_->find(name);
+        const bool is_usable =
+            known != nullptr && known->statement != nullptr && !known->is_deallocate;
+        return is_usable ? std::optional{ByteView{known->statement->definition}} : std::nullopt;
+    });
+    if (!request) {
+        mine.reset();
+        return Answer::Run;
+    }
+    if (mine == nullptr) {
+        mine = std::make_unique<ClientCache>(session);
+    }
+    return mine->ask(*results, *request);
+}
+
+ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest& request) {
+    Worker& worker = session_.worker_;
+    cache::Leader promoted = std::exchange(promoted_, {});
+    const cache::EntryPtr landed = std::exchange(landed_, nullptr);
+    const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
+    StatementTicket ticket = session_.ticket_for(request.text, digest);
+    if (!may_be_kept(request, ticket, digest)) {
+        return Answer::Run;
+    }
+    if (landed != nullptr && is_within_limits(*ticket.plan, *landed)) {
+        return answer(*landed, request, std::move(ticket));
+    }
+    const TimePoint now = worker.loop().now();
+    if (promoted) {
+        promoted.renew_stamp(now);
+        lead(std::move(promoted), ticket, digest);
+        return Answer::Run;
+    }
+    cache::KeyBuilder& key = worker.cache_key();
+    write_key(request, key);
+    const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
+    cache::ReadStart start = results.begin_read({key.view(),
+                                                 worker.cached_database(*session_.pool_),
+                                                 facts.reads.tables,
+                                                 *this,
+                                                 worker.mailbox()},
+                                                now);
+    switch (start.action) {
+        case cache::ReadAction::Hit:
+            return is_within_limits(*ticket.plan, *start.entry)
+                       ? answer(*start.entry, request, std::move(ticket))
+                       : Answer::Run;
+        case cache::ReadAction::Wait: return wait(std::move(start.waiting));
+        case cache::ReadAction::Run:
+            lead(std::move(start.leader), ticket, digest);
+            return Answer::Run;
+        case cache::ReadAction::Bypass: return Answer::Run;
+    }
+    return Answer::Run;
+}
+
+/// @return whether what holds for it, and what it says, lets its result be another one's too
+bool ClientCache::may_be_kept(const CachedRequest& request,
+                              const StatementTicket& ticket,
+                              std::uint64_t digest) const {
+    const policies::Plan* plan = ticket.plan.get();
+    ClientSession& session = session_;
+    return plan != nullptr && plan->cache_ttl > Duration::zero() &&
+           plan->refusal == policies::Refusal::None && session.context_->policy.rate_limit == 0 &&
+           !session.is_pinned() && session.is_text_known_plain() &&
+           session.request_judge().is_informed(session.worker_.loop().now()) &&
+           session.request_judge().cache_facts(digest, request.text).reads.may_be_kept() &&
+           is_timeless(request);
+}
+
+/// All that decides a result beside the rows of tables.
+void ClientCache::write_key(const CachedRequest& request, cache::KeyBuilder& key) const {
+    const pool::Pool& pool = *session_.pool_;
+    key.clear();
+    key.add(pool.key().database).add(pool.key().user).add_number(pool.plan().term);
+    key.add_list(session_.settings_->size());
+    for (const auto& [name, value] : *session_.settings_) {
+        key.add(name).add(name == pool::kApplicationName ? std::string_view{} : value);
+    }
+    key.add(request.shape).add_text(request.text);
+    key.add(as_text(request.types)).add(as_text(request.bind));
+}
+
+ClientCache::Answer ClientCache::wait(cache::Waiting waiting) {
+    waiting_ = std::move(waiting);
+    const TimePoint now = session_.worker_.loop().now();
+    session_.waiting_since = now;
+    session_.wait_reason = pool::WaitReason::None;
+    session_.transition(ClientEvent::BackendWanted);
+    session_.worker_.loop().set_deadline(
+        session_.deadline_,
+        deadline_after(now, session_.pool_->plan().settings.acquire_timeout));
+    return Answer::Wait;
+}
+
+void ClientCache::lead(cache::Leader leader, const StatementTicket& ticket, std::uint64_t digest) {
+    leader_ = std::move(leader);
+    digest_ = digest;
+    fresh_for_ = ticket.plan->cache_ttl;
+    asked_at_ = session_.worker_.loop().now();
+    recorder_.begin(of(session_)->entry_bytes_max());
+    if (ClientRoute* route = session_.route(); route != nullptr) {
+        // A replica may serve it that has replayed what the result must have seen.
+        route->wrote_at = std::max(route->wrote_at, leader_.stamp().written_at());
+    }
+}
+
+/// Gives the client what the server would have, for all of its request.
+ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
+                                        const CachedRequest& request,
+                                        StatementTicket ticket) {
+    Worker& worker = session_.worker_;
+    const bool is_query = request.shape == "Q";
+    session_.count(is_query ? FrontendMessage::Query : FrontendMessage::Execute);
+    if (is_query && session_.statements_ != nullptr) {
+        session_.statements_->forget_unnamed();
+    } else if (!request.definition.empty()) {
+        session_.statements().add(
+            "", {worker.statements().intern(request.definition, worker.settings().none(), 0)});
+        session_.statements().settle(1);
+    }
+    ByteWriter ready;
+    protocol::write_ready_for_query(ready, TransactionStatus::Idle);
+    net::WriteBatch batch;
+    batch.add(entry.reply());
+    batch.add(ready.bytes());
+    session_.stream_.write(batch);
+    worker.mutable_counters().bytes_to_clients.add(batch.total());
+    session_.tally_.add_out(batch.total());
+    session_.tally_.add_transaction();
+    tell(entry, std::move(ticket));
+    if (!is_query) {
+        is_told_ready_ = true;
+        session_.transition(ClientEvent::RequestRefused);  // the rest is dropped, up to its Sync
+    }
+    session_.came_to_rest();
+    return Answer::Given;
+}
+
+/// The ledger hears of it as of any other statement, which took the server no time.
+void ClientCache::tell(const cache::Entry& entry, StatementTicket ticket) {
+    const TimePoint now = session_.worker_.loop().now();
+    pool::StatementRun run;
+    run.ticket = std::move(ticket);
+    run.asked_at = run.began_at = run.ended_at = now;
+    run.rows = entry.facts().rows;
+    run.bytes = entry.reply().size();
+    session_.tell_run(run, {}, now);
+}
+
+void ClientCache::record(const net::WriteBatch& batch) {
+    if (recorder_.state() != ReplyRecorder::State::Recording) {
+        return;
+    }
+    for (const iovec& part : batch.segments()) {
+        recorder_.feed({static_cast<const std::byte*>(part.iov_base), part.iov_len});
+    }
+    switch (recorder_.state()) {
+        case ReplyRecorder::State::Off:
+        case ReplyRecorder::State::Recording: return;
+        case ReplyRecorder::State::Complete: land(); break;
+        case ReplyRecorder::State::Failed: leader_.fail(); break;
+        case ReplyRecorder::State::Unfit:
+        case ReplyRecorder::State::TooLarge: leader_.give_up(); break;
+    }
+    recorder_.end();
+    leader_ = {};
+}
+
+void ClientCache::land() {
+    cache::Cache* const results = of(session_);
+    if (results == nullptr) {
+        return;  // it has just been turned off
+    }
+    const TimePoint now = session_.worker_.loop().now();
+    const ByteView reply = recorder_.reply();
+    cache::ReadResult result;
+    result.reply = {&reply, 1};
+    result.digest = digest_;
+    result.rows = recorder_.rows();
+    result.server_us = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now - asked_at_).count());
+    result.fresh_for = fresh_for_;
+    result.stale_for = session_.worker_.config().cache.stale_while_revalidate;
+    results->end_read(std::move(leader_), result, now);
+}
+
+void ClientCache::give_up_read() {
+    recorder_.end();
+    leader_ = {};  // which is another one's then
+}
+
+void ClientCache::give_up(ClientExtras* extras) {
+    if (extras != nullptr && extras->cached != nullptr) {
+        extras->cached->give_up_read();
+    }
+}
+
+bool ClientCache::leave_flight() {
+    const bool has_waited = static_cast<bool>(waiting_);
+    waiting_ = {};
+    return has_waited;
+}
+
+bool ClientCache::end_flight() {
+    if (!leave_flight()) {
+        return false;
+    }
+    on_alone();
+    return true;
+}
+
+void ClientCache::on_landed(cache::EntryPtr entry) {
+    landed_ = std::move(entry);
+    go_on();
+}
+
+void ClientCache::on_promoted(cache::Leader lead) {
+    promoted_ = std::move(lead);
+    go_on();
+}
+
+void ClientCache::on_alone() {
+    is_alone_ = true;
+    go_on();
+}
+
+/// What it has waited for has come to an end: its request is looked at once more, from its
+/// beginning.
+void ClientCache::go_on() {
+    waiting_ = {};
+    if (session_.state_ == ClientState::Waiting) {
+        session_.deadline_.clear();
+        session_.transition(ClientEvent::RequestAnswered);
+        session_.resume_held();
+    }
+}
+
+void ClientCache::note_effect(const ClientSession& session,
+                              const StatementText& statement,
+                              KnownStatement& known) {
+    if (statement.judge == nullptr || of(session) == nullptr) {
+        return;
+    }
+    if (const std::uint64_t version = statement.judge->version();
+        known.writes == nullptr || known.writes_version != version) {
+        known.writes = std::make_shared<const sql::WriteSet>(
+            statement.judge->cache_facts(statement.digest, statement.text).writes);
+        known.writes_version = version;
+    }
+}
+
+/// What was read from the tables it may change is neither kept nor served from before the change
+/// can be seen until it has ended.
+void ClientCache::note_write(ClientSession& session, const StatementTicket& ticket) {
+    static const sql::WriteSet kEverything{.is_everything = true, .tables = {}};
+    cache::Cache* const results = of(session);
+    Worker& worker = session.worker_;
+    if (results == nullptr || !worker.config().cache.invalidate_on_write) {
+        return;
+    }
+    RequestJudge& judge = session.request_judge();
+    const TimePoint now = worker.loop().now();
+    const auto* known = static_cast<const KnownStatement*>(ticket.subject.get());
+    const bool is_known = known != nullptr && known->writes != nullptr && !ticket.is_doubtful &&
+                          known->writes_version == judge.version() && judge.is_informed(now);
+    const sql::WriteSet& set = is_known ? *known->writes : kEverything;
+    if (set.empty()) {
+        return;
+    }
+    pool::SessionTraces& traces = session.backend_->traces();
+    if (traces.witness() == nullptr) {
+        traces.set_witness(std::make_unique<SentWrites>(worker.loop()));
+    }
+    auto& sent = static_cast<SentWrites&>(*traces.witness());  // nobody else has made it
+    if (!sent.has(set)) {
+        sent.add(set,
+                 results->begin_write(worker.cached_database(*session.pool_),
+                                      {.tables = set.tables, .everything = set.is_everything},
+                                      now));
+    }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "cache/cache.hpp"
+#include "net/write_batch.hpp"
+#include "pool/statement_run.hpp"
+#include "proxy/cached_request.hpp"
+#include "proxy/reply_recorder.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace weir::proxy {
+
+class ClientSession;
+struct ClientExtras;
+struct KnownStatement;
+struct StatementText;
+
+/// What a client has to do with the cache: it is answered from there, fills it, and tells it of
+/// writes. A part of ClientSession, which makes one with the first read that may be kept.
+///
+/// What is answered here are requests that begin where nothing of the client's is under way, no
+/// transaction and no server connection of its own: there it sees what anybody would.
+class ClientCache final : private cache::Follower {
+public:
+    explicit ClientCache(ClientSession& session) : session_{session} {}
+
+    enum class Answer : std::uint8_t {
+        Run,    ///< by the server
+        Given,  ///< all of it has been answered
+        Wait,   ///< another client's result will be
+    };
+
+    /// A request begins.
+    /// @param rest from its first message on, as much as has been read
+    [[nodiscard]] static Answer ask(ClientSession& session, ByteView rest);
+
+    /// A part of a reply has been passed on to the client.
+    void record(const net::WriteBatch& batch);
+
+    /// The request under way will not be answered by the server as it was asked: who waits for its
+    /// result is not to wait for this client.
+    static void give_up(ClientExtras* extras);
+
+    /// @return whether it waited for another client's result, which it does no more
+    bool leave_flight();
+    /// It has waited for too long.
+    /// @return false: it does not wait
+    bool end_flight();
+
+    /// @return whether the batch whose Sync has come was answered with its ReadyForQuery, once
+    [[nodiscard]] bool take_told_ready() {
+        const bool is_told = is_told_ready_;
+        is_told_ready_ = false;
+        return is_told;
+    }
+
+    /// What a statement may change is found out while its text is at hand.
+    static void note_effect(const ClientSession& session,
+                            const StatementText& statement,
+                            KnownStatement& known);
+
+    /// A statement is about to be sent that may change tables.
+    static void note_write(ClientSession& session, const pool::StatementTicket& ticket);
+
+    /// @return nullptr: nothing is kept for this client, and nothing is to be told
+    [[nodiscard]] static cache::Cache* of(const ClientSession& session);
+
+private:
+    void on_landed(cache::EntryPtr entry) override;
+    void on_promoted(cache::Leader lead) override;
+    void on_alone() override;
+    void go_on();
+
+    [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
+    [[nodiscard]] bool may_be_kept(const CachedRequest& request,
+                                   const pool::StatementTicket& ticket,
+                                   std::uint64_t digest) const;
+    void write_key(const CachedRequest& request, cache::KeyBuilder& key) const;
+    Answer wait(cache::Waiting waiting);
+    void lead(cache::Leader leader, const pool::StatementTicket& ticket, std::uint64_t digest);
+    Answer answer(const cache::Entry& entry,
+                  const CachedRequest& request,
+                  pool::StatementTicket ticket);
+    void tell(const cache::Entry& entry, pool::StatementTicket ticket);
+    void land();
+    void give_up_read();
+
+    ClientSession& session_;
+
+    // The read under way:
+    cache::Waiting waiting_;   // for another client's result
+    cache::EntryPtr landed_;   // which has come, and is yet to be passed on
+    cache::Leader promoted_;   // it is this client's to read, where another one has failed
+    bool is_alone_ = false;    // it is to be read without the cache
+    cache::Leader leader_;     // it is being read for all who wait
+    ReplyRecorder recorder_;   // of that
+    std::uint64_t digest_ = 0;
+    Duration fresh_for_{};
+    TimePoint asked_at_{};
+
+    bool is_told_ready_ = false;
+};
+
+}  // namespace weir::proxy

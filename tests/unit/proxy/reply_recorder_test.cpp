@@ -1,0 +1,93 @@
+#include "proxy/reply_recorder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+
+namespace weir::proxy {
+namespace {
+
+using State = ReplyRecorder::State;
+
+std::string frame(char type, std::string_view body) {
+    const auto length = static_cast<unsigned>(body.size() + 4);
+    std::string bytes{type};
+    for (const unsigned shift : {24U, 16U, 8U, 0U}) {
+        bytes += static_cast<char>((length >> shift) & 0xffU);
+    }
+    return bytes.append(body);
+}
+
+const std::string kResult =
+    frame('1', "") + frame('2', "") + frame('T', "columns") + frame('D', "one") + frame('D', "two") +
+    frame('C', std::string_view{"SELECT 2\0", 9});
+const std::string kReady = frame('Z', "I");
+
+TEST_SUITE("reply_recorder") {
+    TEST_CASE("reply recorder: a result in pieces of whatever size") {
+        const std::string whole = kResult + kReady + frame('E', "of what follows");
+        for (std::size_t size = 1; size <= whole.size(); ++size) {
+            CAPTURE(size);
+            ReplyRecorder recorder;
+            recorder.begin(1000);
+            for (std::size_t at = 0; at < whole.size(); at += size) {
+                recorder.feed(as_bytes(std::string_view{whole}.substr(at, size)));
+            }
+            CHECK(recorder.state() == State::Complete);
+            CHECK(as_text(recorder.reply()) == kResult);
+            CHECK(recorder.rows() == 2);
+        }
+    }
+
+    TEST_CASE("reply recorder: at every split") {
+        const std::string whole = kResult + kReady;
+        for (std::size_t split = 0; split <= whole.size(); ++split) {
+            ReplyRecorder recorder;
+            recorder.begin(1000);
+            recorder.feed(as_bytes(std::string_view{whole}.substr(0, split)));
+            CHECK((recorder.state() == State::Complete) == (split == whole.size()));
+            recorder.feed(as_bytes(std::string_view{whole}.substr(split)));
+            CHECK(recorder.state() == State::Complete);
+            CHECK(as_text(recorder.reply()) == kResult);
+        }
+    }
+
+    TEST_CASE("reply recorder: nothing else than one result") {
+        const auto state_of = [](const std::string& bytes, std::size_t bytes_max = 1000) {
+            ReplyRecorder recorder;
+            recorder.begin(bytes_max);
+            recorder.feed(as_bytes(bytes));
+            return recorder.state();
+        };
+        CHECK(state_of(frame('D', "row") + frame('E', "error") + kReady) == State::Failed);
+        for (const char type : {'N', 'S', 'A', 'G', 'H', 'W', 's', 'I', 'n', 'V', 'd', '3'}) {
+            CAPTURE(type);
+            CHECK(state_of(frame(type, "x") + kReady) == State::Unfit);
+        }
+        CHECK(state_of(kResult + frame('Z', "T")) == State::Unfit);
+        CHECK(state_of(kResult + frame('Z', "E")) == State::Unfit);
+        CHECK(state_of(kResult + frame('Z', "II")) == State::Unfit);
+        CHECK(state_of(kResult + frame('Z', "")) != State::Complete);
+        CHECK(state_of(std::string("D\0\0\0\1", 5)) == State::Unfit);  // shorter than its length
+        CHECK(state_of(kResult + kReady, kResult.size()) == State::Complete);
+        CHECK(state_of(kResult + kReady, kResult.size() - 1) == State::TooLarge);
+    }
+
+    TEST_CASE("reply recorder: begins anew") {
+        ReplyRecorder recorder;
+        recorder.feed(as_bytes(kResult));
+        CHECK(recorder.state() == State::Off);
+        recorder.begin(1000);
+        recorder.feed(as_bytes(std::string_view{kResult}.substr(0, 7)));
+        recorder.begin(1000);
+        recorder.feed(as_bytes(kResult + kReady));
+        CHECK(as_text(recorder.reply()) == kResult);
+        recorder.end();
+        CHECK(recorder.state() == State::Off);
+        CHECK(recorder.reply().empty());
+    }
+}
+
+}  // namespace
+}  // namespace weir::proxy
