@@ -228,6 +228,9 @@ PolicySettings Config::policy_for(std::string_view database, std::string_view us
     if (const UserSettings* found = find_user(user)) {
         settings = merge(std::move(settings), found->policy);
     }
+    if (cache.enabled) {
+        settings.cache_ttl = cache.default_ttl;
+    }
     return settings;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "conf/cache_settings.hpp"
 #include "conf/cluster_settings.hpp"
 #include "conf/hba.hpp"
 #include "conf/health_settings.hpp"
@@ -264,6 +265,7 @@ struct Config {
     PolicySettings policy;
     BreakerSettings breaker;          ///< of every cluster's members
     std::vector<RuleSettings> rules;  ///< in order
+    CacheSettings cache;
     HealthSettings health;
     LedgerSettings ledger;
     log::Options log;

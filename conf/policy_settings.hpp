@@ -86,6 +86,10 @@ struct PolicySettings {
     bool read_only = false;
     Hints hints = Hints::Route;
     RetrySettings retry;
+    /// How long results are reused where nothing else is said, zero = they are not; empty: nothing
+    /// is cached, whatever is said. Not a key of [policy]: Config::policy_for() takes it from
+    /// [cache].
+    std::optional<milliseconds> cache_ttl;
 
     bool operator==(const PolicySettings&) const = default;
 };
@@ -156,7 +160,8 @@ struct RuleSet {
     std::optional<bool> log_parameters;
     std::optional<bool> explain_slow;
     std::optional<bool> read_only;
-    std::optional<std::string> deny;  ///< why it is refused; "" = it is not
+    std::optional<milliseconds> cache_ttl;  ///< zero = not cached
+    std::optional<std::string> deny;        ///< why it is refused; "" = it is not
 
     bool operator==(const RuleSet&) const = default;
 };

@@ -77,6 +77,7 @@ const void* section_object(const Config& config, Section section) {
         case Section::Policy: return &config.policy;
         case Section::Retry: return &config.policy.retry;
         case Section::Breaker: return &config.breaker;
+        case Section::Cache: return &config.cache;
         case Section::Ledger: return &config.ledger;
         case Section::Log: return &config.log;
         case Section::Http: return &config.http;

@@ -29,6 +29,7 @@ enum class Section : std::uint8_t {
     Rule,  ///< has no keys of its own: the two after it stand in it
     RuleMatch,
     RuleSet,
+    Cache,
     Ledger,
     Log,
     Http,

@@ -135,11 +135,13 @@ constexpr std::array kSettings{
             .default_text = "route",
             .choices = kHints,
             .effect = Effect::Reload,
-            .doc = "What a comment such as /* weir: timeout=5s rows=100 */ in a statement may "
-                   "say: off (nothing), route (where the statement runs), tighten (that, and "
-                   "timeouts and limits below those that are configured, never above them), or "
-                   "all (that, and above them: whoever writes a statement then decides its "
-                   "limits).",
+            .doc =
+                "What a comment such as /* weir: timeout=5s rows=100 */ in a statement may "
+                "say: off (nothing), route (where the statement runs), tighten (that, and "
+                "timeouts and limits below those that are configured, never above them; cache=1m "
+                "where no time is configured, or below it), or "
+                "all (that, and above them: whoever writes a statement then decides its "
+                "limits).",
             .field = field<&PolicySettings::hints>(),
             .override_field = field<&PolicyOverrides::hints>()},
 

@@ -104,6 +104,11 @@ constexpr std::array kSections{
                 "What a rule is about: all that is not empty must match, and a rule with nothing "
                 "here is about every statement."},
     SectionInfo{Section::RuleSet, "rule.set", Form::Listed, "What then holds: at least one key."},
+    SectionInfo{Section::Cache,
+                "cache",
+                Form::Single,
+                "Results of reads that are kept in this process for reuse. Nothing is unless "
+                "default_ttl, a rule's cache_ttl or a comment says so (docs/cache.md)."},
     SectionInfo{Section::Ledger,
                 "ledger",
                 Form::Single,
@@ -336,6 +341,7 @@ std::span<const Setting> settings() {
                                 detail::pool_settings(),
                                 detail::policy_settings(),
                                 detail::rule_settings(),
+                                detail::cache_settings(),
                                 detail::process_settings(),
                                 detail::tls_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());

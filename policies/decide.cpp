@@ -32,6 +32,7 @@ struct Origins {
     Origin explain_slow = kSettings;
     Origin route = kSettings;
     Origin read_only = kSettings;
+    Origin cache_ttl = kSettings;
     Origin deny = kSettings;
 };
 
@@ -51,6 +52,7 @@ Plan plan_of(const conf::PolicySettings& settings) {
     plan.log_statements = settings.log_statements;
     plan.log_parameters = settings.log_parameters;
     plan.explain_slow = settings.explain_slow;
+    plan.cache_ttl = settings.cache_ttl.value_or(std::chrono::milliseconds{});
     return plan;
 }
 
@@ -73,6 +75,7 @@ void add_rule(Decision& decision, const conf::RuleSet& set, Origin rule) {
     lay(plan.explain_slow, set.explain_slow, origins.explain_slow);
     lay(plan.route, set.route, origins.route);
     lay(decision.is_read_only, set.read_only, origins.read_only);
+    lay(plan.cache_ttl, set.cache_ttl, origins.cache_ttl);
     lay(plan.deny, set.deny, origins.deny);
 }
 
@@ -112,6 +115,15 @@ bool may_set(conf::Hints allowed, const std::optional<T>& said, T now) {
     return allowed == conf::Hints::All || is_stricter(*said, now);
 }
 
+/// @return whether a comment may say how long the result is reused: who writes a statement may ask
+/// for a newer result than all others get, and for an older one only where nobody has said anything
+bool may_cache(conf::Hints allowed,
+               const std::optional<std::chrono::milliseconds>& said,
+               std::chrono::milliseconds now) {
+    const bool is_none = said && allowed >= conf::Hints::Tighten && said->count() == 0;
+    return is_none || may_set(allowed, said, now);
+}
+
 void add_hint(Decision& decision, const sql::Hint& hint, conf::Hints allowed) {
     const auto lay = [allowed](auto& value, const auto& said, Origin& origin) {
         if (may_set(allowed, said, value)) {
@@ -124,6 +136,10 @@ void add_hint(Decision& decision, const sql::Hint& hint, conf::Hints allowed) {
     lay(plan.statement_timeout, hint.timeout, origins.statement_timeout);
     lay(plan.row_limit, hint.rows, origins.row_limit);
     lay(plan.byte_limit, hint.bytes, origins.byte_limit);
+    if (may_cache(allowed, hint.cache, plan.cache_ttl)) {
+        plan.cache_ttl = *hint.cache;
+        origins.cache_ttl = kHint;
+    }
     const auto route = allowed == conf::Hints::Off ? std::nullopt : route_of(hint);
     if (route) {
         plan.route = *route;
@@ -157,6 +173,12 @@ void refuse(Decision& decision, const Subject& subject) {
     }
 }
 
+/// @return whether it is known which result would be reused
+bool may_be_cached(const Subject& subject, const conf::PolicySettings& settings) {
+    return settings.cache_ttl && !subject.is_doubtful && !subject.is_unread &&
+           !subject.text.empty();
+}
+
 Decision make(const Subject& subject,
               const conf::PolicySettings& settings,
               const Rules& rules,
@@ -172,6 +194,9 @@ Decision make(const Subject& subject,
         }
     }
     add_hint(decision, hint, settings.hints);
+    if (!may_be_cached(subject, settings)) {
+        decision.plan.cache_ttl = {};
+    }
     refuse(decision, subject);
     return decision;
 }
@@ -229,6 +254,9 @@ std::string text_of(const sql::Hint& hint) {
     }
     if (hint.bytes) {
         add("bytes=" + conf::format_size(*hint.bytes));
+    }
+    if (hint.cache) {
+        add("cache=" + conf::format_duration(*hint.cache));
     }
     if (hint.has_unknown) {
         add("(and what means nothing)");
@@ -310,6 +338,11 @@ Explanation explain(const Subject& subject,
     lines.add("rate_limit", std::to_string(settings.rate_limit));
     lines.add("read_only", std::string{text_of(decision.is_read_only)}, origins.read_only);
     lines.add("hints", std::string{name_of(settings.hints)});
+    const std::string kept_by = !settings.cache_ttl ? "cache.enabled"
+                                : origins.cache_ttl == kSettings && plan.cache_ttl.count() > 0
+                                    ? "cache"
+                                    : origin_of_no_key(origins.cache_ttl);
+    lines.add_from("cache_ttl", conf::format_duration(plan.cache_ttl), kept_by);
     lines.add_from("route", std::string{name_of(plan.route)}, origin_of_no_key(origins.route));
     const std::string judge = plan.refusal == Refusal::ReadOnly
                                   ? lines.place_of("read_only", origins.read_only)

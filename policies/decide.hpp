@@ -40,10 +40,11 @@ namespace weir::policies {
 
 /// One line of an explanation.
 struct PlanPart {
-    std::string_view name;  ///< a key of [policy], or "digest", "hint", "route", "result"
+    std::string_view
+        name;  ///< a key of [policy], or "digest", "hint", "cache_ttl", "route", "result"
     std::string value;
     std::string from;  ///< "default", "policy", "database.shop.policy", "user.app.policy",
-                       ///< "rule 3", "hint", "statement"
+                       ///< "cache", "cache.enabled", "rule 3", "hint", "statement"
 };
 
 struct Explanation {

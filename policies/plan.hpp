@@ -27,6 +27,8 @@ struct Plan {
     conf::LogStatements log_statements = conf::LogStatements::Slow;
     bool log_parameters = false;
     bool explain_slow = false;
+    /// Its result may be reused for so long, if it can be cached at all; zero = is not.
+    std::chrono::milliseconds cache_ttl{};
     conf::RuleRoute route = conf::RuleRoute::Auto;
     Refusal refusal = Refusal::None;
     /// It ends with a reset of all that was set in its session; known where something hangs on it.

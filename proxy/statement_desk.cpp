@@ -96,6 +96,10 @@ void StatementDesk::renew(const conf::Config& config) {
         std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
             return rule.set.explain_slow.value_or(false);
         });
+    caches_ =
+        std::any_of(config.rules.begin(), config.rules.end(), [](const conf::RuleSettings& rule) {
+            return rule.set.cache_ttl.value_or(conf::milliseconds{}).count() > 0;
+        });
     for (auto& [key, context] : contexts_) {
         settle(*context);
     }
@@ -117,8 +121,11 @@ void StatementDesk::settle(StatementContext& context) const {
     context.limits_results = limits_results_ || policy.row_limit > 0 || policy.byte_limit > 0 ||
                              policy.hints > conf::Hints::Route;
     context.explains_slow = explains_slow_ || policy.explain_slow;
+    context.may_cache = policy.cache_ttl && (caches_ || policy.cache_ttl->count() > 0 ||
+                                             policy.hints > conf::Hints::Route);
     context.is_followed = recorder_ != nullptr || is_logged || context.may_refuse ||
-                          context.explains_slow || context.limits_results || rules_->size() > 0;
+                          context.explains_slow || context.limits_results || context.may_cache ||
+                          rules_->size() > 0;
     context.has_time_limits = has_time_limits_ || policy.statement_timeout.count() > 0 ||
                               policy.hints > conf::Hints::Route;
     context.needs_facts = policies::needs_facts(context.session(), policy, *rules_);

@@ -37,6 +37,7 @@ struct StatementContext {
     bool has_time_limits = false;  ///< some of them
     bool limits_results = false;   ///< of some of them
     bool explains_slow = false;    ///< some of them
+    bool may_cache = false;        ///< the results of some of them
 
     [[nodiscard]] policies::Session session() const {
         return {labels->database, labels->user, labels->application};
@@ -144,6 +145,7 @@ private:
     bool has_time_limits_ = false;  // some rule
     bool limits_results_ = false;   // some rule
     bool explains_slow_ = false;    // some rule
+    bool caches_ = false;           // some rule
     std::uint64_t version_ = 0;
     std::uint64_t next_seed_ = 1;
     std::unordered_map<std::string, std::unique_ptr<StatementContext>> contexts_;  // by key_of()

@@ -63,6 +63,12 @@ bool read_known(std::string_view key, std::string_view value, Hint& hint) {
         if (limit) {
             take_lower(hint.timeout, std::chrono::milliseconds{static_cast<std::int64_t>(*limit)});
         }
+    } else if (key == "cache") {
+        limit = read_limit(value, kDurationUnits, kTimeoutMsMax);
+        if (limit) {
+            const std::chrono::milliseconds time{static_cast<std::int64_t>(*limit)};
+            hint.cache = std::min(hint.cache.value_or(time), time);
+        }
     } else if (key == "rows") {
         limit = read_digits(value);
         limit = limit.value_or(kRowsMax + 1) > kRowsMax ? std::nullopt : limit;

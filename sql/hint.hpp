@@ -22,17 +22,18 @@ struct Hint {
     std::optional<std::chrono::milliseconds> timeout;  ///< these three: 0 = no limit
     std::optional<std::uint64_t> rows;
     std::optional<std::uint64_t> bytes;
+    std::optional<std::chrono::milliseconds> cache;  ///< 0 = not cached
 
     [[nodiscard]] bool operator==(const Hint&) const = default;
 };
 
 /// Reads the comments that begin with "weir:", wherever PostgreSQL sees a comment:
-/// `/* weir: route=replica timeout=5s rows=100 bytes=1MiB */`, `-- weir: route=primary`. Keys are
-/// parted by blanks; durations and sizes are written as in the configuration.
+/// `/* weir: route=replica timeout=5s rows=100 bytes=1MiB cache=1m */`, `-- weir: route=primary`.
+/// Keys are parted by blanks; durations and sizes are written as in the configuration.
 ///
 /// Where several contradict each other the primary wins, then the replica; of limits the lowest
-/// does. Costs one search for "weir:" when there is none; digests leave comments out, so this runs
-/// for every statement.
+/// does, and of times in the cache the shortest. Costs one search for "weir:" when there is none;
+/// digests leave comments out, so this runs for every statement.
 /// @param sql any bytes; cut as PostgreSQL does with standard_conforming_strings on (see can_cut)
 [[nodiscard]] Hint read_hint(std::string_view sql);
 

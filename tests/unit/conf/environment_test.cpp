@@ -187,8 +187,8 @@ TEST_CASE("environment: profiles come from WEIR_PROFILE, else NODE_ENV") {
 TEST_CASE("environment: variables without effect are noted") {
     CHECK(notes_text(load_with_base("", {{"WEIR_LISTEN_THREDS", "2"}})) ==
           "WEIR_LISTEN_THREDS is no setting and has no effect; did you mean WEIR_LISTEN_THREADS?");
-    CHECK(notes_text(load_with_base("", {{"WEIR_CACHE_MAX_SIZE_OF_ALL", "2"}})) ==
-          "WEIR_CACHE_MAX_SIZE_OF_ALL is no setting and has no effect");
+    CHECK(notes_text(load_with_base("", {{"WEIR_NOTHING_LIKE_IT", "2"}})) ==
+          "WEIR_NOTHING_LIKE_IT is no setting and has no effect");
     CHECK(notes_text(load_with_base("", {{"REDIS_URL", "redis://x"}, {"CACHE_KEY_PREFIX", "p"}})) ==
           "CACHE_KEY_PREFIX has no effect: a cache in Redis is not in this version || "
           "REDIS_URL has no effect: a cache in Redis is not in this version");

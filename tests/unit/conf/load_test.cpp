@@ -189,7 +189,7 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
           "watch, pid_file, listen, tls.client, tls.server, auth, cluster, "
           "database, user, pool, limits, policy, policy.retry, policy.breaker, rule, rule.match, "
-          "rule.set, ledger, log, http, admin, health");
+          "rule.set, cache, ledger, log, http, admin, health");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
@@ -203,12 +203,12 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
 
 TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
     for (const char* text : {"[tls.client]\nca_path = \"x\"\n",
-                             "[cache]\nenabled = false\n",
+                             "[cache]\nredis = \"redis://h\"\n",
                              "[policy]\ncache_ttl = \"1s\"\n",
                              "[listen]\nreuse_port = true\n",
                              "[health]\ncache_hit_rate = [0.8, 0.7]\n",
                              "[health]\nslow_per_minute = [5, 10]\n",
-                             "[[rule]]\nset = { route = \"replica\", cache_ttl = \"5m\" }\n"}) {
+                             "[[rule]]\nset = { route = \"replica\", cached = \"5m\" }\n"}) {
         CAPTURE(text);
         const LoadResult result = load_with_base(text);
         CHECK(only_text(result).find(": unknown key") != std::string::npos);

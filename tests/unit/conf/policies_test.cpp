@@ -180,7 +180,7 @@ TEST_CASE("policies: what cannot be a rule is said at its place") {
              Case{"[[rule]]\nset = { reject = \"no\" }\n",
                   "7:9: rule.1.set.reject: unknown key; accepted here: route, statement_timeout, "
                   "row_limit, byte_limit, row_limit_action, slow_query, log_statements, "
-                  "log_parameters, explain_slow, read_only, deny"},
+                  "log_parameters, explain_slow, read_only, cache_ttl, deny"},
              Case{"[[rule]]\nset = { deny = true }\n",
                   "7:16: rule.1.set.deny: true is not accepted; accepted: a string"},
              Case{"[[rule]]\nset = { row_limit = -1 }\n",

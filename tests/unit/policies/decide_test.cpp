@@ -313,3 +313,64 @@ set = { read_only = true }
     CHECK(plan_for("guest").deny == "not you");
     CHECK(plan_for("reader").refusal == Refusal::ReadOnly);
 }
+
+TEST_CASE("decide: how long a result is reused says [cache], then a rule, then the hint") {
+    const std::string settings = R"([policy]
+hints = "tighten"
+[user.all]
+[user.all.policy]
+hints = "all"
+[user.off]
+[user.off.policy]
+hints = "off"
+[user.route]
+[user.route.policy]
+hints = "route"
+[[rule]]
+match = { table = "prices" }
+set = { cache_ttl = "1m" }
+[[rule]]
+match = { table = "money" }
+set = { cache_ttl = "0s" }
+)";
+    const Decider off{settings + "[cache]\ndefault_ttl = \"5s\"\n"};
+    CHECK(off.why("cache_ttl", "SELECT 1") == "0s from cache.enabled");
+    CHECK(off.why("cache_ttl", "SELECT * FROM prices /* weir: cache=5s */") ==
+          "0s from cache.enabled");
+
+    const Decider named{settings + "[cache]\nenabled = true\n"};
+    CHECK(named.why("cache_ttl", "SELECT 1") == "0s from default");
+    CHECK(named.why("cache_ttl", "SELECT * FROM prices") == "1m from rule 1");
+    CHECK(named.plan("SELECT * FROM prices").cache_ttl == 60s);
+    CHECK(named.why("cache_ttl", "SELECT 1 /* weir: cache=1h */") == "1h from hint");
+    CHECK(named.why("hint", "SELECT 1 /* weir: cache=1h */") == "cache=1h from statement");
+
+    const Decider all{settings + "[cache]\nenabled = true\ndefault_ttl = \"5s\"\n"};
+    CHECK(all.why("cache_ttl", "SELECT 1") == "5s from cache");
+    CHECK(all.why("cache_ttl", "SELECT * FROM money") == "0s from rule 2");
+    CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=2s */") == "2s from hint");
+    CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=0 */") == "0s from hint");
+    CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=9s */") == "5s from cache");
+    CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=9s */", {"shop", "all", ""}) ==
+          "9s from hint");
+    CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=0 */", {"shop", "off", ""}) ==
+          "5s from cache");
+    CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=0 */", {"shop", "route", ""}) ==
+          "5s from cache");
+}
+
+TEST_CASE("decide: a result is not reused where nobody knows of what it is one") {
+    const ConfigPtr config = load_config("[cache]\nenabled = true\ndefault_ttl = \"5s\"\n");
+    const Rules rules{config->rules};
+    const PolicySettings settings = config->policy_for("shop", "app");
+    Subject subject{kSession, "SELECT 1", 1, nullptr};
+    CHECK(decide(subject, settings, rules, Hint{}).cache_ttl == 5s);
+    subject.is_doubtful = true;
+    CHECK(decide(subject, settings, rules, Hint{}).cache_ttl == 0s);
+    subject.is_doubtful = false;
+    subject.is_unread = true;
+    CHECK(decide(subject, settings, rules, Hint{}).cache_ttl == 0s);
+    Subject textless;
+    textless.session = kSession;
+    CHECK(decide(textless, settings, rules, Hint{}).cache_ttl == 0s);
+}

@@ -89,6 +89,31 @@ TEST_SUITE("statement desk") {
         }
     }
 
+    TEST_CASE("statement desk: statements are followed where results may be reused") {
+        Desk scene;
+        scene.config.policy.log_statements = weir::conf::LogStatements::None;
+        scene.config.policy.hints = weir::conf::Hints::Route;
+        const auto settle = [&scene] {
+            scene.desk.renew(scene.config);
+            return scene.one.may_cache;
+        };
+        CHECK_FALSE(settle());
+        CHECK_FALSE(scene.one.is_followed);
+        scene.config.cache.default_ttl = std::chrono::seconds{1};
+        CHECK_FALSE(settle());
+        scene.config.cache.enabled = true;
+        CHECK(settle());
+        CHECK(scene.one.is_followed);
+        scene.config.cache.default_ttl = {};
+        CHECK_FALSE(settle());
+        scene.config.policy.hints = weir::conf::Hints::Tighten;
+        CHECK(settle());
+        scene.config.policy.hints = weir::conf::Hints::Off;
+        CHECK_FALSE(settle());
+        scene.config.rules.emplace_back().set.cache_ttl = std::chrono::seconds{1};
+        CHECK(settle());
+    }
+
     TEST_CASE("statement desk: a digest gets its tables when they are known") {
         constexpr std::uint64_t kDigest = 5;
         const std::string text = "SELECT 1 FROM orders, x.items";

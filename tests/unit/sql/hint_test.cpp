@@ -71,8 +71,8 @@ TEST_CASE("what is no comment is no hint") {
 }
 
 TEST_CASE("what is not known is told, and harms nothing") {
-    CHECK(read_hint("/* weir: cache=5s */") == routed(RouteHint::None, Unknown::Some));
-    CHECK(read_hint("/* weir: cache=5s route=replica x */") ==
+    CHECK(read_hint("/* weir: colour=5s */") == routed(RouteHint::None, Unknown::Some));
+    CHECK(read_hint("/* weir: colour=5s route=replica x */") ==
           routed(RouteHint::Replica, Unknown::Some));
     CHECK(read_hint("/* weir: route=elsewhere */") == routed(RouteHint::None, Unknown::Some));
     CHECK(read_hint("/* weir: route = replica */") == routed(RouteHint::None, Unknown::Some));
@@ -129,6 +129,18 @@ TEST_CASE("of limits that contradict each other the lowest holds") {
           limited(std::nullopt, 4, 9));
 }
 
+TEST_CASE("how long a result may be reused") {
+    const auto cached = [](std::chrono::milliseconds time) {
+        Hint hint;
+        hint.cache = time;
+        return hint;
+    };
+    CHECK(read_hint("/* weir: cache=60s */ SELECT 1") == cached(1min));
+    CHECK(read_hint("/* weir: cache=0 */ SELECT 1") == cached(0ms));
+    CHECK(read_hint("/* weir: cache=60s cache=5s */ SELECT 1") == cached(5s));
+    CHECK(read_hint("/* weir: cache=0 */ SELECT 1 -- weir: cache=5s") == cached(0ms));
+}
+
 TEST_CASE("a value that means nothing is unknown, and the others count") {
     Hint unknown;
     unknown.has_unknown = true;
@@ -151,6 +163,10 @@ TEST_CASE("a value that means nothing is unknown, and the others count") {
                             "bytes=1TiB",
                             "bytes=1025GiB",
                             "bytes=99999999999999999999GiB",
+                            "cache=5",
+                            "cache=-1s",
+                            "cache=",
+                            "cache=99999d",
                             "deny=x",
                             "=",
                             "=5s"}) {
