@@ -24,11 +24,11 @@ namespace {
 /// The writes that a backend has been sent and that are not known to have ended.
 class SentWrites final : public pool::TransactionWitness {
 public:
-    explicit SentWrites(net::EventLoop& loop) : loop_{loop} {}
-
     void on_rest() override {
+        // Not the loop's time: that was read before the answer came.
+        const TimePoint now = Clock::now();
         for (cache::Writing& write : writes_) {
-            write.end(cache::Outcome::Committed, loop_.now());
+            write.end(cache::Outcome::Committed, now);
         }
     }
 
@@ -48,7 +48,6 @@ public:
     }
 
 private:
-    net::EventLoop& loop_;
     std::vector<cache::Writing> writes_;
     std::vector<std::uint32_t> tables_;  // sorted
     bool has_everything_ = false;
@@ -91,13 +90,13 @@ bool is_within_limits(const policies::Plan& plan, const cache::Entry& entry) {
 
 cache::Cache* ClientCache::of(const ClientSession& session) {
     const bool is_used = session.worker_.config().cache.enabled && session.pool_ != nullptr &&
-                         session.carries_state() && session.pool_->key().replication.empty();
+                         session.pool_->key().replication.empty();
     return is_used ? session.worker_.shared().cache.get() : nullptr;
 }
 
 ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
     cache::Cache* const results = of(session);
-    if (results == nullptr) {
+    if (results == nullptr || !session.carries_state()) {
         return Answer::Run;
     }
     auto& mine = session.extras().cached;
@@ -171,9 +170,11 @@ bool ClientCache::may_be_kept(const CachedRequest& request,
                               std::uint64_t digest) const {
     const policies::Plan* plan = ticket.plan.get();
     ClientSession& session = session_;
+    const ClientRoute* route = session.route();
+    const bool may_be_old = route != nullptr && route->is_split && !route->sees_own_writes;
     return plan != nullptr && plan->cache_ttl > Duration::zero() &&
            plan->refusal == policies::Refusal::None && session.context_->policy.rate_limit == 0 &&
-           !session.is_pinned() && session.is_text_known_plain() &&
+           !may_be_old && !session.is_pinned() && session.is_text_known_plain() &&
            session.request_judge().is_informed(session.worker_.loop().now()) &&
            session.request_judge().cache_facts(digest, request.text).reads.may_be_kept() &&
            is_timeless(request);
@@ -371,24 +372,23 @@ void ClientCache::note_write(ClientSession& session, const StatementTicket& tick
         return;
     }
     RequestJudge& judge = session.request_judge();
-    const TimePoint now = worker.loop().now();
     const auto* known = static_cast<const KnownStatement*>(ticket.subject.get());
     const bool is_known = known != nullptr && known->writes != nullptr && !ticket.is_doubtful &&
-                          known->writes_version == judge.version() && judge.is_informed(now);
+                          known->writes_version == judge.version() && judge.is_unchanged();
     const sql::WriteSet& set = is_known ? *known->writes : kEverything;
     if (set.empty()) {
         return;
     }
     pool::SessionTraces& traces = session.backend_->traces();
     if (traces.witness() == nullptr) {
-        traces.set_witness(std::make_unique<SentWrites>(worker.loop()));
+        traces.set_witness(std::make_unique<SentWrites>());
     }
     auto& sent = static_cast<SentWrites&>(*traces.witness());  // nobody else has made it
     if (!sent.has(set)) {
         sent.add(set,
                  results->begin_write(worker.cached_database(*session.pool_),
                                       {.tables = set.tables, .everything = set.is_everything},
-                                      now));
+                                      worker.loop().now()));
     }
 }
 

@@ -65,7 +65,7 @@ public:
     /// A statement is about to be sent that may change tables.
     static void note_write(ClientSession& session, const pool::StatementTicket& ticket);
 
-    /// @return nullptr: nothing is kept for this client, and nothing is to be told
+    /// @return nullptr: nothing is kept, or this client's statements are not looked at
     [[nodiscard]] static cache::Cache* of(const ClientSession& session);
 
 private:

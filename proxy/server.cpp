@@ -47,6 +47,8 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
     } else {
         problem_ = opened.problems.front().text();
     }
+    shared_.cache = std::make_unique<cache::Cache>(cache::Limits{
+        config_->cache.max_size, config_->cache.max_entries, config_->cache.max_entry});
     fill_random(shared_.mock_secret);
     fill_random(shared_.cancel_secret);
     shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };

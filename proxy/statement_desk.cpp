@@ -123,9 +123,10 @@ void StatementDesk::settle(StatementContext& context) const {
     context.explains_slow = explains_slow_ || policy.explain_slow;
     context.may_cache = policy.cache_ttl && (caches_ || policy.cache_ttl->count() > 0 ||
                                              policy.hints > conf::Hints::Route);
+    // Also where nothing of theirs is kept: what they write others may have read.
     context.is_followed = recorder_ != nullptr || is_logged || context.may_refuse ||
-                          context.explains_slow || context.limits_results || context.may_cache ||
-                          rules_->size() > 0;
+                          context.explains_slow || context.limits_results ||
+                          config_->cache.enabled || rules_->size() > 0;
     context.has_time_limits = has_time_limits_ || policy.statement_timeout.count() > 0 ||
                               policy.hints > conf::Hints::Route;
     context.needs_facts = policies::needs_facts(context.session(), policy, *rules_);

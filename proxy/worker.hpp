@@ -78,6 +78,7 @@ struct Shared {
     ConsoleFactory* consoles = nullptr;
     ledger::Ledger* ledger = nullptr;  ///< outlives the workers; nullptr: there is none
     events::Sink* events = nullptr;    ///< the same
+    std::unique_ptr<cache::Cache> cache;  ///< there from before the workers are
     TlsContextsPtr tls = std::make_shared<const TlsContexts>();  ///< of the newest configuration;
                                                                  ///< std::atomic_load and _store
     std::vector<std::unique_ptr<Worker>> workers;

@@ -40,7 +40,7 @@ def started(start_weir: StartWeir, cache: Any = None, **more: Any) -> Weir:
 
 
 def counts(weir: Weir) -> dict[str, int]:
-    row = weir.admin("SHOW CACHE")[0]
+    row = weir.show("CACHE")[0]
     return {name: int(row[name]) for name in ("hits", "misses", "entries")}
 
 
