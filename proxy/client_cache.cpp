@@ -106,13 +106,8 @@ ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
             return Answer::Run;
         }
     }
-    const auto request = read_cached_request(rest, [&session](std::string_view name) {
-        const ClientStatement* known =
-            session.statements_ == nullptr ? nullptr : session.statements_->find(name);
-        const bool is_usable =
-            known != nullptr && known->statement != nullptr && !known->is_deallocate;
-        return is_usable ? std::optional{ByteView{known->statement->definition}} : std::nullopt;
-    });
+    const auto request = read_cached_request(
+        rest, [&session](std::string_view name) { return definition_of(session, name); });
     if (!request) {
         mine.reset();
         return Answer::Run;
@@ -121,6 +116,21 @@ ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
         mine = std::make_unique<ClientCache>(session);
     }
     return mine->ask(*results, *request);
+}
+
+/// Only of what means the same to all who prepare it now: a client that has prepared before the
+/// schema was changed, or with other settings, was told of another result.
+std::optional<ByteView> ClientCache::definition_of(ClientSession& session, std::string_view name) {
+    const ClientStatement* known =
+        session.statements_ == nullptr ? nullptr : session.statements_->find(name);
+    const bool is_prepared =
+        !name.empty() && known != nullptr && known->statement != nullptr && !known->is_deallocate;
+    if (!is_prepared ||
+        known->statement->epoch != session.pool_->shared_database()->schema_epoch.load() ||
+        known->statement->settings != session.settings_for_reading()) {
+        return std::nullopt;
+    }
+    return ByteView{known->statement->definition};
 }
 
 ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest& request) {

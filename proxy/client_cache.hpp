@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 namespace weir::proxy {
 
@@ -74,6 +76,8 @@ private:
     void on_alone() override;
     void go_on();
 
+    [[nodiscard]] static std::optional<ByteView> definition_of(ClientSession& session,
+                                                               std::string_view name);
     [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] bool may_be_kept(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,

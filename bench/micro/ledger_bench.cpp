@@ -75,7 +75,7 @@ public:
         statement.is_slow = total > kSlowUs;
         if (random_() % kFailedOf == 0) {
             statement.error = weir::SqlState{"40001"};
-            statement.detail = std::make_unique<StatementDetail>();
+            statement.detail = std::make_unique<weir::StatementDetail>();
             statement.detail->message =
                 "could not serialize access due to update " + std::to_string(random_());
         }
@@ -261,11 +261,6 @@ void ask_all(const std::string& file) {
             [&] { return size_of(top_statements(reader, top)); });
         top.order = StatementOrder::P95;
         ask(("top by p95, " + span).c_str(), [&] { return size_of(top_statements(reader, top)); });
-        HistoryQuestion history;
-        history.window = last(hours);
-        history.filter.digest = 0x9E37'79B9'7F4A'7C15U;
-        ask(("history of the most frequent, " + span).c_str(),
-            [&] { return size_of(statement_history(reader, history)); });
         KeptQuestion kept;
         kept.window = last(hours);
         ask(("slow list, " + span).c_str(), [&] { return size_of(kept_statements(reader, kept)); });

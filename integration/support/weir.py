@@ -48,8 +48,11 @@ def has_sanitizer(binary: Path) -> bool:
 
 
 def default_settings(postgres_port: int) -> dict[str, Any]:
-    """One cluster, every database of it, clients trusted: what a test starts from."""
+    """One cluster, every database of it, clients trusted: what a test starts from. With WEIR_TEST_CACHE every result
+    that may be kept is: whatever is asked, the answers must be the same."""
+    cache = {"cache": {"enabled": True, "default_ttl": "60s"}} if os.environ.get("WEIR_TEST_CACHE") else {}
     return {
+        **cache,
         "listen": {"threads": 1},
         "auth": {"method": "trust"},
         "cluster": {"main": {"servers": [f"127.0.0.1:{postgres_port}"]}},

@@ -4,9 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace weir::proxy {
 namespace {
@@ -47,7 +48,8 @@ TEST_SUITE("cached_request") {
     TEST_CASE("cached request: a simple query") {
         const std::string query =
             written([](ByteWriter& out) { protocol::write_query(out, "SELECT 1"); });
-        const auto request = read(query + "whatever follows");
+        const std::string bytes = query + "whatever follows";
+        const auto request = read(bytes);
         REQUIRE(request);
         CHECK(request->shape == "Q");
         CHECK(request->text == "SELECT 1");
@@ -58,7 +60,8 @@ TEST_SUITE("cached_request") {
     TEST_CASE("cached request: a batch, whole and cut at every byte") {
         const std::string batch = parse("", "SELECT 1") + bind("", "") + describe('P', "") +
                                   execute("", 0) + kSync;
-        const auto request = read(batch + parse("", "SELECT 2"));
+        const std::string bytes = batch + parse("", "SELECT 2");
+        const auto request = read(bytes);
         REQUIRE(request);
         CHECK(request->shape == "PBDES");
         CHECK(request->text == "SELECT 1");
@@ -71,7 +74,9 @@ TEST_SUITE("cached_request") {
     }
 
     TEST_CASE("cached request: of a statement that is known by name") {
-        const auto request = read(describe('S', "known") + bind("", "known") + execute("", 0) + kSync);
+        const std::string batch =
+            describe('S', "known") + bind("", "known") + execute("", 0) + kSync;
+        const auto request = read(batch);
         REQUIRE(request);
         CHECK(request->shape == "dBES");
         CHECK(request->text == "SELECT known");
