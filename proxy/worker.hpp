@@ -3,6 +3,7 @@
 #include "base/intrusive_list.hpp"
 #include "base/log.hpp"
 #include "base/status.hpp"
+#include "cache/cache.hpp"
 #include "conf/model.hpp"
 #include "net/background.hpp"
 #include "net/event_loop.hpp"
@@ -79,6 +80,9 @@ struct Shared {
     events::Sink* events = nullptr;    ///< the same
     TlsContextsPtr tls = std::make_shared<const TlsContexts>();  ///< of the newest configuration;
                                                                  ///< std::atomic_load and _store
+    /// Made before the first worker hears of a configuration that has it enabled, and kept from
+    /// then on: whoever's configuration has it enabled may look here, others must not.
+    std::unique_ptr<cache::Cache> cache;
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<std::latch>
         all_stopped;  ///< loops go away together: each may still be posting to another
