@@ -51,6 +51,7 @@ constexpr std::array kEntries{
           Pools,
           "the circuit breakers of those servers: state, calls, when they are tried again",
           &show_breakers},
+    Entry{"cache", kViewer, Pools, "the results kept for reuse: how many, how useful", &show_cache},
     Entry{"sockets",
           kViewer,
           Connections,

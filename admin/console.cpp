@@ -215,11 +215,12 @@ void Console::ask() {
 /// Before it is carried out: what follows from it may be the end of the process.
 void Console::note_order(const control::Order& order) {
     if (context_.ledger != nullptr) {
-        context_.ledger->note(events::Deed{.who = who_.user,
-                                           .from = who_.address,
-                                           .action = action_of(order),
-                                           .object = order.database,
-                                           .text = text_of(order, *context_.config())});
+        context_.ledger->note(
+            events::Deed{.who = who_.user,
+                         .from = who_.address,
+                         .action = action_of(order),
+                         .object = order.table.empty() ? order.database : order.table,
+                         .text = text_of(order, *context_.config())});
     }
 }
 

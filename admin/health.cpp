@@ -224,16 +224,23 @@ DatabaseHealth database_health(const status::Database& database,
     return row;
 }
 
+/// @return what a check makes of the whole. A member that its cluster can do without is not the end
+/// of the world, and without a cache PostgreSQL answers.
+Health share_of(const HealthCheck& check) {
+    if (check.check == "member") {
+        return Health::Healthy;
+    }
+    return check.check == "cache" ? std::min(check.health, Health::Degraded) : check.health;
+}
+
 HealthCheck overall_of(const std::vector<HealthCheck>& checks) {
     HealthCheck overall{"overall", {}, Health::Healthy, {}, {}};
-    // A member that its cluster can do without is not the end of the world.
-    const auto counts = [](const HealthCheck& check) { return check.check != "member"; };
     for (const HealthCheck& check : checks) {
-        overall.health = std::max(overall.health, counts(check) ? check.health : Health::Healthy);
+        overall.health = std::max(overall.health, share_of(check));
     }
     std::size_t reasons = 0;
     for (const HealthCheck& check : checks) {
-        if (overall.health == Health::Healthy || !counts(check) || check.health != overall.health) {
+        if (overall.health == Health::Healthy || share_of(check) != overall.health) {
             continue;
         }
         if (++reasons <= kReasonsMax) {
@@ -299,6 +306,9 @@ HealthReport report_health(const CommandInput& input) {
         report.checks.insert(report.checks.end(), cluster.checks.begin(), cluster.checks.end());
     }
     report.checks.insert(report.checks.end(), pools.begin(), pools.end());
+    if (now.cache.enabled) {
+        report.checks.push_back(check_cache(input));
+    }
     add_ledger(report, input);
     report.overall = overall_of(report.checks);
     return report;

@@ -17,7 +17,7 @@ using policies::Health;
 /// One thing that was looked at.
 struct HealthCheck {
     std::string_view check;  ///< overall, process, clients, database, cluster, member, pool,
-                             ///< ledger
+                             ///< cache, ledger
     std::string subject;     ///< which one; "" where there is only one
     Health health = Health::Healthy;
     std::string detail;          ///< in what state it is, and why that is bad
@@ -41,7 +41,8 @@ struct DatabaseHealth {
 };
 
 struct HealthReport {
-    HealthCheck overall;              ///< the worst of the checks but for members
+    /// The worst of the checks, but for members; a cache that is no use degrades it at most.
+    HealthCheck overall;
     std::vector<HealthCheck> checks;  ///< all others
     std::vector<DatabaseHealth> databases;
 };
@@ -63,6 +64,9 @@ struct HealthReport {
 /// Judges a pool by the thresholds of [health]. That clients wait for RESUME or for a primary only
 /// degrades it: what makes them wait is judged by itself.
 [[nodiscard]] HealthCheck check_pool(const status::Pool& pool, const CommandInput& input);
+
+/// Judges how useful the cache of results was in the last period, by [health].
+[[nodiscard]] HealthCheck check_cache(const CommandInput& input);
 
 /// Judges a member of a cluster of several: critical where it cannot be used for anything and does
 /// not mend by itself.

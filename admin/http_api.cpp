@@ -187,6 +187,11 @@ std::string health_json(const CommandInput& input) {
     return text_of(all);
 }
 
+std::string cache_json(const CommandInput& input) {
+    const Command& shown = *find_command("cache");
+    return text_of(json_of(shown.rows(input).front(), shown.columns));
+}
+
 bool is_listed(std::string_view command) {
     return std::find(kListed.begin(), kListed.end(), command) != kListed.end();
 }

@@ -23,6 +23,9 @@ struct ApiAnswer {
 /// @return {"overall": …, "checks": […], "recommendations": […], "databases": […]}
 [[nodiscard]] std::string health_json(const CommandInput& input);
 
+/// @return the row of SHOW CACHE, with the columns' names as keys
+[[nodiscard]] std::string cache_json(const CommandInput& input);
+
 /// @return whether a page of that command's rows can be had: those whose first two columns are a
 /// key
 [[nodiscard]] bool is_listed(std::string_view command);

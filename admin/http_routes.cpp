@@ -84,15 +84,19 @@ HttpAnswer HttpRoutes::answer(const HttpRequest& request) const {
     if (request.path == "/api/health") {
         return looked_up([](const CommandInput& input) { return json(health_json(input)); });
     }
+    if (request.path == "/api/cache") {
+        return looked_up([](const CommandInput& input) { return json(cache_json(input)); });
+    }
     if (request.path.starts_with(kApi) && is_listed(request.path.substr(kApi.size()))) {
         return list(request.path.substr(kApi.size()), request.parameters);
     }
     if (request.path.starts_with(kApi) && is_ledger_list(request.path.substr(kApi.size()))) {
         return ledger_list(request.path.substr(kApi.size()), request.parameters);
     }
-    return plain(404,
-                 "nothing here; there are /metrics, /healthz, /readyz, /api/health, /api/members, "
-                 "/api/pools, /api/statements, /api/slow, /api/errors and /api/events\n");
+    return plain(
+        404,
+        "nothing here; there are /metrics, /healthz, /readyz, /api/cache, /api/health, "
+        "/api/members, /api/pools, /api/statements, /api/slow, /api/errors and /api/events\n");
 }
 
 bool HttpRoutes::is_allowed(const HttpRequest& request) const {

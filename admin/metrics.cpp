@@ -408,8 +408,10 @@ std::vector<const Metric*> all_metrics() {
     for (const Metric& metric : kMetrics) {
         all.push_back(&metric);
     }
-    for (const Metric& metric : ledger_metrics()) {
-        all.push_back(&metric);
+    for (const auto& metrics : {cache_metrics(), ledger_metrics()}) {
+        for (const Metric& metric : metrics) {
+            all.push_back(&metric);
+        }
     }
     return all;
 }

@@ -35,6 +35,11 @@ constexpr std::array kOrders{
         "kill_client", Verb::KillClient, Role::Admin, Argument::Client, "KILL_CLIENT <client_id>"},
     OrderCommand{
         "reset", Verb::ResetBreaker, Role::Admin, Argument::Breaker, "RESET BREAKER [<member>]"},
+    OrderCommand{"clear",
+                 Verb::ClearCache,
+                 Role::Admin,
+                 Argument::Cache,
+                 "CLEAR CACHE [<table>|MATCHING '<pattern>']"},
     OrderCommand{"suspend", Verb::Suspend, Role::Admin, Argument::None, "SUSPEND"},
     OrderCommand{"shutdown",
                  Verb::Shutdown,
@@ -145,6 +150,31 @@ Outcome read_breaker(const OrderCommand& command, const Statement& statement) {
     return order;
 }
 
+/// A table's name is several words where its schema stands before it.
+Outcome read_cache(const OrderCommand& command, const Statement& statement) {
+    const auto& words = statement.words;
+    if (words.size() < 2 || words[1] != "cache") {
+        return misused(command);
+    }
+    Order order;
+    order.verb = command.verb;
+    if (words.size() == 2) {
+        return order;
+    }
+    if (words.size() == 4 && words[2] == "matching") {
+        order.pattern = name_of(statement, 3);
+        return order.pattern.empty() ? misused(command) : Outcome{order};
+    }
+    const bool has_schema = words.size() == 5 && words[3] == ".";
+    if (words.size() != 3 && !has_schema) {
+        return misused(command);
+    }
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        order.table += name_of(statement, i);
+    }
+    return order.table.empty() ? misused(command) : Outcome{order};
+}
+
 Outcome read_mode(const OrderCommand& command, const Statement& statement) {
     Order order;
     order.verb = command.verb;
@@ -245,6 +275,7 @@ std::optional<Outcome> read_order(const Statement& statement, Role role) {
         case Argument::Client: return read_client(*command, statement);
         case Argument::Mode: return read_mode(*command, statement);
         case Argument::Breaker: return read_breaker(*command, statement);
+        case Argument::Cache: return read_cache(*command, statement);
     }
     return std::nullopt;
 }
@@ -295,6 +326,7 @@ std::string action_of(const Order& order) {
     switch (order.verb) {
         case Verb::Set: return "SET";
         case Verb::ResetBreaker: return "RESET BREAKER";
+        case Verb::ClearCache: return "CLEAR CACHE";
         default: break;
     }
     const auto* const command =
@@ -315,11 +347,14 @@ std::string text_of(const Order& order, const conf::Config& config) {
                (conf::is_secret(config, order.key) ? std::string{conf::kMask}
                                                    : order.value.substr(0, kValueMax));
     }
-    for (const std::string& name : {order.database, order.member}) {
+    for (const std::string& name : {order.database, order.member, order.table}) {
         text += name.empty() ? "" : " " + name.substr(0, kValueMax);
     }
     if (order.verb == Verb::KillClient) {
         text += " " + std::to_string(order.client);
+    }
+    if (!order.pattern.empty()) {
+        text += " MATCHING '" + order.pattern.substr(0, kValueMax) + "'";
     }
     if (order.timeout) {
         text += " TIMEOUT '" + std::to_string(order.timeout->count()) + "ms'";

@@ -23,7 +23,8 @@ struct OrderCommand {
         NeedsDatabase,
         Client,
         Mode,
-        Breaker
+        Breaker,
+        Cache
     };
 
     std::string_view word;  ///< in lower case

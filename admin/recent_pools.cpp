@@ -17,6 +17,10 @@ PoolWork totals_of(const status::Pool& pool) {
             .failures = pool.failures + refused};
 }
 
+CacheWork totals_of(const status::Cache& cache) {
+    return {.answered = cache.answered(), .misses = cache.misses};
+}
+
 /// A counter that went back began anew: its pool had been forgotten.
 std::uint64_t since(std::uint64_t before, std::uint64_t now) {
     return now >= before ? now - before : now;
@@ -30,6 +34,7 @@ void RecentPools::sample(const status::Snapshot& snapshot, TimePoint now) {
     }
     Sample& fresh = samples_.emplace_back();
     fresh.at = now;
+    fresh.cache = totals_of(snapshot.cache);
     for (const status::Pool& pool : snapshot.pools) {
         fresh.totals.insert_or_assign({pool.database, pool.user, pool.member}, totals_of(pool));
     }
@@ -51,6 +56,13 @@ PoolWork RecentPools::of(const status::Pool& pool) const {
             .statements = since(before.statements, now.statements),
             .statement_us = since(before.statement_us, now.statement_us),
             .failures = since(before.failures, now.failures)};
+}
+
+CacheWork RecentPools::of(const status::Cache& cache) const {
+    const CacheWork now = totals_of(cache);
+    const CacheWork before = samples_.empty() ? CacheWork{} : samples_.front().cache;
+    return {.answered = since(before.answered, now.answered),
+            .misses = since(before.misses, now.misses)};
 }
 
 }  // namespace weir::admin

@@ -22,7 +22,16 @@ struct PoolWork {
     bool operator==(const PoolWork&) const = default;
 };
 
-/// The counters of the last period, so that one can tell what pools did in it, up to the moment.
+/// What the cache of results has done in a while.
+struct CacheWork {
+    std::uint64_t answered = 0;  ///< reads that the server had nothing to do for
+    std::uint64_t misses = 0;
+
+    bool operator==(const CacheWork&) const = default;
+};
+
+/// The counters of the last period, so that one can tell what pools and the cache did in it, up to
+/// the moment.
 /// Plain state: its owner sees to threads.
 class RecentPools {
 public:
@@ -44,12 +53,16 @@ public:
     /// later
     [[nodiscard]] PoolWork of(const status::Pool& pool) const;
 
+    /// @param cache as it is now
+    [[nodiscard]] CacheWork of(const status::Cache& cache) const;
+
 private:
     using Name = std::tuple<std::string, std::string, std::string>;  // database, user, member
 
     struct Sample {
         TimePoint at;
         std::map<Name, PoolWork> totals;
+        CacheWork cache;
     };
 
     Duration period_;

@@ -132,4 +132,9 @@ PoolWork StatsHistory::recent(const status::Pool& pool) const {
     return recent_.of(pool);
 }
 
+CacheWork StatsHistory::recent(const status::Cache& cache) const {
+    const std::lock_guard lock{mutex_};
+    return recent_.of(cache);
+}
+
 }  // namespace weir::admin

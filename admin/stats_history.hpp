@@ -76,6 +76,8 @@ public:
     /// @param pool as it is now
     /// @return what it has done in the last period, up to now
     [[nodiscard]] PoolWork recent(const status::Pool& pool) const;
+    /// @return the same of the cache of results
+    [[nodiscard]] CacheWork recent(const status::Cache& cache) const;
 
 private:
     void finish_period(const StatsByDatabase& totals, Duration elapsed);

@@ -22,6 +22,7 @@ enum class Verb : std::uint8_t {
     Kill,
     KillClient,
     ResetBreaker,
+    ClearCache,
     Suspend,
     Shutdown,
     WaitClose,
@@ -36,6 +37,8 @@ struct Order {
     std::string database;      ///< as clients call it; "" = all of them
     std::uint64_t client = 0;  ///< KillClient: the id of SHOW CLIENTS
     std::string member;        ///< ResetBreaker: its address as configured; "" = all of them
+    std::string table;         ///< ClearCache: what was read from it; "" = all there is
+    std::string pattern;       ///< ClearCache: of statements, * stands for any characters; "" = all
     std::string key;           ///< Set: Weir's name of a setting, or PgBouncer's
     std::string value;         ///< Set: as it would stand in the environment
     ShutdownMode shutdown = ShutdownMode::Immediate;

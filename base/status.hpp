@@ -236,6 +236,30 @@ struct Totals {
     std::uint64_t backend_sum_us = 0;
 };
 
+/// The results kept for reuse: sums since the start, and what there is now. SHOW CACHE.
+struct Cache {
+    bool enabled = false;
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;     ///< read from the server, for the cache
+    std::uint64_t bypassed = 0;   ///< read from the server without it: a write was under way
+    std::uint64_t stale = 0;      ///< past their time, while another client renewed them
+    std::uint64_t coalesced = 0;  ///< waited for another client's read
+    std::uint64_t evictions = 0;  ///< made room
+    std::uint64_t drops = 0;      ///< by writes and orders
+    std::uint64_t expired = 0;
+    std::uint64_t not_kept = 0;  ///< a write made them old while they were read, or too large
+    std::uint64_t saved_us = 0;  ///< of the server's time
+    std::uint64_t bytes = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t max_bytes = 0;
+    std::uint64_t max_entries = 0;
+
+    /// @return requests that the server had nothing to do for
+    [[nodiscard]] std::uint64_t answered() const { return hits + stale + coalesced; }
+
+    bool operator==(const Cache&) const = default;
+};
+
 struct Snapshot {
     std::vector<Connection> clients;
     std::vector<Connection> backends;
@@ -243,6 +267,7 @@ struct Snapshot {
     std::vector<Database> databases;
     std::vector<Member> members;
     Totals totals;
+    Cache cache;
     std::uint64_t users = 0;  ///< known to the configuration
     std::uint64_t workers = 0;
     std::uint64_t clients_max = 0;  ///< listen.max_clients

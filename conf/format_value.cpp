@@ -118,7 +118,7 @@ std::string toml_value(const Setting& setting, const Value& value) {
                toml_string(format_duration(pair->critical)) + "]";
     }
     const std::string text = format_value(setting, value);
-    if (setting.kind == Kind::SharePair) {
+    if (setting.kind == Kind::SharePair || setting.kind == Kind::FloorPair) {
         return "[" + text + "]";
     }
     const bool is_bare = setting.kind == Kind::Boolean || setting.kind == Kind::Integer ||

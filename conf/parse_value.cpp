@@ -152,6 +152,7 @@ Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
         case Kind::Number:
         case Kind::Share: return parse_real(setting, text);
         case Kind::SharePair:
+        case Kind::FloorPair:
         case Kind::DurationPair: return parse_pair(setting, text);
         case Kind::Backoff: return parse_backoff(setting, text);
         case Kind::Patterns: return parse_patterns(text);
@@ -202,6 +203,7 @@ std::string accepted(const Setting& setting) {
         case Kind::Number: return "a number from " + range;
         case Kind::Share: return "a number above 0, at most 1";
         case Kind::SharePair: return "two numbers from 0 to 1 that ascend, such as [0.8, 0.95]";
+        case Kind::FloorPair: return "two numbers from 0 to 1 that descend, such as [0.8, 0.7]";
         case Kind::DurationPair: return R"(two durations that ascend, such as ["100ms", "1s"])";
         case Kind::Backoff:
             return R"(a table such as { attempts = 3, base = "500ms", multiplier = 2.0, max = "5s", jitter = true })";

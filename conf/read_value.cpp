@@ -51,6 +51,7 @@ private:
             case Kind::Names:
             case Kind::Patterns: return names(node);
             case Kind::SharePair:
+            case Kind::FloorPair:
             case Kind::DurationPair: return pair(node);
             case Kind::Backoff: return record<Backoff>(node);
             case Kind::Retention: return record<Retention>(node);
@@ -238,7 +239,7 @@ private:
         if (!degraded || !critical) {
             return std::nullopt;
         }
-        auto value = make_pair_value(*degraded, *critical);
+        auto value = make_pair_value(setting_.kind, *degraded, *critical);
         if (!value.value) {
             complain(node, value.problem);
         }

@@ -147,17 +147,15 @@ std::string toml_record(std::span<const Setting> keys, const void* record) {
 }
 
 template <class T>
-bool is_ascending(const Thresholds<T>& pair) {
-    return pair.degraded < pair.critical || pair.degraded == T{} || pair.critical == T{};
-}
-
-template <class T>
-Parsed<Value> make_thresholds(T degraded, T critical) {
-    const Thresholds<T> pair{degraded, critical};
-    return is_ascending(pair) ? Parsed<Value>::good(Value{pair})
-                              : Parsed<Value>::bad(
-                                    "does not ascend; accepted: [degraded, critical] with the "
-                                    "first below the second, 0 for never");
+Parsed<Value> make_thresholds(Kind kind, T degraded, T critical) {
+    const bool is_floor = kind == Kind::FloorPair;
+    const bool is_in_order = is_floor ? critical < degraded : degraded < critical;
+    if (is_in_order || degraded == T{} || critical == T{}) {
+        return Parsed<Value>::good(Value{Thresholds<T>{degraded, critical}});
+    }
+    return Parsed<Value>::bad(std::string{is_floor ? "does not descend" : "does not ascend"} +
+                              "; accepted: [degraded, critical] with the first " +
+                              (is_floor ? "above" : "below") + " the second, 0 for never");
 }
 
 }  // namespace
@@ -172,14 +170,15 @@ std::span<const Setting> record_keys(const Setting& setting) {
 }
 
 const Setting& half_of(Kind pair) {
-    return pair == Kind::SharePair ? kShareHalf : kDurationHalf;
+    return pair == Kind::DurationPair ? kDurationHalf : kShareHalf;
 }
 
-Parsed<Value> make_pair_value(const Value& degraded, const Value& critical) {
+Parsed<Value> make_pair_value(Kind pair, const Value& degraded, const Value& critical) {
     if (const auto* from = std::get_if<double>(&degraded)) {
-        return make_thresholds(*from, std::get<double>(critical));
+        return make_thresholds(pair, *from, std::get<double>(critical));
     }
-    return make_thresholds(std::get<milliseconds>(degraded), std::get<milliseconds>(critical));
+    return make_thresholds(
+        pair, std::get<milliseconds>(degraded), std::get<milliseconds>(critical));
 }
 
 Parsed<Value> parse_members(const Setting& setting, std::string_view text) {
@@ -215,7 +214,7 @@ Parsed<Value> parse_pair(const Setting& setting, std::string_view text) {
     if (!degraded.value || !critical.value) {
         return Parsed<Value>::bad(degraded.value ? critical.problem : degraded.problem);
     }
-    return make_pair_value(*degraded.value, *critical.value);
+    return make_pair_value(setting.kind, *degraded.value, *critical.value);
 }
 
 Parsed<Value> parse_patterns(std::string_view text) {

@@ -24,11 +24,13 @@ namespace weir::conf {
 /// Reads "55P03, could not obtain lock".
 [[nodiscard]] Parsed<Value> parse_patterns(std::string_view text);
 
-/// @return a setting that reads each half of a SharePair or DurationPair
+/// @return a setting that reads each half of a SharePair, FloorPair or DurationPair
 [[nodiscard]] const Setting& half_of(Kind pair);
 /// @param degraded and @param critical as half_of() reads them
-/// @return a problem where both count and the first is not below the second
-[[nodiscard]] Parsed<Value> make_pair_value(const Value& degraded, const Value& critical);
+/// @return a problem where both count and the first is not below the second (of a FloorPair, above)
+[[nodiscard]] Parsed<Value> make_pair_value(Kind pair,
+                                            const Value& degraded,
+                                            const Value& critical);
 
 /// What is wrong with one of a list's items.
 struct ItemProblem {

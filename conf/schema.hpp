@@ -69,6 +69,7 @@ enum class Kind : std::uint8_t {
     Number,        ///< may have a fraction
     Share,         ///< a Number above 0, at most 1
     SharePair,     ///< [degraded, critical]
+    FloorPair,     ///< the same of a share that is bad when it is below
     DurationPair,  ///< the same in time
     Backoff,       ///< a table of record_keys()
     Patterns,      ///< SQLSTATEs and texts

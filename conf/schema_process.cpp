@@ -190,6 +190,15 @@ constexpr std::array kSettings{
                    "08, 53, 57 (not 57014, which may be a client's own cancel), 58 or XX.",
             .field = field<&HealthSettings::error_rate>()},
     Setting{.section = Section::Health,
+            .key = "cache_hit_rate",
+            .kind = Kind::FloorPair,
+            .default_text = "0.8, 0.7",
+            .effect = Effect::Reload,
+            .doc = "The share of the reads meant for the cache that PostgreSQL had nothing to do "
+                   "for, in the last admin.stats_period, from 100 reads on; too little is bad. It "
+                   "degrades the whole at most.",
+            .field = field<&HealthSettings::cache_hit_rate>()},
+    Setting{.section = Section::Health,
             .key = "average_response",
             .kind = Kind::DurationPair,
             .default_text = "100ms, 2s",

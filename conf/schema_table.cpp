@@ -126,7 +126,7 @@ constexpr std::array kSections{
                 Form::Single,
                 "From where on a pool is degraded and from where on critical, as [degraded, "
                 "critical]; a value that reaches the number counts, and 0 in either place means "
-                "never. The worst of the four is the pool's (SHOW HEALTH, /api/health, "
+                "never. Of what is about pools the worst is the pool's (SHOW HEALTH, /api/health, "
                 "weir_pool_health; docs/admin.md)."},
 };
 

@@ -60,14 +60,16 @@ std::string scaled(double value, const std::array<Scale, 4>& scales) {
     return number_text(value);
 }
 
-bool is_bad(double value, double from) {
-    return from != 0 && value >= from;
+bool is_bad(double value, double from, Bad bad) {
+    return from != 0 && (bad == Bad::TooMuch ? value >= from : value < from);
 }
 
 Verdict described(const Measurement& measurement, Health health, double from) {
     std::string reason{measurement.name};
     reason.append(" is ").append(text_of(*measurement.value, measurement.unit)).append(", ");
-    reason.append(name_of(health)).append(" from ").append(text_of(from, measurement.unit));
+    reason.append(name_of(health))
+        .append(measurement.bad == Bad::TooMuch ? " from " : " below ")
+        .append(text_of(from, measurement.unit));
     return {health, std::move(reason)};
 }
 
@@ -87,10 +89,10 @@ Verdict judge(const Measurement& measurement) {
     }
     const double value = *measurement.value;
     const Thresholds& from = measurement.thresholds;
-    if (is_bad(value, from.critical_from)) {
+    if (is_bad(value, from.critical_from, measurement.bad)) {
         return described(measurement, Health::Critical, from.critical_from);
     }
-    if (is_bad(value, from.degraded_from)) {
+    if (is_bad(value, from.degraded_from, measurement.bad)) {
         return described(measurement, Health::Degraded, from.degraded_from);
     }
     return {};

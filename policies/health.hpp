@@ -34,12 +34,16 @@ struct Thresholds {
     double critical_from = 0;
 };
 
-/// One number and how to judge it: too much is bad.
+/// On which side of its thresholds a number is bad.
+enum class Bad : std::uint8_t { TooMuch, TooLittle };
+
+/// One number and how to judge it.
 struct Measurement {
     std::string_view name;  ///< of the setting in [health], as "pool_usage"; outlives the call
     Unit unit = Unit::Ratio;
     Thresholds thresholds{};
     std::optional<double> value{};  ///< empty, or not a number: nothing was measured yet
+    Bad bad = Bad::TooMuch;
 };
 
 struct Verdict {

@@ -152,7 +152,7 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
         return Answer::Run;
     }
     cache::KeyBuilder& key = worker.cache_key();
-    write_key(request, key);
+    write_key(request, ticket.plan->cache_ttl, key);
     const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
     cache::ReadStart start = results.begin_read({key.view(),
                                                  worker.cached_database(*session_.pool_),
@@ -191,10 +191,13 @@ bool ClientCache::may_be_kept(const CachedRequest& request,
 }
 
 /// All that decides a result beside the rows of tables.
-void ClientCache::write_key(const CachedRequest& request, cache::KeyBuilder& key) const {
+void ClientCache::write_key(const CachedRequest& request,
+                            Duration fresh_for,
+                            cache::KeyBuilder& key) const {
     const pool::Pool& pool = *session_.pool_;
     key.clear();
     key.add(pool.key().database).add(pool.key().user).add_number(pool.plan().term);
+    key.add_number(static_cast<std::uint64_t>(fresh_for.count()));
     key.add_list(session_.settings_->size());
     for (const auto& [name, value] : *session_.settings_) {
         key.add(name).add(name == pool::kApplicationName ? std::string_view{} : value);
@@ -369,6 +372,14 @@ void ClientCache::note_effect(const ClientSession& session,
         known.writes = std::make_shared<const sql::WriteSet>(
             statement.judge->cache_facts(statement.digest, statement.text).writes);
         known.writes_version = version;
+    }
+}
+
+void ClientCache::note_refresh(ClientSession& session) {
+    const pool::Backend* backend = session.backend_;
+    if (of(session) != nullptr && backend != nullptr && !backend->is_at_rest() &&
+        backend->traces().witness() == nullptr) {
+        note_write(session, {});
     }
 }
 

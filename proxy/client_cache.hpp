@@ -67,6 +67,10 @@ public:
     /// A statement is about to be sent that may change tables.
     static void note_write(ClientSession& session, const pool::StatementTicket& ticket);
 
+    /// The configuration has changed: what is under way may have been sent before its writes were of
+    /// interest.
+    static void note_refresh(ClientSession& session);
+
     /// @return nullptr: nothing is kept, or this client's statements are not looked at
     [[nodiscard]] static cache::Cache* of(const ClientSession& session);
 
@@ -82,7 +86,9 @@ private:
     [[nodiscard]] bool may_be_kept(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
-    void write_key(const CachedRequest& request, cache::KeyBuilder& key) const;
+    void write_key(const CachedRequest& request,
+                   Duration fresh_for,
+                   cache::KeyBuilder& key) const;
     Answer wait(cache::Waiting waiting);
     void lead(cache::Leader leader, const pool::StatementTicket& ticket, std::uint64_t digest);
     Answer answer(const cache::Entry& entry,

@@ -307,6 +307,7 @@ void ClientSession::refresh() {
             backend_->limit_statements(context_->policy.statement_timeout);
         }
         enforce_read_only();
+        ClientCache::note_refresh(*this);
     }
     if (!is_ending() && (state_ == ClientState::Idle || is_idle_with_backend())) {
         set_idle_deadline();

@@ -37,6 +37,7 @@ std::string_view verb_text(Verb verb) {
         case Verb::Kill: return "kill";
         case Verb::KillClient: return "kill_client";
         case Verb::ResetBreaker: return "reset_breaker";
+        case Verb::ClearCache: return "clear_cache";
         case Verb::Suspend: return "suspend";
         case Verb::Shutdown: return "shutdown";
         case Verb::WaitClose: return "wait_close";
@@ -107,6 +108,7 @@ void Control::begin(std::uint64_t id, const Order& order, Done done) {
         case Verb::Kill: kill(order, std::move(done)); return;
         case Verb::KillClient: kill_client(order, std::move(done)); return;
         case Verb::ResetBreaker: done(host_.reset_breaker(order.member)); return;
+        case Verb::ClearCache: done(host_.clear_cache(order)); return;
         case Verb::Suspend: suspend(id, order, std::move(done)); return;
         case Verb::Shutdown: done(host_.shut_down(order.shutdown)); return;
         case Verb::WaitClose: wait(id, order, std::move(done)); return;

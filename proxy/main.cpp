@@ -11,6 +11,7 @@
 #include "ledger/ledger.hpp"
 #include "net/service.hpp"
 #include "proxy/admin_consoles.hpp"
+#include "proxy/main_cache.hpp"
 #include "proxy/main_ledger.hpp"
 #include "proxy/main_service.hpp"
 #include "proxy/main_stats.hpp"
@@ -272,6 +273,7 @@ int run(int argc, char** argv) {
         "health", "say how the running process does; exit 1 if degraded, 2 if critical");
     add_config(*health_command);
     health_command->add_flag("--json", arguments.json, "print what /api/health says");
+    const weir::proxy::CacheCommands cache_commands{app};
     const weir::proxy::LedgerCommands ledger_commands{app};
     try {
         app.parse(argc, argv);
@@ -289,6 +291,9 @@ int run(int argc, char** argv) {
     }
     if (health_command->parsed()) {
         return health(arguments);
+    }
+    if (cache_commands.is_wanted()) {
+        return cache_commands.run();
     }
     if (ledger_commands.is_wanted()) {
         return ledger_commands.run();

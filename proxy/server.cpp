@@ -47,8 +47,6 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
     } else {
         problem_ = opened.problems.front().text();
     }
-    shared_.cache = std::make_unique<cache::Cache>(cache::Limits{
-        config_->cache.max_size, config_->cache.max_entries, config_->cache.max_entry});
     fill_random(shared_.mock_secret);
     fill_random(shared_.cancel_secret);
     shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };
@@ -99,6 +97,7 @@ std::string Server::start() {
     }
     shared_.all_stopped =
         std::make_unique<std::latch>(static_cast<std::ptrdiff_t>(config.listen.threads) + 1);
+    prepare_cache();
     shared_.workers.reserve(config.listen.threads);
     for (unsigned i = 0; i < config.listen.threads; ++i) {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
@@ -292,6 +291,7 @@ void Server::add_databases(status::Snapshot& snapshot) const {
 }
 
 void Server::add_process(status::Snapshot& snapshot) const {
+    snapshot.cache = cache_status();
     snapshot.clients_max = config_->listen.max_clients;
     add_members(*clusters_.views(), snapshot);
     snapshot.paused = control_.holds().is_paused;

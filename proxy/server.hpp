@@ -97,6 +97,7 @@ private:
              const std::string& value,
              control::Controller::Done done) override;
     [[nodiscard]] control::Answer reset_breaker(const std::string& member) override;
+    [[nodiscard]] control::Answer clear_cache(const control::Order& order) override;
     [[nodiscard]] control::Answer shut_down(control::ShutdownMode mode) override;
 
     [[nodiscard]] bool is_shutting_down() const override { return is_draining_ || is_leaving_; }
@@ -105,6 +106,9 @@ private:
     void order_by_signal(control::Verb verb);
     [[nodiscard]] control::Answer apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls);
     void end_reload(const control::Answer& answer);
+    void prepare_cache();
+    void settle_cache(const conf::CacheSettings& before);
+    [[nodiscard]] status::Cache cache_status() const;
     void put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls);
     void watch_files();
     void on_deadline(net::Deadline& deadline) override;

@@ -104,13 +104,16 @@ Answer Server::apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls) 
 }
 
 void Server::put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls) {
+    const conf::CacheSettings before = config_->cache;
     std::atomic_store(&config_, std::move(config));
     std::atomic_store(&shared_.tls, tls);
+    prepare_cache();
     log::set_level(config_->log.level);
     check_descriptor_limit(*config_);
     for (const auto& worker : shared_.workers) {
         worker->apply(config_);
     }
+    settle_cache(before);
     clusters_.apply(*config_);
 }
 

@@ -78,9 +78,11 @@ struct Shared {
     ConsoleFactory* consoles = nullptr;
     ledger::Ledger* ledger = nullptr;  ///< outlives the workers; nullptr: there is none
     events::Sink* events = nullptr;    ///< the same
-    std::unique_ptr<cache::Cache> cache;  ///< there from before the workers are
     TlsContextsPtr tls = std::make_shared<const TlsContexts>();  ///< of the newest configuration;
                                                                  ///< std::atomic_load and _store
+    /// Made before the first worker hears of a configuration that has it enabled, and kept from
+    /// then on: whoever's configuration has it enabled may look here, others must not.
+    std::unique_ptr<cache::Cache> cache;
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<std::latch>
         all_stopped;  ///< loops go away together: each may still be posting to another

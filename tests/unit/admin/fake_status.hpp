@@ -160,6 +160,21 @@ inline status::Snapshot sample_snapshot() {
     totals.transaction_sum_us = 400;
     totals.backend_buckets[0] = 4;
     totals.backend_sum_us = 128;
+    snapshot.cache = {.enabled = true,
+                      .hits = 70,
+                      .misses = 20,
+                      .bypassed = 3,
+                      .stale = 6,
+                      .coalesced = 4,
+                      .evictions = 5,
+                      .drops = 8,
+                      .expired = 9,
+                      .not_kept = 2,
+                      .saved_us = 1'250'000,
+                      .bytes = 65'536,
+                      .entries = 12,
+                      .max_bytes = 1'048'576,
+                      .max_entries = 1000};
     snapshot.users = 3;
     snapshot.workers = 2;
     return snapshot;

@@ -15,6 +15,7 @@ conf::Config sample_config() {
     config.health = {.pool_usage = {0.8, 0.95},
                      .pool_wait = {100ms, 1s},
                      .error_rate = {0.01, 0.05},
+                     .cache_hit_rate = {0.8, 0.7},
                      .average_response = {100ms, 2s}};
     conf::ClusterSettings cluster;
     cluster.name = "main";
@@ -382,6 +383,35 @@ TEST_SUITE("admin health") {
         CHECK(process.find("database", "*").detail == "refused");
         process.now.not_ready = {"shopping: refused"};
         CHECK(process.find("database", "shop").health == Health::Healthy);
+    }
+
+    TEST_CASE("health: a cache that is no use degrades the whole") {
+        Process process;
+        process.now.cache.hits = 1000;  // of a period before
+        process.history.sample(process.now, Clock::now());
+        for (const HealthCheck& check : process.report().checks) {
+            CHECK(check.check != "cache");
+        }
+        process.now.cache.enabled = true;
+        process.now.cache.entries = 7;
+        process.now.cache.misses = 99;
+        CHECK(process.find("cache", "").health == Health::Healthy);  // too few to tell
+        CHECK(process.find("cache", "").detail == "7 results");
+        process.now.cache.misses = 100;
+        CHECK(process.find("cache", "").health == Health::Critical);
+        CHECK(process.find("cache", "").detail ==
+              "cache_hit_rate is 0 %, critical below 70 %; 7 results");
+        CHECK(process.report().overall.health == Health::Degraded);
+        CHECK(process.report().overall.detail.starts_with("cache: cache_hit_rate is 0 %"));
+        process.now.cache.hits += 100;
+        process.now.cache.stale = 100;
+        process.now.cache.coalesced = 100;
+        CHECK(process.find("cache", "").health == Health::Degraded);
+        process.now.cache.hits += 100;
+        CHECK(process.find("cache", "").health == Health::Healthy);
+        CHECK(process.report().overall.health == Health::Healthy);
+        process.now.cache.bypassed = 100'000;  // were not meant to be answered from it just then
+        CHECK(process.find("cache", "").health == Health::Healthy);
     }
 
     TEST_CASE("health: the whole names five reasons and counts the others") {

@@ -75,6 +75,17 @@ TEST_SUITE("http api") {
                    {"readWaitingCount", 0}});
     }
 
+    TEST_CASE("api: the cache is the row of SHOW CACHE") {
+        Process process;
+        const Json cache = Json::parse(cache_json(process.input()));
+        CHECK(cache["enabled"] == 1);
+        CHECK(cache["hits"] == 70);
+        CHECK(cache["hit_rate"] == 0.8);
+        CHECK(cache.size() == find_command("cache")->columns.size());
+        process.now.cache = {};
+        CHECK(Json::parse(cache_json(process.input()))["hit_rate"].is_null());
+    }
+
     TEST_CASE("api: rows have the columns of SHOW as keys, with their types") {
         Process process;
         process.now.members = {sample_member("main", "10.0.0.2:5432")};

@@ -89,10 +89,47 @@ TEST_SUITE("admin orders") {
         CHECK(order("RESET BREAKER").member.empty());
     }
 
+    TEST_CASE("the cache is cleared of all, of a table, or of statements") {
+        CHECK(order("CLEAR CACHE").verb == Verb::ClearCache);
+        CHECK(order("clear cache").table.empty());
+        CHECK(order("CLEAR CACHE Orders").table == "Orders");
+        CHECK(order("CLEAR CACHE public.orders").table == "public.orders");
+        CHECK(order("CLEAR CACHE \"my.schema\".\"a b\"").table == "my.schema.a b");
+        CHECK(order("CLEAR CACHE 'orders'").table == "orders");
+        CHECK(order("CLEAR CACHE matching").table == "matching");
+        CHECK(order("CLEAR CACHE MATCHING 'select * from it''s%'").pattern ==
+              "select * from it's%");
+        CHECK(order("CLEAR CACHE MATCHING 'x'").table.empty());
+        for (const char* text : {"CLEAR",
+                                 "CLEAR it",
+                                 "CLEAR CACHE a b",
+                                 "CLEAR CACHE a.b.c",
+                                 "CLEAR CACHE a.",
+                                 "CLEAR CACHE \"\"",
+                                 "CLEAR CACHE MATCHING ''",
+                                 "CLEAR CACHE MATCHING 'a' 'b'"}) {
+            CHECK(problem(text) == sqlstate::kSyntaxError);
+        }
+    }
+
+    TEST_CASE("orders are told as they could be given again") {
+        const conf::Config config;
+        const auto told = [&config](std::string_view text) {
+            const Order given = order(text);
+            return action_of(given) + "|" + text_of(given, config);
+        };
+        CHECK(told("clear cache") == "CLEAR CACHE|CLEAR CACHE");
+        CHECK(told("clear cache public.orders") == "CLEAR CACHE|CLEAR CACHE public.orders");
+        CHECK(told("clear cache matching 'a*'") == "CLEAR CACHE|CLEAR CACHE MATCHING 'a*'");
+    }
+
     TEST_CASE("viewers give no orders") {
         for (const OrderCommand& command : order_commands()) {
             const bool is_of_breaker = command.verb == Verb::ResetBreaker;
-            const std::string text = is_of_breaker ? "reset breaker" : std::string{command.word};
+            const bool is_of_cache = command.verb == Verb::ClearCache;
+            const std::string text = is_of_breaker ? "reset breaker"
+                                     : is_of_cache ? "clear cache"
+                                                   : std::string{command.word};
             CHECK(problem(text, Role::Viewer) == sqlstate::kInsufficientPrivilege);
         }
     }

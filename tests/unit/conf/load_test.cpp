@@ -206,7 +206,6 @@ TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
                              "[cache]\nredis = \"redis://h\"\n",
                              "[policy]\ncache_ttl = \"1s\"\n",
                              "[listen]\nreuse_port = true\n",
-                             "[health]\ncache_hit_rate = [0.8, 0.7]\n",
                              "[health]\nslow_per_minute = [5, 10]\n",
                              "[[rule]]\nset = { route = \"replica\", cached = \"5m\" }\n"}) {
         CAPTURE(text);

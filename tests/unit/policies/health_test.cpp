@@ -41,6 +41,28 @@ TEST_SUITE("health") {
               Health::Critical);
     }
 
+    TEST_CASE("health: of some things too little is bad") {
+        const auto hit_rate = [](std::optional<double> value) {
+            return Measurement{.name = "cache_hit_rate",
+                               .unit = Unit::Ratio,
+                               .thresholds = {0.8, 0.7},
+                               .value = value,
+                               .bad = weir::policies::Bad::TooLittle};
+        };
+        CHECK(judge(hit_rate(1.0)).health == Health::Healthy);
+        CHECK(judge(hit_rate(0.8)).health == Health::Healthy);
+        CHECK(judge(hit_rate(0.75)).health == Health::Degraded);
+        CHECK(judge(hit_rate(0.75)).reason == "cache_hit_rate is 75 %, degraded below 80 %");
+        CHECK(judge(hit_rate(0.7)).health == Health::Degraded);
+        CHECK(judge(hit_rate(0.0)).health == Health::Critical);
+        CHECK(judge(hit_rate(std::nullopt)).health == Health::Healthy);
+        Measurement off = hit_rate(0.0);
+        off.thresholds = {0.8, 0};
+        CHECK(judge(off).health == Health::Degraded);
+        off.thresholds = {0, 0};
+        CHECK(judge(off).health == Health::Healthy);
+    }
+
     TEST_CASE("health: what was not measured is healthy") {
         CHECK(judge(pool_usage(std::nullopt)).health == Health::Healthy);
         CHECK(judge(pool_usage(std::nan(""))).health == Health::Healthy);

@@ -1,0 +1,68 @@
+#include "admin/metric_table.hpp"
+
+namespace weir::admin {
+
+namespace {
+
+using prometheus::MetricFamily;
+using Type = prometheus::MetricType;
+using Source = CommandInput;
+
+constexpr double kMicrosecondsPerSecond = 1e6;
+
+void fill_requests(const Source& source, MetricFamily& family) {
+    const status::Cache& cache = source.snapshot.cache;
+    add_sample(family, {{"outcome", "hit"}}, cache.hits);
+    add_sample(family, {{"outcome", "miss"}}, cache.misses);
+    add_sample(family, {{"outcome", "bypass"}}, cache.bypassed);
+    add_sample(family, {{"outcome", "stale"}}, cache.stale);
+    add_sample(family, {{"outcome", "coalesced"}}, cache.coalesced);
+}
+
+/// One number of the whole cache.
+template <auto status::Cache::*value>
+void fill(const Source& source, MetricFamily& family) {
+    add_sample(family, {}, source.snapshot.cache.*value);
+}
+
+constexpr Metric kMetrics[] = {
+    {"weir_cache_requests_total",
+     Type::Counter,
+     "Reads meant for the cache: answered from it (hit), the same past its time (stale), with "
+     "another client's read that was under way (coalesced), read from the server for it (miss) or "
+     "without it, because a write was under way (bypass)",
+     "outcome = hit | miss | bypass | stale | coalesced",
+     fill_requests},
+    {"weir_cache_bytes",
+     Type::Gauge,
+     "Memory taken by results kept for reuse",
+     "",
+     fill<&status::Cache::bytes>},
+    {"weir_cache_entries",
+     Type::Gauge,
+     "Results kept for reuse",
+     "",
+     fill<&status::Cache::entries>},
+    {"weir_cache_evictions_total",
+     Type::Counter,
+     "Results that made room for others",
+     "",
+     fill<&status::Cache::evictions>},
+    {"weir_cache_saved_server_seconds_total",
+     Type::Counter,
+     "Time the server took for the results that were reused, once for each time",
+     "",
+     [](const Source& source, MetricFamily& family) {
+         add_sample(family,
+                    {},
+                    static_cast<double>(source.snapshot.cache.saved_us) / kMicrosecondsPerSecond);
+     }},
+};
+
+}  // namespace
+
+std::span<const Metric> cache_metrics() {
+    return kMetrics;
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,89 @@
+// The part of Server that is about the results kept for reuse.
+
+#include "base/log.hpp"
+#include "proxy/server.hpp"
+
+namespace weir::proxy {
+
+using control::Answer;
+
+namespace {
+
+cache::Limits limits_of(const conf::CacheSettings& settings) {
+    return {.bytes_max = settings.max_size,
+            .entries_max = settings.max_entries,
+            .entry_bytes_max = settings.max_entry};
+}
+
+}  // namespace
+
+/// Before the workers hear of the configuration in force.
+void Server::prepare_cache() {
+    const conf::CacheSettings& settings = config_->cache;
+    if (shared_.cache != nullptr) {
+        shared_.cache->configure(limits_of(settings));
+    } else if (settings.enabled) {
+        shared_.cache = std::make_unique<cache::Cache>(limits_of(settings));
+    }
+}
+
+/// After the workers were told of the configuration in force. They hear of it one after another:
+/// what one of them keeps while another does not yet say what it writes must not stay, nor what is
+/// kept by one that does not know yet that nothing is to be kept.
+///
+/// @param before of the configuration that was in force
+void Server::settle_cache(const conf::CacheSettings& before) {
+    const conf::CacheSettings& now = config_->cache;
+    const bool is_same =
+        before.enabled == now.enabled && before.invalidate_on_write == now.invalidate_on_write;
+    if (shared_.cache == nullptr || is_same) {
+        return;
+    }
+    shared_.cache->clear();
+    collect(status::Detail::Pools,
+            [this](const status::Snapshot& /*all have heard*/) { shared_.cache->clear(); });
+}
+
+status::Cache Server::cache_status() const {
+    status::Cache row;
+    row.enabled = config_->cache.enabled;
+    row.max_bytes = config_->cache.max_size;
+    row.max_entries = config_->cache.max_entries;
+    if (shared_.cache == nullptr) {
+        return row;
+    }
+    const cache::Statistics now = shared_.cache->statistics();
+    row.hits = now.hits;
+    row.misses = now.misses;
+    row.bypassed = now.bypassed;
+    row.stale = now.stale;
+    row.coalesced = now.coalesced;
+    row.evictions = now.evictions;
+    row.drops = now.drops;
+    row.expired = now.expired;
+    row.not_kept = now.not_kept;
+    row.saved_us = now.saved_us;
+    row.bytes = now.bytes;
+    row.entries = now.entries;
+    return row;
+}
+
+/// Which results hang on a table of that name is not known here: all of them are dropped, which is
+/// never wrong.
+Answer Server::clear_cache(const control::Order& order) {
+    if (shared_.cache == nullptr) {
+        return Answer::failed(sqlstate::kObjectNotInPrerequisiteState,
+                              "nothing is cached: cache.enabled is false");
+    }
+    const std::size_t count = order.pattern.empty() ? shared_.cache->clear()
+                                                    : shared_.cache->clear_matching(order.pattern);
+    log::info("cache_cleared",
+              {{"results", count}, {"table", order.table}, {"pattern", order.pattern}});
+    Answer answer;
+    answer.notices.push_back("dropped " + std::to_string(count) +
+                             (count == 1 ? " result" : " results") +
+                             (order.table.empty() ? "" : ": cleared everything"));
+    return answer;
+}
+
+}  // namespace weir::proxy
