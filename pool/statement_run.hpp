@@ -43,7 +43,7 @@ struct StatementTicket {
     std::shared_ptr<const StatementRequest> request;  ///< nullptr: nobody will ask about it
     bool is_read = false;               ///< to cancel it, or to run it in vain, does no harm
     bool outlives_transaction = false;  ///< of a cursor WITH HOLD
-    bool is_doubtful = false;  ///< the server may take its text for another one
+    bool is_doubtful = false;           ///< the server may take its text for another one
 };
 
 /// One statement of a holder's: what holds for it, and what has come of it.

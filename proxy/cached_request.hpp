@@ -18,8 +18,8 @@ struct CachedRequest {
     /// of a statement is "d", of a portal "D".
     std::string shape;
     std::string_view text;
-    ByteView types;     ///< of parameters, as in a Parse behind the text
-    ByteView bind;      ///< a Bind's body behind its names: formats, values, formats of the result
+    ByteView types;  ///< of parameters, as in a Parse behind the text
+    ByteView bind;   ///< a Bind's body behind its names: formats, values, formats of the result
     ByteView definition;  ///< of the unnamed statement that it prepares; empty: it prepares none
     std::size_t bytes = 0;
     std::optional<protocol::BindView> bound;  ///< the same as `bind`

@@ -303,14 +303,14 @@ void CatalogReading::on_end() {
 pool::FunctionKnowledgePtr CatalogReading::with_relations(
     pool::FunctionKnowledgePtr functions) const {
     const pool::FunctionKnowledgePtr old = database_->knowledge.knowledge();
-    const auto* known = old == nullptr
-                            ? nullptr
-                            : static_cast<const RelationKnowledge*>(old->relations.get());
+    const auto* known =
+        old == nullptr ? nullptr : static_cast<const RelationKnowledge*>(old->relations.get());
     const bool is_same = known != nullptr && known->catalog.version() == relations_->version();
     if (functions == nullptr && (is_same || old == nullptr)) {
         return nullptr;
     }
-    auto fresh = std::make_shared<pool::FunctionKnowledge>(functions == nullptr ? *old : *functions);
+    auto fresh =
+        std::make_shared<pool::FunctionKnowledge>(functions == nullptr ? *old : *functions);
     fresh->relations =
         is_same ? old->relations : std::make_shared<const RelationKnowledge>(*relations_);
     return fresh;

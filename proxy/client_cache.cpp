@@ -213,8 +213,7 @@ ClientCache::Answer ClientCache::wait(cache::Waiting waiting) {
     session_.wait_reason = pool::WaitReason::None;
     session_.transition(ClientEvent::BackendWanted);
     session_.worker_.loop().set_deadline(
-        session_.deadline_,
-        deadline_after(now, session_.pool_->plan().settings.acquire_timeout));
+        session_.deadline_, deadline_after(now, session_.pool_->plan().settings.acquire_timeout));
     return Answer::Wait;
 }
 
@@ -376,7 +375,7 @@ void ClientCache::note_effect(const ClientSession& session,
 }
 
 void ClientCache::note_refresh(ClientSession& session) {
-    const pool::Backend* backend = session.backend_;
+    pool::Backend* backend = session.backend_;
     if (of(session) != nullptr && backend != nullptr && !backend->is_at_rest() &&
         backend->traces().witness() == nullptr) {
         note_write(session, {});

@@ -67,8 +67,8 @@ public:
     /// A statement is about to be sent that may change tables.
     static void note_write(ClientSession& session, const pool::StatementTicket& ticket);
 
-    /// The configuration has changed: what is under way may have been sent before its writes were of
-    /// interest.
+    /// The configuration has changed: what is under way may have been sent before its writes were
+    /// of interest.
     static void note_refresh(ClientSession& session);
 
     /// @return nullptr: nothing is kept, or this client's statements are not looked at
@@ -86,9 +86,7 @@ private:
     [[nodiscard]] bool may_be_kept(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
-    void write_key(const CachedRequest& request,
-                   Duration fresh_for,
-                   cache::KeyBuilder& key) const;
+    void write_key(const CachedRequest& request, Duration fresh_for, cache::KeyBuilder& key) const;
     Answer wait(cache::Waiting waiting);
     void lead(cache::Leader leader, const pool::StatementTicket& ticket, std::uint64_t digest);
     Answer answer(const cache::Entry& entry,
@@ -101,12 +99,12 @@ private:
     ClientSession& session_;
 
     // The read under way:
-    cache::Waiting waiting_;   // for another client's result
-    cache::EntryPtr landed_;   // which has come, and is yet to be passed on
-    cache::Leader promoted_;   // it is this client's to read, where another one has failed
-    bool is_alone_ = false;    // it is to be read without the cache
-    cache::Leader leader_;     // it is being read for all who wait
-    ReplyRecorder recorder_;   // of that
+    cache::Waiting waiting_;  // for another client's result
+    cache::EntryPtr landed_;  // which has come, and is yet to be passed on
+    cache::Leader promoted_;  // it is this client's to read, where another one has failed
+    bool is_alone_ = false;   // it is to be read without the cache
+    cache::Leader leader_;    // it is being read for all who wait
+    ReplyRecorder recorder_;  // of that
     std::uint64_t digest_ = 0;
     Duration fresh_for_{};
     TimePoint asked_at_{};

@@ -35,9 +35,8 @@ void ReplyRecorder::feed(ByteView bytes) {
             take_body(part);
             continue;
         }
-        std::copy(part.begin(),
-                  part.end(),
-                  header_.begin() + static_cast<std::ptrdiff_t>(header_bytes_));
+        std::copy(
+            part.begin(), part.end(), header_.begin() + static_cast<std::ptrdiff_t>(header_bytes_));
         header_bytes_ += size;
         if (header_bytes_ == header_.size()) {
             begin_frame();

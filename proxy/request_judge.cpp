@@ -174,8 +174,8 @@ const CacheFacts& RequestJudge::cache_facts(std::uint64_t digest, std::string_vi
         .first->second;
 }
 
-std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(
-    const CatalogReading::Wishes& wishes, TimePoint now) {
+std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(const CatalogReading::Wishes& wishes,
+                                                              TimePoint now) {
     if (!database_->knowledge.claim(now)) {
         return nullptr;
     }

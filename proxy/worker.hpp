@@ -210,6 +210,7 @@ public:
 
     /// @return scratch
     [[nodiscard]] cache::KeyBuilder& cache_key() { return cache_key_; }
+
     /// Forgets the pools that are of no use any more; not while one of them is on the stack.
     void sweep_pools();
     void remove(ClientSession& session);

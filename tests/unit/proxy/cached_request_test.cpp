@@ -58,8 +58,8 @@ TEST_SUITE("cached_request") {
     }
 
     TEST_CASE("cached request: a batch, whole and cut at every byte") {
-        const std::string batch = parse("", "SELECT 1") + bind("", "") + describe('P', "") +
-                                  execute("", 0) + kSync;
+        const std::string batch =
+            parse("", "SELECT 1") + bind("", "") + describe('P', "") + execute("", 0) + kSync;
         const std::string bytes = batch + parse("", "SELECT 2");
         const auto request = read(bytes);
         REQUIRE(request);

@@ -19,9 +19,9 @@ std::string frame(char type, std::string_view body) {
     return bytes.append(body);
 }
 
-const std::string kResult =
-    frame('1', "") + frame('2', "") + frame('T', "columns") + frame('D', "one") + frame('D', "two") +
-    frame('C', std::string_view{"SELECT 2\0", 9});
+const std::string kResult = frame('1', "") + frame('2', "") + frame('T', "columns") +
+                            frame('D', "one") + frame('D', "two") +
+                            frame('C', std::string_view{"SELECT 2\0", 9});
 const std::string kReady = frame('Z', "I");
 
 TEST_SUITE("reply_recorder") {
