@@ -214,6 +214,9 @@ public:
 
     [[nodiscard]] const PoolPlan& plan() const { return plan_; }
 
+    /// @return PoolPlan::generation() of its plan
+    [[nodiscard]] std::uint64_t generation() const { return generation_; }
+
     /// @return of the database that new backends are connected to
     [[nodiscard]] const SharedDatabasePtr& shared_database() const { return database_; }
 

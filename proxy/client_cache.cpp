@@ -97,6 +97,9 @@ cache::Cache* ClientCache::of(const ClientSession& session) {
 ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
     cache::Cache* const results = of(session);
     if (results == nullptr || !session.carries_state()) {
+        if (session.extras_ != nullptr) {
+            session.extras_->cached.reset();
+        }
         return Answer::Run;
     }
     auto& mine = session.extras().cached;
@@ -142,17 +145,19 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
     if (!may_be_kept(request, ticket, digest)) {
         return Answer::Run;
     }
-    if (landed != nullptr && is_within_limits(*ticket.plan, *landed)) {
+    cache::KeyBuilder& key = worker.cache_key();
+    write_key(request, ticket.plan->cache_ttl, key);
+    // What it has waited for may have been refused meanwhile: then this is another request.
+    if (landed != nullptr && landed->key() == key.view() &&
+        is_within_limits(*ticket.plan, *landed)) {
         return answer(*landed, request, std::move(ticket));
     }
     const TimePoint now = worker.loop().now();
-    if (promoted) {
+    if (promoted && promoted.key() == key.view()) {
         promoted.renew_stamp(now);
         lead(std::move(promoted), ticket, digest);
         return Answer::Run;
     }
-    cache::KeyBuilder& key = worker.cache_key();
-    write_key(request, ticket.plan->cache_ttl, key);
     const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
     cache::ReadStart start = results.begin_read({key.view(),
                                                  worker.cached_database(*session_.pool_),
@@ -196,7 +201,8 @@ void ClientCache::write_key(const CachedRequest& request,
                             cache::KeyBuilder& key) const {
     const pool::Pool& pool = *session_.pool_;
     key.clear();
-    key.add(pool.key().database).add(pool.key().user).add_number(pool.plan().term);
+    // The generation says which server it is, and how its sessions begin.
+    key.add(pool.key().database).add(pool.key().user).add_number(pool.generation());
     key.add_number(static_cast<std::uint64_t>(fresh_for.count()));
     key.add_list(session_.settings_->size());
     for (const auto& [name, value] : *session_.settings_) {
@@ -238,7 +244,7 @@ ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
     session_.count(is_query ? FrontendMessage::Query : FrontendMessage::Execute);
     if (is_query && session_.statements_ != nullptr) {
         session_.statements_->forget_unnamed();
-    } else if (!request.definition.empty()) {
+    } else if (!request.definition.empty() && session_.carries_statements()) {
         session_.statements().add(
             "", {worker.statements().intern(request.definition, worker.settings().none(), 0)});
         session_.statements().settle(1);
@@ -250,6 +256,8 @@ ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
     batch.add(ready.bytes());
     session_.stream_.write(batch);
     worker.mutable_counters().bytes_to_clients.add(batch.total());
+    session_.pool_->counters().bytes_sent.add(batch.total());
+    session_.pool_->counters().transactions.add();
     session_.tally_.add_out(batch.total());
     session_.tally_.add_transaction();
     tell(entry, std::move(ticket));
@@ -293,8 +301,9 @@ void ClientCache::record(const net::WriteBatch& batch) {
 
 void ClientCache::land() {
     cache::Cache* const results = of(session_);
-    if (results == nullptr) {
-        return;  // it has just been turned off
+    if (results == nullptr) {  // it has just been turned off
+        leader_.give_up();
+        return;
     }
     const TimePoint now = session_.worker_.loop().now();
     const ByteView reply = recorder_.reply();
@@ -304,7 +313,7 @@ void ClientCache::land() {
     result.rows = recorder_.rows();
     result.server_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(now - asked_at_).count());
-    result.fresh_for = fresh_for_;
+    result.fresh_for = std::max(Duration{}, fresh_for_ - (now - asked_at_));
     result.stale_for = session_.worker_.config().cache.stale_while_revalidate;
     results->end_read(std::move(leader_), result, now);
 }
@@ -316,7 +325,20 @@ void ClientCache::give_up_read() {
 
 void ClientCache::give_up(ClientExtras* extras) {
     if (extras != nullptr && extras->cached != nullptr) {
-        extras->cached->give_up_read();
+        ClientCache& mine = *extras->cached;
+        mine.give_up_read();
+        mine.waiting_ = {};
+        mine.landed_.reset();
+        mine.promoted_ = {};
+        mine.is_alone_ = false;
+    }
+}
+
+void ClientCache::give_up_slow() {
+    if (leader_) {
+        recorder_.end();
+        leader_.give_up();  // the next one may be as slow
+        leader_ = {};
     }
 }
 
@@ -376,27 +398,33 @@ void ClientCache::note_effect(const ClientSession& session,
 
 void ClientCache::note_refresh(ClientSession& session) {
     pool::Backend* backend = session.backend_;
-    if (of(session) != nullptr && backend != nullptr && !backend->is_at_rest() &&
-        backend->traces().witness() == nullptr) {
-        note_write(session, {});
+    if (backend != nullptr && !backend->is_at_rest()) {
+        note_unseen_write(session);
     }
 }
 
 /// What was read from the tables it may change is neither kept nor served from before the change
 /// can be seen until it has ended.
 void ClientCache::note_write(ClientSession& session, const StatementTicket& ticket) {
-    static const sql::WriteSet kEverything{.is_everything = true, .tables = {}};
-    cache::Cache* const results = of(session);
-    Worker& worker = session.worker_;
-    if (results == nullptr || !worker.config().cache.invalidate_on_write) {
+    if (of(session) == nullptr) {
         return;
     }
     RequestJudge& judge = session.request_judge();
     const auto* known = static_cast<const KnownStatement*>(ticket.subject.get());
     const bool is_known = known != nullptr && known->writes != nullptr && !ticket.is_doubtful &&
                           known->writes_version == judge.version() && judge.is_unchanged();
-    const sql::WriteSet& set = is_known ? *known->writes : kEverything;
-    if (set.empty()) {
+    note_write(session,
+               is_known ? *known->writes : sql::WriteSet{.is_everything = true, .tables = {}});
+}
+
+void ClientCache::note_unseen_write(ClientSession& session) {
+    note_write(session, sql::WriteSet{.is_everything = true, .tables = {}});
+}
+
+void ClientCache::note_write(ClientSession& session, const sql::WriteSet& set) {
+    Worker& worker = session.worker_;
+    const conf::CacheSettings& settings = worker.config().cache;
+    if (!settings.enabled || !settings.invalidate_on_write || set.empty()) {
         return;
     }
     pool::SessionTraces& traces = session.backend_->traces();
@@ -406,9 +434,10 @@ void ClientCache::note_write(ClientSession& session, const StatementTicket& tick
     auto& sent = static_cast<SentWrites&>(*traces.witness());  // nobody else has made it
     if (!sent.has(set)) {
         sent.add(set,
-                 results->begin_write(worker.cached_database(*session.pool_),
-                                      {.tables = set.tables, .everything = set.is_everything},
-                                      worker.loop().now()));
+                 worker.shared().cache->begin_write(
+                     worker.cached_database(*session.pool_),
+                     {.tables = set.tables, .everything = set.is_everything},
+                     worker.loop().now()));
     }
 }
 

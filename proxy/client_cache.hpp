@@ -13,6 +13,8 @@
 #include <optional>
 #include <string_view>
 
+#include "sql/relation_catalog.hpp"
+
 namespace weir::proxy {
 
 class ClientSession;
@@ -46,6 +48,9 @@ public:
     /// result is not to wait for this client.
     static void give_up(ClientExtras* extras);
 
+    /// The client does not take its answer: who waits for the same is not to wait for that.
+    void give_up_slow();
+
     /// @return whether it waited for another client's result, which it does no more
     bool leave_flight();
     /// It has waited for too long.
@@ -66,6 +71,8 @@ public:
 
     /// A statement is about to be sent that may change tables.
     static void note_write(ClientSession& session, const pool::StatementTicket& ticket);
+    /// The same, of something that nobody has looked at.
+    static void note_unseen_write(ClientSession& session);
 
     /// The configuration has changed: what is under way may have been sent before its writes were
     /// of interest.
@@ -94,6 +101,7 @@ private:
                   pool::StatementTicket ticket);
     void tell(const cache::Entry& entry, pool::StatementTicket ticket);
     void land();
+    static void note_write(ClientSession& session, const sql::WriteSet& set);
     void give_up_read();
 
     ClientSession& session_;

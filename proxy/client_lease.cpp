@@ -321,6 +321,9 @@ void ClientSession::on_reply(const net::WriteBatch& batch) {
     }
     if (extras_ != nullptr && extras_->cached != nullptr) {
         extras_->cached->record(batch);
+        if (stream_.is_full()) {
+            extras_->cached->give_up_slow();
+        }
     }
     if (backend_->owed().empty()) {
         watch_transaction();  // from here on the transaction may be idle

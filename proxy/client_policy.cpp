@@ -4,11 +4,11 @@
 #include "protocol/frontend_views.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/local_reply.hpp"
+#include "proxy/replication_command.hpp"
 #include "proxy/said_by.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -56,39 +56,11 @@ std::optional<std::string_view> text_in(const protocol::FrameHeader& header, Byt
     return parse ? std::optional{parse->sql} : std::nullopt;
 }
 
-/// @return whether it is a command of the replication protocol, and not SQL
-bool is_replication_command(std::string_view text) {
-    static constexpr std::array<std::string_view, 10> kWords = {"alter_replication_slot",
-                                                                "base_backup",
-                                                                "create_replication_slot",
-                                                                "drop_replication_slot",
-                                                                "identify_system",
-                                                                "read_replication_slot",
-                                                                "show",
-                                                                "start_replication",
-                                                                "timeline_history",
-                                                                "upload_manifest"};
-    sql::Lexer lexer{text};
-    const sql::Token first = lexer.next();
-    bool is_over = false;
-    bool is_one = true;
-    for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::End; token = lexer.next()) {
-        is_one = is_one && !is_over;
-        is_over = is_over || token.is_symbol(';');
-    }
-    return is_one && std::any_of(kWords.begin(), kWords.end(), [&first](std::string_view word) {
-               return first.is_word(word);
-           });
-}
-
 /// A replication connection to a database runs SQL as well, past all that follows statements.
 /// @return why this message must not be passed on
 std::optional<protocol::ErrorFields> refusal_of_sql(const protocol::FrameHeader& header,
                                                     ByteView rest) {
-    const auto text = static_cast<FrontendMessage>(header.type) == FrontendMessage::Query
-                          ? text_in(header, rest)
-                          : std::nullopt;
-    if (text && is_replication_command(*text)) {
+    if (is_replication_command(header, rest)) {
         return std::nullopt;
     }
     return protocol::ErrorFields{

@@ -346,7 +346,7 @@ void ClientSession::deallocate_named(std::string_view name, ByteView body) {
     const auto query = protocol::read_query(body);
     const auto found = query ? find_deallocation(query->sql) : std::nullopt;
     WEIR_ASSERT(found);
-    ClientCache::note_write(*this, {});  // what stands beside it is not taken apart
+    ClientCache::note_unseen_write(*this);  // what stands beside it is not taken apart
     observe_query(std::string{found->before}.append(found->after));
     backend_->deallocate(found->before, found->after, *outgoing_);
     if (const auto reset = settings_lifted_by(ticket_for(query->sql)); reset != nullptr) {
@@ -396,6 +396,7 @@ void ClientSession::on_noted(const protocol::NotedOutcome& told) {
 }
 
 void ClientSession::on_refusal_due(ByteView error) {
+    ClientCache::give_up(extras_.get());
     auto& refusals = extras().refusals;
     WEIR_CHECK(!refusals.empty());
     const protocol::ErrorFields why = std::move(refusals.front());

@@ -7,6 +7,7 @@
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/local_reply.hpp"
+#include "proxy/replication_command.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
@@ -286,6 +287,9 @@ ClientSession::Begun ClientSession::forward_unnamed(const protocol::FrameHeader&
 ClientSession::Begun ClientSession::forward_run(const protocol::FrameHeader& header,
                                                 ByteView rest) {
     const auto type = static_cast<FrontendMessage>(header.type);
+    if (!pool_->key().replication.empty() && !is_replication_command(header, rest)) {
+        ClientCache::note_unseen_write(*this);
+    }
     pool::StatementTicket ticket = ticket_of_message(header, rest);
     const pool::SettingsPtr reset =
         type == FrontendMessage::Query ? settings_lifted_by(ticket) : nullptr;

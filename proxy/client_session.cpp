@@ -174,6 +174,7 @@ void ClientSession::end_because(SqlState sqlstate, std::string_view why) {
 
 /// Gives up the backend, or the place in the line for one, wherever the session stands.
 void ClientSession::leave_backend(pool::Backend::Departure departure) {
+    ClientCache::give_up(extras_.get());
     if (pool_ == nullptr) {
         return;
     }

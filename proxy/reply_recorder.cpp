@@ -19,6 +19,8 @@ void ReplyRecorder::end() {
     state_ = State::Off;
     reply_ = {};
     rows_ = 0;
+    ends_ = 0;
+    is_ended_ = false;
     header_bytes_ = 0;
     body_left_ = 0;
     is_ready_ = false;
@@ -54,8 +56,8 @@ void ReplyRecorder::begin_frame() {
         case BackendMessage::ParseComplete:
         case BackendMessage::BindComplete:
         case BackendMessage::ParameterDescription:
-        case BackendMessage::RowDescription:
-        case BackendMessage::CommandComplete: break;
+        case BackendMessage::RowDescription: break;
+        case BackendMessage::CommandComplete: ++ends_; break;
         case BackendMessage::DataRow: ++rows_; break;
         case BackendMessage::ReadyForQuery: is_ready_ = true; break;
         case BackendMessage::ErrorResponse: state_ = State::Failed; return;
@@ -63,6 +65,7 @@ void ReplyRecorder::begin_frame() {
     }
     body_left_ = header.body_bytes();
     if (!is_ready_) {
+        is_ended_ = static_cast<BackendMessage>(header.type) == BackendMessage::CommandComplete;
         if (reply_.size() + header.frame_bytes() > bytes_max_) {
             state_ = State::TooLarge;
             return;
@@ -77,9 +80,10 @@ void ReplyRecorder::begin_frame() {
 void ReplyRecorder::take_body(ByteView part) {
     body_left_ -= part.size();
     if (is_ready_) {
+        const bool is_one = ends_ == 1 && is_ended_;
         const auto status = protocol::read_ready_for_query(part);
         const bool is_idle = status && *status == protocol::TransactionStatus::Idle;
-        state_ = is_idle && body_left_ == 0 ? State::Complete : State::Unfit;
+        state_ = is_one && is_idle && body_left_ == 0 ? State::Complete : State::Unfit;
         return;
     }
     reply_.insert(reply_.end(), part.begin(), part.end());

@@ -49,6 +49,8 @@ private:
     std::size_t header_bytes_ = 0;  // of the frame that is being read
     std::size_t body_left_ = 0;
     bool is_ready_ = false;  // it is a ReadyForQuery
+    unsigned ends_ = 0;      // of results
+    bool is_ended_ = false;  // the last frame was one
 };
 
 }  // namespace weir::proxy

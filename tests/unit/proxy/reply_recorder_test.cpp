@@ -66,6 +66,10 @@ TEST_SUITE("reply_recorder") {
             CHECK(state_of(frame(type, "x") + kReady) == State::Unfit);
         }
         CHECK(state_of(kResult + frame('Z', "T")) == State::Unfit);
+        CHECK(state_of(kReady) == State::Unfit);
+        CHECK(state_of(frame('1', "") + kReady) == State::Unfit);
+        CHECK(state_of(kResult + frame('D', "row") + kReady) == State::Unfit);
+        CHECK(state_of(kResult + kResult + kReady) == State::Unfit);
         CHECK(state_of(kResult + frame('Z', "E")) == State::Unfit);
         CHECK(state_of(kResult + frame('Z', "II")) == State::Unfit);
         CHECK(state_of(kResult + frame('Z', "")) != State::Complete);
