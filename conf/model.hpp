@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "conf/alert_settings.hpp"
 #include "conf/cluster_settings.hpp"
 #include "conf/hba.hpp"
 #include "conf/health_settings.hpp"
@@ -265,6 +266,7 @@ struct Config {
     BreakerSettings breaker;          ///< of every cluster's members
     std::vector<RuleSettings> rules;  ///< in order
     HealthSettings health;
+    std::vector<AlertSettings> alerts;  ///< in order
     LedgerSettings ledger;
     log::Options log;
     HttpSettings http;
