@@ -27,6 +27,9 @@ using MetricLabels = std::vector<prometheus::ClientMetric::Label>;
 void add_sample(prometheus::MetricFamily& family, MetricLabels labels, double value);
 void add_sample(prometheus::MetricFamily& family, MetricLabels labels, std::uint64_t value);
 
+/// What alerts count, and their webhooks.
+[[nodiscard]] std::span<const Metric> alert_metrics();
+
 /// What the ledger, and what goes into it, counts.
 [[nodiscard]] std::span<const Metric> ledger_metrics();
 

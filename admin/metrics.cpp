@@ -408,8 +408,10 @@ std::vector<const Metric*> all_metrics() {
     for (const Metric& metric : kMetrics) {
         all.push_back(&metric);
     }
-    for (const Metric& metric : ledger_metrics()) {
-        all.push_back(&metric);
+    for (const auto part : {ledger_metrics(), alert_metrics()}) {
+        for (const Metric& metric : part) {
+            all.push_back(&metric);
+        }
     }
     return all;
 }
