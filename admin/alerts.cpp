@@ -118,35 +118,45 @@ Alerts::Alerts(events::Sink* sink, std::string version)
     : sink_{sink}, version_{std::move(version)}, host_{own_host()} {}
 
 void Alerts::on_sample(const CommandInput& input, TimePoint now) {
-    configure(input.config.alerts, now);
+    configure(input.config.alerts);
     if (entries_.empty()) {
         dropped_.clear();
         return;
     }
     note_dropped(input, now);
     for (Entry& entry : entries_) {
-        const AlertChange change =
-            entry.alert.update(read(entry.alert.condition().value, input), now);
-        if (change == AlertChange::Fired) {
-            ++entry.fired;
-        }
-        if (change != AlertChange::None) {
-            tell(entry, change == AlertChange::Fired ? News::Fired : News::Resolved, now);
-        }
+        update(entry, input, now);
     }
 }
 
-void Alerts::configure(const std::vector<conf::AlertSettings>& wanted, TimePoint now) {
+/// The wall clock is asked once: what fired and what is resolved must say the same `since`.
+void Alerts::update(Entry& entry, const CommandInput& input, TimePoint now) {
+    policies::Alert& alert = entry.alert;
+    const AlertChange change = alert.update(read(alert.condition().value, input), now);
+    if (alert.since() != entry.since) {
+        entry.since = alert.since();
+        entry.since_unix_ms = unix_ms(entry.since, now);
+    }
+    if (change == AlertChange::Fired) {
+        ++entry.fired;
+        tell(entry, News::Fired);
+    } else if (change == AlertChange::Resolved) {
+        tell(entry, News::Resolved);
+    }
+}
+
+void Alerts::configure(const std::vector<conf::AlertSettings>& wanted) {
     if (wanted == configured_) {
         return;
     }
     std::vector<Entry> kept;
+    kept.reserve(wanted.size());
     for (const conf::AlertSettings& settings : wanted) {
         kept.push_back(take_or_make(settings));
     }
     for (const Entry& gone : entries_) {
         if (is_firing(gone.alert)) {
-            tell(gone, News::Removed, now);
+            tell(gone, News::Removed);
         }
     }
     entries_ = std::move(kept);
@@ -189,11 +199,11 @@ std::vector<AlertReading> Alerts::read(AlertValue value, const CommandInput& inp
     }
 }
 
-void Alerts::tell(const Entry& entry, News news, TimePoint now) {
+void Alerts::tell(const Entry& entry, News news) {
     const policies::Alert& alert = entry.alert;
     const AlertUnit unit = conf::unit_of(alert.condition().value);
     const bool is_fired = news == News::Fired;
-    const std::int64_t since = unix_ms(alert.since(), now);
+    const std::string since = time_text(entry.since_unix_ms);
     const std::string value = alert.value() ? shown(*alert.value(), unit) : "unknown";
     log::write(is_fired ? log::Level::Warn : log::Level::Info,
                is_fired ? "alert_fired" : "alert_resolved",
@@ -201,20 +211,20 @@ void Alerts::tell(const Entry& entry, News news, TimePoint now) {
                 {"object", alert.object()},
                 {"value", value},
                 {"when", entry.settings.when},
-                {"since", time_text(since)}});
+                {"since", since}});
     Json data{{"alert", entry.settings.title()},
               {"when", entry.settings.when},
               {"state", is_fired ? "firing" : "resolved"},
               {"object", alert.object()},
               {"value", alert.value() ? Json(*alert.value()) : Json(nullptr)},
               {"threshold", alert.condition().threshold},
-              {"since", time_text(since)}};
+              {"since", since}};
     if (sink_ != nullptr) {
         sink_->note(
             events::Event{.kind = "alert",
                           .object = alert.object(),
                           .severity = is_fired ? events::Severity::Warning : events::Severity::Info,
-                          .what = message(entry, news, since),
+                          .what = message(entry, news),
                           .data = text_of(data)});
     }
     if (const std::string& url = entry.settings.webhook; !url.empty()) {
@@ -224,7 +234,8 @@ void Alerts::tell(const Entry& entry, News news, TimePoint now) {
     }
 }
 
-std::string Alerts::message(const Entry& entry, News news, std::int64_t since) const {
+/// @return one line for people
+std::string Alerts::message(const Entry& entry, News news) {
     const policies::Alert& alert = entry.alert;
     const conf::AlertCondition& condition = alert.condition();
     const AlertUnit unit = conf::unit_of(condition.value);
@@ -238,22 +249,20 @@ std::string Alerts::message(const Entry& entry, News news, std::int64_t since) c
     text += alert.value() ? shown(*alert.value(), unit) : "not known";
     text += news == News::Fired ? ", " : "; it was ";
     text.append(conf::name_of(condition.comparison)).append(" ");
-    return text + shown(condition.threshold, unit) + " since " + time_text(since);
+    return text + shown(condition.threshold, unit) + " since " + time_text(entry.since_unix_ms);
 }
 
 void Alerts::add_to(status::Snapshot& snapshot) const {
-    const TimePoint now = Clock::now();
     for (const Entry& entry : entries_) {
         const policies::Alert& alert = entry.alert;
         const std::string& url = entry.settings.webhook;
-        const bool has_begun = alert.since() != TimePoint{};
         snapshot.alerts.push_back({.name = entry.settings.title(),
                                    .when = entry.settings.when,
                                    .state = std::string{policies::name_of(alert.state())},
                                    .object = alert.object(),
                                    .value = alert.value(),
                                    .threshold = alert.condition().threshold,
-                                   .since_unix_ms = has_begun ? unix_ms(alert.since(), now) : 0,
+                                   .since_unix_ms = entry.since_unix_ms,
                                    .fired = entry.fired,
                                    .webhook = url.empty() ? "" : conf::webhook_origin(url),
                                    .webhook_outcome = entry.outcome->get()});

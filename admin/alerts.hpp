@@ -43,19 +43,22 @@ private:
         conf::AlertSettings settings;
         policies::Alert alert;
         std::uint64_t fired = 0;
+        TimePoint since{};  ///< alert.since(), and the same by the wall clock
+        std::int64_t since_unix_ms = 0;
         std::shared_ptr<WebhookOutcome> outcome = std::make_shared<WebhookOutcome>();
     };
 
     /// Why an alert is told.
     enum class News : std::uint8_t { Fired, Resolved, Removed };
 
-    void configure(const std::vector<conf::AlertSettings>& wanted, TimePoint now);
+    void configure(const std::vector<conf::AlertSettings>& wanted);
     [[nodiscard]] Entry take_or_make(const conf::AlertSettings& settings);
     void note_dropped(const CommandInput& input, TimePoint now);
     [[nodiscard]] std::vector<policies::AlertReading> read(conf::AlertValue value,
                                                            const CommandInput& input) const;
-    void tell(const Entry& entry, News news, TimePoint now);
-    [[nodiscard]] std::string message(const Entry& entry, News news, std::int64_t since) const;
+    void update(Entry& entry, const CommandInput& input, TimePoint now);
+    void tell(const Entry& entry, News news);
+    [[nodiscard]] static std::string message(const Entry& entry, News news);
 
     events::Sink* sink_;
     const std::string version_;

@@ -91,11 +91,11 @@ struct HttpPoster::State {
     Multi multi;
     std::atomic<bool> is_given_up{false};
 
-    [[nodiscard]] std::string run(CURL* request);
+    [[nodiscard]] std::string run(CURL* request) const;
 };
 
 /// Runs what is in `multi` to its end.
-std::string HttpPoster::State::run(CURL* request) {
+std::string HttpPoster::State::run(CURL* request) const {
     constexpr int kPollMs = 1000;  // libcurl wakes earlier for its own deadlines
     while (!is_given_up.load()) {
         int running = 0;

@@ -63,6 +63,7 @@ std::string all_names() {
 
 Bad unknown_name(std::string_view name) {
     std::vector<std::string_view> known;
+    known.reserve(kValues.size());
     for (const NamedValue& value : kValues) {
         known.push_back(value.name);
     }
