@@ -185,7 +185,7 @@ TEST_SUITE("alerts") {
     }
 
     TEST_CASE("alerts: without a ledger they go on, and a name may be anything") {
-        Alerts alerts{nullptr, "1"};
+        Alerts alerts{/*sink=*/nullptr, "1"};
         const StatsHistory history;
         conf::Config config;
         config.alerts = {{"a\"\n\xff{}", "pool_usage >= 0", ""}};
