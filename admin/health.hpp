@@ -4,6 +4,7 @@
 #include "policies/health.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,21 @@ struct HealthReport {
 /// @return whether writes to a cluster of several members wait, for want of a primary; false where
 /// the configuration calls all of them replicas
 [[nodiscard]] bool lacks_primary(const std::string& cluster, const CommandInput& input);
+
+/// What a pool is judged by. Averages and shares of few leases or statements say little: they are
+/// empty.
+struct PoolValues {
+    double usage = 0;   ///< utilization()
+    double wait_s = 0;  ///< how long clients wait: now, or lately on average
+    std::optional<double> error_rate;
+    std::optional<double> response_s;  ///< average
+};
+
+/// @param recent what the pool has done lately
+[[nodiscard]] PoolValues measure(const status::Pool& pool, const PoolWork& recent);
+
+/// @return "shop/app", "shop/app on db2:5432"
+[[nodiscard]] std::string title_of(const status::Pool& pool);
 
 /// Judges a pool by the thresholds of [health]. That clients wait for RESUME or for a primary only
 /// degrades it: what makes them wait is judged by itself.

@@ -89,30 +89,28 @@ Verdict judge(Judged& judged, std::string_view hold) {
     return verdict;
 }
 
-std::array<Judged, 4> measure(const status::Pool& pool, const CommandInput& input) {
+std::array<Judged, 4> judged_values(const status::Pool& pool, const CommandInput& input) {
     const conf::HealthSettings& from = input.config.health;
-    const PoolWork recent = input.history.recent(pool);
-    const auto response_us = ratio(recent.statement_us, recent.statements);
+    const PoolValues values = measure(pool, input.history.recent(pool));
     return {{{{.name = "pool_usage",
                .unit = Unit::Ratio,
                .thresholds = plain(from.pool_usage),
-               .value = utilization(pool)},
+               .value = values.usage},
               "raise pool.max, or shorten transactions"},
              {{.name = kWait,
                .unit = Unit::Seconds,
                .thresholds = plain(from.pool_wait),
-               .value = wait_of(pool, recent)},
+               .value = values.wait_s},
               "raise pool.max, or shorten transactions"},
              {{.name = "error_rate",
                .unit = Unit::Ratio,
                .thresholds = plain(from.error_rate),
-               .value = ratio(recent.failures, recent.statements)},
+               .value = values.error_rate},
               "see Weir's log and PostgreSQL's"},
              {{.name = "average_response",
                .unit = Unit::Seconds,
                .thresholds = plain(from.average_response),
-               .value = response_us ? std::optional{*response_us / kMicrosecondsPerSecond}
-                                    : std::nullopt},
+               .value = values.response_s},
               "look for slow statements in pg_stat_statements"}}};
 }
 
@@ -203,14 +201,25 @@ double utilization(const status::Pool& pool) {
     return pool.size_max == 0 ? 0 : busy / static_cast<double>(pool.size_max);
 }
 
+PoolValues measure(const status::Pool& pool, const PoolWork& recent) {
+    const auto response_us = ratio(recent.statement_us, recent.statements);
+    return {.usage = utilization(pool),
+            .wait_s = wait_of(pool, recent),
+            .error_rate = ratio(recent.failures, recent.statements),
+            .response_s =
+                response_us ? std::optional{*response_us / kMicrosecondsPerSecond} : std::nullopt};
+}
+
+std::string title_of(const status::Pool& pool) {
+    const std::string name = pool.database + "/" + pool.user;
+    return pool.member.empty() ? name : name + " on " + pool.member;
+}
+
 HealthCheck check_pool(const status::Pool& pool, const CommandInput& input) {
-    HealthCheck check{"pool", pool.database + "/" + pool.user, Health::Healthy, {}, {}};
-    if (!pool.member.empty()) {
-        check.subject += " on " + pool.member;
-    }
+    HealthCheck check{"pool", title_of(pool), Health::Healthy, {}, {}};
     const std::string_view hold = what_holds(pool, input);
     std::vector<Verdict> verdicts;
-    for (Judged& judged : measure(pool, input)) {
+    for (Judged& judged : judged_values(pool, input)) {
         verdicts.push_back(judge(judged, hold));
         if (verdicts.back().health > check.health) {
             check.health = verdicts.back().health;

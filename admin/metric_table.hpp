@@ -30,6 +30,9 @@ void add_sample(prometheus::MetricFamily& family, MetricLabels labels, std::uint
 /// What is said of the cache of results.
 [[nodiscard]] std::span<const Metric> cache_metrics();
 
+/// What alerts count, and their webhooks.
+[[nodiscard]] std::span<const Metric> alert_metrics();
+
 /// What the ledger, and what goes into it, counts.
 [[nodiscard]] std::span<const Metric> ledger_metrics();
 

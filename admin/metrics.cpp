@@ -408,8 +408,8 @@ std::vector<const Metric*> all_metrics() {
     for (const Metric& metric : kMetrics) {
         all.push_back(&metric);
     }
-    for (const auto& metrics : {cache_metrics(), ledger_metrics()}) {
-        for (const Metric& metric : metrics) {
+    for (const auto& part : {cache_metrics(), ledger_metrics(), alert_metrics()}) {
+        for (const Metric& metric : part) {
             all.push_back(&metric);
         }
     }

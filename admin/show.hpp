@@ -44,6 +44,7 @@ struct Show {
 [[nodiscard]] Show show_version();
 [[nodiscard]] Show show_mem();
 [[nodiscard]] Show show_health();
+[[nodiscard]] Show show_alerts();
 
 // What the ledger tells. Of Needs::Ledger, but for the last.
 [[nodiscard]] Show show_statements();

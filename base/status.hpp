@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -164,6 +165,27 @@ struct Member {
     std::uint64_t trips = 0;
 };
 
+/// An [[alert]], as it was when it was last looked at. SHOW ALERTS and weir_alert….
+struct Alert {
+    std::string name;
+    std::string when;
+    std::string state;            ///< quiet, pending, firing
+    std::string object;           ///< the pool or member it is about; "" = Weir itself, or none
+    std::optional<double> value;  ///< of that; shares 0..1, times in seconds
+    double threshold = 0;
+    std::int64_t since_unix_ms = 0;  ///< the condition is met, or was the last time; 0 = never
+    std::uint64_t fired = 0;         ///< how often, since it was configured
+    std::string webhook;             ///< the host it is told to; "" = none
+    std::string webhook_outcome;     ///< of the last message; "" = there was none
+};
+
+/// What became of the messages of alerts.
+struct WebhookCounts {
+    std::uint64_t delivered = 0;
+    std::uint64_t failed = 0;   ///< after the last try
+    std::uint64_t dropped = 0;  ///< because too many waited
+};
+
 /// Where clients connect.
 struct Listener {
     int fd = -1;
@@ -266,6 +288,8 @@ struct Snapshot {
     std::vector<Pool> pools;
     std::vector<Database> databases;
     std::vector<Member> members;
+    std::vector<Alert> alerts;
+    WebhookCounts webhooks;
     Totals totals;
     Cache cache;
     std::uint64_t users = 0;  ///< known to the configuration

@@ -85,6 +85,15 @@ Spot find_in_rules(std::vector<RuleSettings>& rules, std::string_view key) {
     return {};
 }
 
+Spot find_in_alerts(std::vector<AlertSettings>& alerts, std::string_view key) {
+    for (std::size_t i = 0; i < alerts.size(); ++i) {
+        if (const auto rest = behind(key, alert_path(i))) {
+            return {find_setting(Section::Alert, *rest), &alerts[i]};
+        }
+    }
+    return {};
+}
+
 Spot find_in_single(Config& config, const SectionInfo& info, std::string_view key) {
     if (info.form != Form::Single) {
         return {};
@@ -96,7 +105,8 @@ Spot find_in_single(Config& config, const SectionInfo& info, std::string_view ke
 
 Spot find(Config& config, std::string_view key) {
     Spot spot = first_found(find_below(key, kReadPoolPath, Section::Pool, &config.read_pool),
-                            find_in_rules(config.rules, key));
+                            find_in_rules(config.rules, key),
+                            find_in_alerts(config.alerts, key));
     for (const SectionInfo& info : sections()) {
         if (spot.setting != nullptr) {
             break;

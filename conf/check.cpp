@@ -200,6 +200,7 @@ void check_meaning(Draft& draft) {
     check_pools(draft);
     check_reads(draft);
     check_rules(draft);
+    check_alerts(draft);
     note_policies(draft);
     check_auth(draft);
 }

@@ -89,6 +89,8 @@ void settle_tls(Draft& draft);
 void check_reads(Draft& draft);
 /// What a rule says is there to be matched and set (check_rules.cpp).
 void check_rules(Draft& draft);
+/// What alerts look at, what they are called, and whom they tell (check_alerts.cpp).
+void check_alerts(Draft& draft);
 /// Notes what policies and rules say in vain, or for anybody to change (check_policies.cpp).
 void note_policies(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together

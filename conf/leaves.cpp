@@ -55,10 +55,18 @@ void add_rules(std::vector<Branch>& all, const std::vector<RuleSettings>& rules)
     }
 }
 
+void add_alerts(std::vector<Branch>& all, const std::vector<AlertSettings>& alerts) {
+    for (std::size_t i = 0; i < alerts.size(); ++i) {
+        all.push_back(branch_of(Section::Alert, alert_path(i), &alerts[i]));
+    }
+}
+
 /// Adds every section of a kind that may stand more than once.
 void add_many(std::vector<Branch>& all, const Config& config, const SectionInfo& info) {
     if (info.section == Section::Rule) {
         add_rules(all, config.rules);
+    } else if (info.section == Section::Alert) {
+        add_alerts(all, config.alerts);
     } else if (info.section == Section::Cluster) {
         for (const auto& [name, cluster] : config.clusters) {
             const std::string path = join_key(info.name, name);
@@ -87,6 +95,7 @@ std::string Branch::header() const {
     switch (section) {
         case Section::RuleMatch: return "[[rule]]\n[rule.match]\n";
         case Section::RuleSet: return "[rule.set]\n";
+        case Section::Alert: return "[[alert]]\n";
         default: return path.empty() ? std::string{} : "[" + path + "]\n";
     }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "conf/alert_settings.hpp"
 #include "conf/cache_settings.hpp"
 #include "conf/cluster_settings.hpp"
 #include "conf/hba.hpp"
@@ -267,6 +268,7 @@ struct Config {
     std::vector<RuleSettings> rules;  ///< in order
     CacheSettings cache;
     HealthSettings health;
+    std::vector<AlertSettings> alerts;  ///< in order
     LedgerSettings ledger;
     log::Options log;
     HttpSettings http;

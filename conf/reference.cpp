@@ -53,7 +53,8 @@ std::string example_header(const SectionInfo& info) {
         case Section::Cluster: return "[cluster.main]\n";
         case Section::Database: return "[database.shop]\n";
         case Section::User: return "[user.app]\n";
-        case Section::Rule: return "# [[rule]]\n";
+        case Section::Rule:
+        case Section::Alert: return fmt::format("# [[{}]]\n", info.name);
         default: return fmt::format("{}[{}]\n", is_example(info.section) ? "# " : "", info.name);
     }
 }

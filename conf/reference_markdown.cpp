@@ -74,7 +74,7 @@ std::string title(const SectionInfo& info) {
     if (info.section == Section::Top) {
         return "## At the top\n\n";
     }
-    if (info.section == Section::Rule) {
+    if (info.section == Section::Rule || info.section == Section::Alert) {
         return fmt::format("## `[[{}]]`\n\n", info.name);
     }
     return fmt::format("## `[{}{}]`\n\n", info.name, info.form == Form::Named ? ".NAME" : "");

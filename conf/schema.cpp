@@ -88,7 +88,8 @@ const void* section_object(const Config& config, Section section) {
         case Section::User:
         case Section::Rule:
         case Section::RuleMatch:
-        case Section::RuleSet: break;
+        case Section::RuleSet:
+        case Section::Alert: break;
     }
     WEIR_CHECK(section_info(section).form == Form::Single);
     return nullptr;
@@ -100,6 +101,10 @@ void* section_object(Config& config, Section section) {
 
 std::string rule_path(std::size_t index) {
     return "rule." + std::to_string(index + 1);
+}
+
+std::string alert_path(std::size_t index) {
+    return "alert." + std::to_string(index + 1);
 }
 
 std::string join_key(std::string_view path, std::string_view key) {

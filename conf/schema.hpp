@@ -35,6 +35,7 @@ enum class Section : std::uint8_t {
     Http,
     Admin,
     Health,
+    Alert,
 };
 
 /// How often a section may stand.
@@ -159,6 +160,8 @@ inline constexpr std::string_view kReadPoolPath = "pool.read";
 /// @param index from 0
 /// @return "rule.1" for the first [[rule]]: what its keys begin with where people see them
 [[nodiscard]] std::string rule_path(std::size_t index);
+/// @return "alert.1" for the first [[alert]], in the same way
+[[nodiscard]] std::string alert_path(std::size_t index);
 
 /// @return the key with its section: "listen.threads", or quoted where TOML needs it: database."*"
 [[nodiscard]] std::string join_key(std::string_view path, std::string_view key);

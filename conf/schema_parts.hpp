@@ -7,6 +7,7 @@
 /// The table of settings is long: these are its parts. schema.hpp's settings() is the whole.
 namespace weir::conf::detail {
 
+[[nodiscard]] std::span<const Setting> alert_settings();   ///< [[alert]]
 [[nodiscard]] std::span<const Setting> cache_settings();   ///< [cache]
 [[nodiscard]] std::span<const Setting> data_settings();    ///< [cluster], [database], [user]
 [[nodiscard]] std::span<const Setting> pool_settings();    ///< [pool], [limits]

@@ -128,6 +128,13 @@ constexpr std::array kSections{
                 "critical]; a value that reaches the number counts, and 0 in either place means "
                 "never. Of what is about pools the worst is the pool's (SHOW HEALTH, /api/health, "
                 "weir_pool_health; docs/admin.md)."},
+    SectionInfo{Section::Alert,
+                "alert",
+                Form::Listed,
+                "Who is told when something is wrong, as often as needed: [[alert]]. An alert "
+                "begins with the first pool or member of which `when` has held, and ends when "
+                "there has been none for 10 seconds; the log, the ledger, the metrics and its "
+                "webhook are told both (docs/admin.md)."},
 };
 
 constexpr std::array kSettings{
@@ -343,7 +350,8 @@ std::span<const Setting> settings() {
                                 detail::rule_settings(),
                                 detail::cache_settings(),
                                 detail::process_settings(),
-                                detail::tls_settings()}) {
+                                detail::tls_settings(),
+                                detail::alert_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());
         }
         return parts;

@@ -79,7 +79,7 @@ void SectionReader::read_entry(const Entry& entry) {
     } else if (info->form == Form::Named) {
         read_named(*info, entry);
     } else if (info->form == Form::Listed) {
-        read_rules(entry);
+        read_listed(info->section, entry);
     } else {
         draft_.places[entry.key] = {entry.key_at, {}};
         read_section({info->section,
@@ -91,8 +91,8 @@ void SectionReader::read_entry(const Entry& entry) {
     }
 }
 
-/// Reads every [[rule]].
-void SectionReader::read_rules(const Entry& entry) {
+/// @return whether it is; complains where it is not
+bool SectionReader::is_list_of_tables(const Entry& entry, const Listing& listing) {
     draft_.places[entry.key] = {entry.key_at, {}};
     const auto& items = entry.value.items;
     const bool is_list = entry.value.kind == Node::Kind::Array &&
@@ -102,16 +102,51 @@ void SectionReader::read_rules(const Entry& entry) {
     if (!is_list) {
         draft_.complain_at(entry.key_at,
                            entry.key,
-                           "is no list of tables; accepted: [[rule]] with match and set below it, "
-                           "once for each rule");
-        return;
+                           "is no list of tables; accepted: " + std::string{listing.form});
+        return false;
     }
-    if (items.size() > kMaxRules) {
-        draft_.complain_at(items[kMaxRules].at,
+    if (items.size() > listing.max) {
+        draft_.complain_at(items[listing.max].at,
                            entry.key,
-                           "too many rules; accepted: at most " + std::to_string(kMaxRules));
+                           "too many " + std::string{listing.what} + "; accepted: at most " +
+                               std::to_string(listing.max));
+        return false;
+    }
+    return true;
+}
+
+void SectionReader::read_listed(Section section, const Entry& entry) {
+    if (section == Section::Alert) {
+        read_alerts(entry);
+    } else {
+        read_rules(entry);
+    }
+}
+
+/// Reads every [[alert]].
+void SectionReader::read_alerts(const Entry& entry) {
+    if (!is_list_of_tables(
+            entry, {"alerts", "[[alert]] with when below it, once for each alert", kMaxAlerts})) {
         return;
     }
+    const auto& items = entry.value.items;
+    auto& alerts = draft_.config.alerts;
+    alerts.resize(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const std::string path = alert_path(i);
+        draft_.places[path] = {items[i].at, {}};
+        read_section({Section::Alert, &alerts[i], path}, items[i]);
+    }
+}
+
+/// Reads every [[rule]].
+void SectionReader::read_rules(const Entry& entry) {
+    if (!is_list_of_tables(
+            entry,
+            {"rules", "[[rule]] with match and set below it, once for each rule", kMaxRules})) {
+        return;
+    }
+    const auto& items = entry.value.items;
     auto& rules = draft_.config.rules;
     rules.resize(items.size());
     for (std::size_t i = 0; i < items.size(); ++i) {

@@ -56,7 +56,18 @@ private:
     template <class Settings>
     [[nodiscard]] static std::vector<Below> below_named(Settings& settings);
     [[nodiscard]] std::vector<Below> below_single(Section section);
+
+    /// What is accepted as a section that may stand in a list.
+    struct Listing {
+        std::string_view what;  ///< in the plural
+        std::string_view form;
+        std::size_t max;
+    };
+
+    [[nodiscard]] bool is_list_of_tables(const Entry& entry, const Listing& listing);
+    void read_listed(Section section, const Entry& entry);
     void read_rules(const Entry& entry);
+    void read_alerts(const Entry& entry);
     void read_entry(const Entry& entry);
     void read_group(const Entry& entry);
     void read_named(const SectionInfo& info, const Entry& entry);

@@ -1,8 +1,10 @@
 // The program: arguments -> configuration -> Server -> exit code. Wires the folders together;
 // nobody includes it.
 
+#include "admin/alerts.hpp"
 #include "admin/health_command.hpp"
 #include "admin/http_endpoint.hpp"
+#include "admin/ledger_visit.hpp"
 #include "admin/stats_history.hpp"
 #include "base/log.hpp"
 #include "conf/import_pgbouncer.hpp"
@@ -106,6 +108,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     weir::proxy::ServiceReport service;
     weir::proxy::StatsLine stats_line;
     weir::admin::StatsHistory history;
+    weir::admin::Alerts alerts{ledger.get(), WEIR_VERSION};  // outlives the server, which asks it
     std::unique_ptr<weir::proxy::AdminConsoles>
         consoles;  // outlives the workers, which the server ends
     weir::proxy::Server server{std::move(options), std::move(loaded)};
@@ -120,6 +123,8 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         service.on_event(event);
         notes.on_event(event);
     });
+    server.set_on_gathered(
+        [&alerts](weir::status::Snapshot& snapshot) { alerts.add_to(snapshot); });
     server.set_on_sample([&](const weir::status::Snapshot& snapshot) {
         const weir::TimePoint now = weir::Clock::now();
         history.set_period(server.config()->admin.stats_period);
@@ -127,6 +132,9 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         service.on_sample(snapshot, now);
         stats_line.on_sample(snapshot, now, server.config()->log.stats_every);
         notes.on_sample(snapshot, now);
+        const weir::conf::ConfigPtr config = server.config();
+        weir::admin::LedgerVisit visit{ledger.get()};
+        alerts.on_sample({snapshot, *config, history, WEIR_VERSION, &visit}, now);
     });
     std::unique_ptr<weir::admin::HttpEndpoint> http;
     std::string problem = start_http(server, history, ledger.get(), http);

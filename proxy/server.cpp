@@ -227,6 +227,9 @@ void Server::finish_gathering(Gathering& gathering) {
     merge_pools(gathering.snapshot);
     add_databases(gathering.snapshot);
     add_process(gathering.snapshot);
+    if (on_gathered_) {
+        on_gathered_(gathering.snapshot);
+    }
     gathering.done(std::move(gathering.snapshot));
 }
 

@@ -57,6 +57,11 @@ public:
         on_sample_ = std::move(on_sample);
     }
 
+    /// Adds to every snapshot what others know, on the control loop's thread; before start().
+    void set_on_gathered(std::function<void(status::Snapshot&)> on_gathered) {
+        on_gathered_ = std::move(on_gathered);
+    }
+
     /// Is told of every event, on the control loop's thread; before start().
     void set_on_event(std::function<void(ServerEvent)> on_event) {
         on_event_ = std::move(on_event);
@@ -135,6 +140,7 @@ private:
     net::Deadline drain_deadline_{*this};
     net::Deadline sample_deadline_{*this};
     std::function<void(const status::Snapshot&)> on_sample_;
+    std::function<void(status::Snapshot&)> on_gathered_;
     std::function<void(ServerEvent)> on_event_;
     ClusterWatches clusters_{loop_, [this](const pool::ClusterViewsPtr& views) {
                                  for (const auto& worker : shared_.workers) {

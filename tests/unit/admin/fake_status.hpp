@@ -175,6 +175,25 @@ inline status::Snapshot sample_snapshot() {
                       .entries = 12,
                       .max_bytes = 1'048'576,
                       .max_entries = 1000};
+    snapshot.alerts = {{.name = "full",
+                        .when = "pool_usage > 0.8 for 1m",
+                        .state = "firing",
+                        .object = "shop/app",
+                        .value = 0.9,
+                        .threshold = 0.8,
+                        .since_unix_ms = 1'700'000'000'000,
+                        .fired = 2,
+                        .webhook = "https://hooks.example.com",
+                        .webhook_outcome = "delivered"},
+                       {.name = "lag",
+                        .when = "replication_lag > 5s",
+                        .state = "quiet",
+                        .object = "",
+                        .value = {},
+                        .threshold = 5,
+                        .webhook = "",
+                        .webhook_outcome = ""}};
+    snapshot.webhooks = {.delivered = 3, .failed = 1, .dropped = 0};
     snapshot.users = 3;
     snapshot.workers = 2;
     return snapshot;
