@@ -51,12 +51,14 @@ protected:
 /// How a link behaves; the defaults of what no setting of ours changes.
 struct RedisLinkSettings {
     RedisAddress address;
-    std::chrono::milliseconds timeout{50};      ///< of each command
-    std::string client_name = "weir";           ///< for CLIENT LIST, without spaces
-    std::vector<std::string> scripts;           ///< sources of what run() runs, by index
-    std::vector<std::string> channels;          ///< it subscribes, and then can only be pinged
-    std::chrono::milliseconds greeting{1'000};  ///< to connect, and again to be let in
-    std::chrono::milliseconds pause_min{50};    ///< before the first attempt to reconnect
+    std::chrono::milliseconds timeout{50};  ///< of each command
+    std::string client_name = "weir";       ///< for CLIENT LIST, without spaces
+    std::vector<std::string> scripts;       ///< sources of what run() runs, by index
+    std::vector<std::string> channels;      ///< it subscribes, and then can only be pinged
+    /// To connect, with the look-up of a name, and again to be let in. With the longest pause this
+    /// is less than the time others give us to tell what we wrote: FreshnessSettings::settle.
+    std::chrono::milliseconds greeting{500};
+    std::chrono::milliseconds pause_min{50};  ///< before the first attempt to reconnect
     std::chrono::milliseconds pause_max{1'000};
     std::size_t in_flight_max = 10'000;
     std::size_t unsent_max = std::size_t{16} * 1024 * 1024;  ///< bytes

@@ -81,7 +81,7 @@ private:
     };
 
     [[nodiscard]] Database& database(std::string_view name);
-    bool add_untold(Database& database, TableId table);
+    bool add_untold(Database& into, TableId table);
 
     std::size_t untold_max_;
     Duration lapse_;

@@ -215,6 +215,30 @@ TEST_SUITE("redis_results") {
         CHECK(fleet.two.get("mine").reply == "new");
     }
 
+    TEST_CASE("shared results: a user with no more rights than README.md says will do") {
+        Fleet fleet;
+        fleet.server.ask(
+            "ACL SETUSER cache on >secret resetkeys ~weir:* resetchannels &weir:* -@all "
+            "+select +client|setname +ping +subscribe +publish +script|load +eval "
+            "+evalsha +time +get +set +del +hget +hmget +hset +hsetnx +hdel +hincrby");
+        for (auto* instance : {&fleet.one, &fleet.two}) {
+            for (RedisLinkSettings* link : {&instance->settings.link, &instance->watching.link}) {
+                link->address.user = "cache";
+                link->address.password = "secret";
+                link->address.database = 2;
+            }
+        }
+        fleet.begin();
+        fleet.one.fill("orders", "old");
+        CHECK(fleet.two.get("orders").reply == "old");
+        CHECK(fleet.two.begin_write() == "now");
+        CHECK(fleet.two.end_write() == "now");
+        fleet.one.fill("orders", "new");
+        CHECK(fleet.two.get("orders").reply == "new");
+        CHECK(fleet.one.counters.errors_of(RedisError::Auth) == 0);
+        CHECK(fleet.two.counters.errors_of(RedisError::Auth) == 0);
+    }
+
     TEST_CASE("shared results: nothing is served or kept without the lease, but writes are told") {
         Fleet fleet;
         fleet.begin();

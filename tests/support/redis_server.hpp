@@ -79,6 +79,7 @@ public:
 
     /// Sends one command of words without spaces, as its administrator, and waits for the answer.
     /// @return the text or number of the reply, "" for nothing
+    // NOLINTNEXTLINE(modernize-use-nodiscard): mostly it is for what the command does
     std::string ask(const std::string& command, const std::string& password = "") const {
         const TimePoint due = Clock::now() + kPatience;
         while (Clock::now() < due) {
