@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 
 #include <atomic>
+#include <cstdint>
 
 namespace weir::cache {
 
@@ -16,6 +17,12 @@ public:
         return now.time_since_epoch().count() < until_.load(std::memory_order_acquire);
     }
 
+    /// @return the one that all versions must be counted in, while the lease holds. Thread: any.
+    [[nodiscard]] std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+
+    /// Only while the lease does not hold. Thread: the watch's.
+    void begin_epoch(std::uint64_t epoch) { epoch_.store(epoch, std::memory_order_release); }
+
     /// Thread: the watch's.
     void extend(TimePoint until) {
         until_.store(until.time_since_epoch().count(), std::memory_order_release);
@@ -26,6 +33,7 @@ public:
 
 private:
     std::atomic<Duration::rep> until_{0};
+    std::atomic<std::uint64_t> epoch_{0};
 };
 
 }  // namespace weir::cache

@@ -112,6 +112,7 @@ void FreshnessWatch::hear_beat(const Beat& beat) {
         epoch_ = beat.epoch;
         sequence_ = beat.sequence;
         note_gap();
+        lease_.begin_epoch(beat.epoch);
     }
     const TimePoint now = loop_.now();
     const TimePoint until = sent_[beat.count % kBeatsRemembered] + lease_for_;

@@ -25,9 +25,20 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 )";
 
+// Versions of another epoch are none: whatever they say may have been forgotten since.
+constexpr std::string_view kOpen = R"(
+local id = redis.call('HGET', KEYS[2], 'id')
+if not id then
+  id = ARGV[1]
+  redis.call('HSET', KEYS[2], 'id', id)
+end
+if redis.call('HGET', KEYS[1], '@') ~= id then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], '!', ARGV[1], '@', id)
+end
+)";
+
 constexpr std::string_view kWrite = R"(
-redis.call('HSETNX', KEYS[1], '!', ARGV[1])
-redis.call('HSETNX', KEYS[2], 'id', ARGV[1])
 for i = 6, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[1], ARGV[i], 1)
   if ARGV[i + 1] ~= '.' then
@@ -54,7 +65,8 @@ return seq
 )";
 
 constexpr std::string_view kStore = R"(
-if redis.call('HGET', KEYS[1], '!') ~= ARGV[1] then
+if redis.call('HGET', KEYS[1], '!') ~= ARGV[1] or
+   redis.call('HGET', KEYS[1], '@') ~= redis.call('HGET', KEYS[2], 'id') then
   return 0
 end
 local is_quiet = true
@@ -93,9 +105,10 @@ return 1
 )";
 
 constexpr std::string_view kBeat = R"(
-local epoch = redis.call('HMGET', KEYS[1], 'id', 'seq')
-if not epoch[1] then
-  redis.call('HSET', KEYS[1], 'id', ARGV[1])
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local epoch = redis.call('HMGET', KEYS[1], 'id', 'seq', 'run')
+if not epoch[1] or epoch[3] ~= run then
+  redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run', run)
   epoch[1] = ARGV[1]
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. epoch[1] .. ' ' .. (epoch[2] or '0'))
@@ -120,12 +133,17 @@ std::string new_epoch() {
 }
 
 const std::string& write_script() {
-    static const std::string kScript = std::string{kNow} + std::string{kWrite};
+    static const std::string kScript = std::string{kNow} + std::string{kOpen} + std::string{kWrite};
     return kScript;
 }
 
 const std::string& store_script() {
     static const std::string kScript = std::string{kNow} + std::string{kStore};
+    return kScript;
+}
+
+const std::string& open_script() {
+    static const std::string kScript{kOpen};
     return kScript;
 }
 

@@ -14,11 +14,12 @@ class RedisKeys {
 public:
     explicit RedisKeys(std::string prefix) : prefix_{std::move(prefix)} {}
 
-    /// A hash: "id" changes whenever Redis has forgotten everything, "seq" counts messages.
+    /// A hash: "id" changes whenever Redis may have forgotten something, because it is empty or
+    /// another process than "run"; "seq" counts messages.
     [[nodiscard]] std::string epoch() const { return prefix_ + "epoch"; }
 
     /// A database's hash: a table's id or "*" is its version, "w" and that who is writing to it,
-    /// "!" the epoch these are counted in.
+    /// "!" a number of its own, "@" the id of the epoch that it holds in.
     [[nodiscard]] std::string versions(std::string_view database) const {
         return prefix_ + "v:" + std::string{database};
     }
@@ -44,19 +45,25 @@ private:
 /// Tells a write: gives each table a new version, sets or clears its mark, and publishes the
 /// message, all at once.
 ///
-/// KEYS: versions, epoch. ARGV: a new epoch in case there is none, whose mark, for how many ms, the
-/// channel, the message behind its sequence, then pairs of a table and "+" (set), "-" (clear) or
-/// "." (leave). Returns the sequence.
+/// KEYS: versions, epoch. ARGV: a new number in case one is wanted, whose mark, for how many ms,
+/// the channel, the message behind its sequence, then pairs of a table and what becomes of its mark:
+/// "+" (set), "-" (clear) or "." (leave). Returns the sequence.
 [[nodiscard]] const std::string& write_script();
 
 /// Keeps a result if nothing was written to its tables since its versions were asked for.
 ///
-/// KEYS: versions, epoch, result. ARGV: the epoch of the versions, for how many ms, the value, the
+/// KEYS: versions, epoch, result. ARGV: the record's number, for how many ms, the value, the
 /// channel, the database, then pairs of a table and its version. Returns 1 when it is kept, else 0.
 /// A mark that has outlived its time counts as the end of that write.
 [[nodiscard]] const std::string& store_script();
 
-/// One beat of the heart: publishes "COUNT ID SEQUENCE".
+/// Makes a database's versions those of the epoch in force, if they are not.
+///
+/// KEYS: versions, epoch. ARGV: a new number.
+[[nodiscard]] const std::string& open_script();
+
+/// One beat of the heart; it is what finds that Redis has been started anew, perhaps with what an
+/// old snapshot had: publishes "COUNT ID SEQUENCE".
 ///
 /// KEYS: epoch. ARGV: a new epoch in case there is none, the channel, the count.
 [[nodiscard]] const std::string& beat_script();

@@ -12,10 +12,12 @@ namespace weir::cache {
 
 namespace {
 
-constexpr std::string_view kEpochField = "!";
+/// Fields of a record of versions that are no table's.
+constexpr std::string_view kNumberField = "!";
+constexpr std::string_view kEpochField = "@";
 
 RedisLinkSettings with_scripts(RedisLinkSettings link) {
-    link.scripts = {write_script(), store_script()};
+    link.scripts = {write_script(), store_script(), open_script()};
     link.channels.clear();
     return link;
 }
@@ -37,16 +39,18 @@ std::vector<TableId> with_database(std::span<const TableId> tables) {
     return all;
 }
 
-/// @param reply of HMGET: the epoch, then a version for each of `tables`
-/// @return nothing where there is no epoch yet, or it is not what we write there
-std::optional<TableVersions> versions_from(const Reply& reply, std::span<const TableId> tables) {
-    const auto epoch = number_of(reply.at(0).text());
-    if (!epoch || reply.size() != tables.size() + 1) {
+/// @param reply of HMGET: the record's number, its epoch, then a version for each of `tables`
+/// @return nothing where there are none of the epoch in force, or they are not what we write there
+std::optional<TableVersions> versions_from(const Reply& reply,
+                                           std::span<const TableId> tables,
+                                           std::uint64_t epoch) {
+    const auto number = number_of(reply.at(0).text());
+    if (!number || number_of(reply.at(1).text()) != epoch || reply.size() != tables.size() + 2) {
         return std::nullopt;
     }
-    TableVersions versions{*epoch, {}};
+    TableVersions versions{*number, {}};
     for (std::size_t i = 0; i < tables.size(); ++i) {
-        const Reply field = reply.at(i + 1);
+        const Reply field = reply.at(i + 2);
         const auto version = field.kind() == Reply::Kind::Nil ? std::optional<std::uint64_t>{0}
                                                               : number_of(field.text());
         if (!version) {
@@ -126,7 +130,7 @@ bool SharedResults::get(const ResultKey& key, OnFound on_found) {
     for (const TableId table : lookup->tables) {
         fields.push_back(table_word(table));
     }
-    std::vector<std::string_view> words{"HMGET", lookup->versions_key, kEpochField};
+    std::vector<std::string_view> words{"HMGET", lookup->versions_key, kNumberField, kEpochField};
     words.insert(words.end(), fields.begin(), fields.end());
     if (!link_.send(words,
                     [this, lookup](const Answer& answer) { take_versions(*lookup, answer); })) {
@@ -141,9 +145,9 @@ void SharedResults::take_versions(Lookup& lookup, const Answer& answer) {
     if (!answer.is_good()) {
         return;
     }
-    lookup.found.versions = versions_from(answer.reply, lookup.tables);
+    lookup.found.versions = versions_from(answer.reply, lookup.tables, lease_.epoch());
     if (!lookup.found.versions) {
-        begin_epoch(lookup.versions_key);  // the next one can be kept
+        open_versions(lookup.versions_key);  // the next one can be kept
     }
 }
 
@@ -166,8 +170,12 @@ void SharedResults::take_value(Lookup& lookup, const Answer& answer) {
     lookup.on_found(found);
 }
 
-void SharedResults::begin_epoch(const std::string& versions_key) {
-    static_cast<void>(link_.send({"HSETNX", versions_key, kEpochField, new_epoch()}, nullptr));
+void SharedResults::open_versions(const std::string& versions_key) {
+    const std::string epoch_key = keys_.epoch();
+    const std::string epoch = new_epoch();
+    const std::array<std::string_view, 3> words{versions_key, epoch_key, epoch};
+    constexpr std::size_t kKeys = 2;
+    static_cast<void>(link_.run(kOpenScript, kKeys, words, nullptr));
 }
 
 void SharedResults::set(const ResultKey& key,

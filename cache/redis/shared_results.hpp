@@ -120,7 +120,7 @@ private:
     void on_deadline(net::Deadline& deadline) override;
     void take_versions(Lookup& lookup, const Answer& answer);
     void take_value(Lookup& lookup, const Answer& answer);
-    void begin_epoch(const std::string& versions_key);
+    void open_versions(const std::string& versions_key);
     [[nodiscard]] bool tell_write(const Telling& telling, WritePhase phase, OnTold on_told);
     [[nodiscard]] bool tell(const Telling& telling, WritePhase phase, OnTold on_told);
     void on_told(const Telling& telling, const Answer& answer, const OnTold& on_told);
@@ -130,6 +130,7 @@ private:
 
     static constexpr std::size_t kWriteScript = 0;
     static constexpr std::size_t kStoreScript = 1;
+    static constexpr std::size_t kOpenScript = 2;
     /// Before what Redis has refused is told once more.
     static constexpr std::chrono::milliseconds kRetry{100};
 

@@ -119,6 +119,29 @@ TEST_SUITE("redis_freshness") {
         CHECK(fleet.two.get("mine").reply == "new");
     }
 
+    TEST_CASE("freshness: a Redis that comes back with an old snapshot has forgotten writes") {
+        Fleet fleet;
+        fleet.begin();
+        fleet.one.fill("mine", "old");
+        CHECK(fleet.server.ask("SAVE") == "OK");
+        CHECK(fleet.two.begin_write() == "now");
+        CHECK(fleet.two.end_write() == "now");
+        CHECK(fleet.one.get("mine").reply.empty());
+        fleet.server.kill();
+        fleet.server.start();
+        REQUIRE(turn_until(fleet.loop, [&] {
+            return fleet.one.counters.epochs.value() == 1 && fleet.two.counters.epochs.value() == 1;
+        }));
+        CHECK(fleet.server.ask("EXISTS " + RedisKeys{"weir:"}.result("shop", as_bytes("mine"))) ==
+              "1");
+        REQUIRE(fleet.one.until_sure());
+        REQUIRE(fleet.two.until_sure());
+        CHECK(fleet.one.get("mine").reply.empty());
+        CHECK(fleet.two.get("mine").reply.empty());
+        fleet.one.fill("mine", "new");
+        CHECK(fleet.two.get("mine").reply == "new");
+    }
+
     TEST_CASE(
         "freshness: while Redis is frozen the lease runs out, writes wait no longer than the "
         "timeout, and it recovers") {

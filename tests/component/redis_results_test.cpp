@@ -220,7 +220,7 @@ TEST_SUITE("redis_results") {
         fleet.server.ask(
             "ACL SETUSER cache on >secret resetkeys ~weir:* resetchannels &weir:* -@all "
             "+select +client|setname +ping +subscribe +publish +script|load +eval "
-            "+evalsha +time +get +set +del +hget +hmget +hset +hsetnx +hdel +hincrby");
+            "+evalsha +time +info +get +set +del +hget +hmget +hset +hdel +hincrby");
         for (auto* instance : {&fleet.one, &fleet.two}) {
             for (RedisLinkSettings* link : {&instance->settings.link, &instance->watching.link}) {
                 link->address.user = "cache";
