@@ -46,7 +46,7 @@ private:
 /// message, all at once.
 ///
 /// KEYS: versions, epoch. ARGV: a new number in case one is wanted, whose mark, for how many ms,
-/// the channel, the message behind its sequence, then pairs of a table and what becomes of its mark:
+/// the channel, the message behind its sequence, then pairs of a table and what its mark becomes:
 /// "+" (set), "-" (clear) or "." (leave). Returns the sequence.
 [[nodiscard]] const std::string& write_script();
 
