@@ -126,8 +126,13 @@ void RedisLink::greet() {
     }
     const std::array<std::string_view, 1> ping{"PING"};
     put(ping, [this](const Answer& answer) {
-        if (answer.is_good()) {
+        // Who subscribes is answered with an array.
+        const Reply said = answer.reply.size() > 0 ? answer.reply.at(0) : answer.reply;
+        if (answer.is_good() && (said.text() == "PONG" || said.text() == "pong")) {
             come_up();
+        } else if (answer.is_good()) {
+            count(RedisError::Protocol);
+            lose(RedisError::Protocol, "what answers to PING is not Redis");
         } else if (stream_ != nullptr) {
             lose(*answer.error, answer.reply.text());
         }

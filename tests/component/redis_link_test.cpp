@@ -344,6 +344,8 @@ TEST_SUITE("redis_link") {
             "+OK\r\n+PONG\r\n+and one more\r\n",
             "+OK\r\n+PONG\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n",
             "+OK\r\n+PONG\r\n-ERR one more\r\n",
+            "+OK\r\n+OK\r\n",
+            "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n",
             "$-2\r\n",
             "*-5\r\n",
             "$99999999999999999999\r\n",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/endpoint.hpp"
+#include "base/random.hpp"
 #include "tests/support/connect_support.hpp"
 #include "tests/support/loop_support.hpp"
 
@@ -22,11 +23,26 @@
 /// A redis-server of the test's own, on a free port of this machine and a unix socket.
 namespace weir::test {
 
+/// A port at which nobody listens, below those that the kernel gives to whoever connects: a server
+/// that is started again later must still find it free.
+[[nodiscard]] inline std::uint16_t free_low_port() {
+    constexpr std::uint32_t kFirst = 15'000;
+    constexpr std::uint32_t kPorts = 17'000;
+    for (;;) {
+        const auto port = static_cast<std::uint16_t>(kFirst + random_u32() % kPorts);
+        const auto address = net::numeric_address(tcp("127.0.0.1", port));
+        const net::Fd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        if (::bind(fd.get(), address->get(), address->length) == 0) {
+            return port;
+        }
+    }
+}
+
 class RedisServer {
 public:
     /// @param options as on its command line: {"--requirepass", "x"}
     explicit RedisServer(std::vector<std::string> options = {})
-        : port_{free_port()}, options_{std::move(options)} {
+        : port_{free_low_port()}, options_{std::move(options)} {
         start();
     }
 
@@ -55,6 +71,7 @@ public:
         }
         words.insert(words.end(), options_.begin(), options_.end());
         std::vector<char*> arguments;
+        arguments.reserve(words.size() + 1);
         for (std::string& word : words) {
             arguments.push_back(word.data());
         }
