@@ -1,0 +1,102 @@
+#include "cache/redis/write_marks.hpp"
+
+#include <algorithm>
+
+namespace weir::cache {
+
+WriteMarks::Database& WriteMarks::database(std::string_view name) {
+    const auto found = databases_.find(name);
+    return found != databases_.end() ? found->second : databases_[std::string{name}];
+}
+
+Telling WriteMarks::begin(std::string_view database_name, std::span<const TableId> tables) {
+    Telling telling{std::string{database_name}, {}};
+    Database& into = database(database_name);
+    for (const TableId table : tables) {
+        ++into.writing[table].writes;
+        telling.tables.push_back({table, Mark::Set});
+    }
+    return telling;
+}
+
+Telling WriteMarks::end(std::string_view database_name,
+                        std::span<const TableId> tables,
+                        WriteEnd how,
+                        TimePoint now) {
+    Telling telling{std::string{database_name}, {}};
+    Database& from = database(database_name);
+    for (const TableId table : tables) {
+        Writing& writing = from.writing[table];
+        writing.writes -= std::min(writing.writes, 1U);
+        if (how == WriteEnd::Unknown) {
+            writing.unknown_until = now + lapse_;
+        }
+        const bool is_quiet = writing.writes == 0 && writing.unknown_until <= now;
+        telling.tables.push_back({table, is_quiet ? Mark::Clear : Mark::Leave});
+        if (is_quiet) {
+            from.writing.erase(table);
+        }
+    }
+    return telling;
+}
+
+bool WriteMarks::add_untold(Database& into, TableId table) {
+    if (into.untold.count(kWholeDatabase) > 0 || into.untold.count(table) > 0) {
+        return false;
+    }
+    const bool is_too_many = table != kWholeDatabase && untold_count_ >= untold_max_;
+    if (is_too_many || table == kWholeDatabase) {
+        untold_count_ -= into.untold.size();
+        into.untold.clear();
+    }
+    into.untold.insert(is_too_many ? kWholeDatabase : table);
+    ++untold_count_;
+    return is_too_many;
+}
+
+bool WriteMarks::remember(const Telling& telling) {
+    Database& into = database(telling.database);
+    bool were_too_many = false;
+    for (const TableTelling& table : telling.tables) {
+        were_too_many = add_untold(into, table.table) || were_too_many;
+    }
+    return were_too_many;
+}
+
+Telling WriteMarks::next_untold() {
+    const auto found = std::find_if(databases_.begin(), databases_.end(), [](const auto& entry) {
+        return !entry.second.untold.empty();
+    });
+    if (found == databases_.end()) {
+        return {};
+    }
+    Telling telling{found->first, {}};
+    Database& from = found->second;
+    for (const TableId table : from.untold) {
+        const bool is_writing = from.writing.count(table) > 0;
+        telling.tables.push_back({table, is_writing ? Mark::Set : Mark::Leave});
+    }
+    if (from.untold.count(kWholeDatabase) > 0) {  // the marks are each table's own all the same
+        for (const auto& [table, writing] : from.writing) {
+            if (from.untold.count(table) == 0) {
+                telling.tables.push_back({table, Mark::Set});
+            }
+        }
+    }
+    untold_count_ -= from.untold.size();
+    from.untold.clear();
+    return telling;
+}
+
+void WriteMarks::forget_marks(TimePoint now) {
+    for (auto& [name, of] : databases_) {
+        std::erase_if(of.writing, [now](const auto& entry) {
+            return entry.second.writes == 0 && entry.second.unknown_until <= now;
+        });
+        for (const auto& [table, writing] : of.writing) {
+            add_untold(of, table);
+        }
+    }
+}
+
+}  // namespace weir::cache
