@@ -41,14 +41,14 @@ std::vector<TableId> with_database(std::span<const TableId> tables) {
 
 /// @param reply of HMGET: the record's number, its epoch, then a version for each of `tables`
 /// @return nothing where there are none of the epoch in force, or they are not what we write there
-std::optional<TableVersions> versions_from(const Reply& reply,
-                                           std::span<const TableId> tables,
-                                           std::uint64_t epoch) {
+std::optional<SharedVersions> versions_from(const Reply& reply,
+                                            std::span<const TableId> tables,
+                                            std::uint64_t epoch) {
     const auto number = number_of(reply.at(0).text());
     if (!number || number_of(reply.at(1).text()) != epoch || reply.size() != tables.size() + 2) {
         return std::nullopt;
     }
-    TableVersions versions{*number, {}};
+    SharedVersions versions{*number, {}};
     for (std::size_t i = 0; i < tables.size(); ++i) {
         const Reply field = reply.at(i + 2);
         const auto version = field.kind() == Reply::Kind::Nil ? std::optional<std::uint64_t>{0}
@@ -179,7 +179,7 @@ void SharedResults::open_versions(const std::string& versions_key) {
 }
 
 void SharedResults::set(const ResultKey& key,
-                        const TableVersions& versions,
+                        const SharedVersions& versions,
                         const StoredResult& result,
                         std::chrono::milliseconds ttl) {
     if (!lease_.holds(loop_.now()) || ttl.count() <= 0) {

@@ -34,7 +34,7 @@ struct FoundResult {
     std::optional<StoredValue> value;  ///< may be used; points into memory valid during the call
     /// The versions of the tables before now: what set() wants to hear of a statement that is sent
     /// from now on. Nothing where its result cannot be kept.
-    std::optional<TableVersions> versions;
+    std::optional<SharedVersions> versions;
 };
 
 struct SharedResultsSettings {
@@ -83,7 +83,7 @@ public:
     /// @param versions as get() told before the statement was sent
     /// @param ttl when Redis drops it
     void set(const ResultKey& key,
-             const TableVersions& versions,
+             const SharedVersions& versions,
              const StoredResult& result,
              std::chrono::milliseconds ttl);
 

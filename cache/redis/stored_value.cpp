@@ -46,8 +46,8 @@ std::uint64_t checksum_of(ByteView bytes) {
 }
 
 /// @return nothing when there are fewer than announced
-std::optional<TableVersions> get_versions(ByteReader& reader) {
-    TableVersions versions;
+std::optional<SharedVersions> get_versions(ByteReader& reader) {
+    SharedVersions versions;
     const auto epoch = get_u64(reader);
     const auto count = reader.u32();
     if (!epoch || !count) {
@@ -88,7 +88,7 @@ bool is_head_good(ByteReader& reader, ByteView key) {
 }  // namespace
 
 std::vector<std::byte> encode_stored_value(ByteView key,
-                                           const TableVersions& versions,
+                                           const SharedVersions& versions,
                                            const StoredResult& result) {
     ByteWriter writer;
     put_u64(writer, 0);  // the checksum, once the rest is there

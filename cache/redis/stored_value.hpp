@@ -22,12 +22,12 @@ struct TableVersion {
 };
 
 /// The versions of the tables that a result reads, as they were before its statement was sent.
-struct TableVersions {
+struct SharedVersions {
     /// Of the record the versions were counted in: another one has counted from the start.
     std::uint64_t epoch = 0;
     std::vector<TableVersion> tables;  ///< kWholeDatabase first, then those of the result, in order
 
-    bool operator==(const TableVersions&) const = default;
+    bool operator==(const SharedVersions&) const = default;
 };
 
 /// A result with what must be known to use it again.
@@ -41,7 +41,7 @@ struct StoredResult {
 
 /// What lies under a key in Redis, taken apart.
 struct StoredValue {
-    TableVersions versions;
+    SharedVersions versions;
     StoredResult result;
 };
 
@@ -50,7 +50,7 @@ struct StoredValue {
 ///
 /// @param key the cache's whole key: Redis knows a value by its hash only
 [[nodiscard]] std::vector<std::byte> encode_stored_value(ByteView key,
-                                                         const TableVersions& versions,
+                                                         const SharedVersions& versions,
                                                          const StoredResult& result);
 
 /// Takes apart what was found under the hash of `key`.

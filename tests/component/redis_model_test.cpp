@@ -118,7 +118,7 @@ private:
     }
 
     int snapshot_ = 0;
-    std::optional<TableVersions> versions_;
+    std::optional<SharedVersions> versions_;
 };
 
 /// begin_write, commit, end_write.

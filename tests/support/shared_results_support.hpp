@@ -37,7 +37,7 @@ void on_loop(net::EventLoop& loop, Work work) {
 /// What a get() found, kept.
 struct Seen {
     std::string reply;  ///< "" for a miss
-    std::optional<cache::TableVersions> versions;
+    std::optional<cache::SharedVersions> versions;
 };
 
 /// One process: its ear, and one worker's share of what is cached.
@@ -94,7 +94,7 @@ struct Instance final : cache::FreshnessObserver {
 
     /// @return whether it was kept
     bool set(std::string_view key,
-             const cache::TableVersions& versions,
+             const cache::SharedVersions& versions,
              std::string_view reply,
              std::string_view database = "shop") {
         const auto ends = [this] {

@@ -17,7 +17,7 @@ constexpr std::string_view kKey{"shop\0ann\0SELECT 1", 17};
 constexpr std::string_view kReply{"T\0\0\0\6\0\0C\0\0\0\6S\0", 14};
 constexpr std::size_t kChecksumBytes = 8;
 
-TableVersions versions_of_two() {
+SharedVersions versions_of_two() {
     return {0xfeed'face'cafe'beef,
             {{kWholeDatabase, 7}, {16'384, 0xffff'ffff'ffff'ffff}, {0xffff'ffff, 0}}};
 }
