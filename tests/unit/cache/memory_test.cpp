@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <random>
@@ -32,7 +33,9 @@ std::size_t resident_bytes() {
 
 /// Stores entries of sizes between the two until four times what fits was stored; which of them are
 /// used again, and so stay longer, is chosen at random.
-void churn(LocalStore& store, double from, double to, unsigned seed) {
+/// @return how many found no room
+unsigned churn(LocalStore& store, double from, double to, unsigned seed) {
+    unsigned refused = 0;
     static const std::string kReply(kMiB, 'x');
     std::mt19937_64 random{seed};
     std::uniform_real_distribution<double> size_log{std::log(from), std::log(to)};
@@ -46,13 +49,20 @@ void churn(LocalStore& store, double from, double to, unsigned seed) {
         const auto now = kStart + std::chrono::microseconds{sum};
         const EntryFacts facts{.database = 1, .stored_at = now, .fresh_until = weir::kNever};
         auto entry = store.make({builder.view(), {&piece, 1}, tables, facts});
-        REQUIRE(entry != nullptr);
+        if (entry == nullptr) {
+            // Nothing is left to evict, and another thread is about to free what was: from tiny
+            // entries to larger ones all of them may have to go.
+            ++refused;
+            sum += size;
+            continue;
+        }
         sum += entry->charge();
         static_cast<void>(store.put(std::move(entry)));
         builder.clear();
         builder.add_text(std::to_string(random() % 500'000));
         static_cast<void>(store.find(builder.view(), now));
     }
+    return refused;
 }
 
 }  // namespace
@@ -71,9 +81,10 @@ TEST_CASE("what is resident is what may be, whatever the sizes of entries were a
                               Phase{1'000, 8'000, 2},
                               Phase{100, 30'000, 1},
                               Phase{100, 1'048'576, 2}}) {
+        std::atomic<unsigned> refused{0};
         std::vector<std::thread> threads;
         for (unsigned i = 0; i < phase.threads; ++i) {
-            threads.emplace_back([&, i] { churn(store, phase.from, phase.to, i); });
+            threads.emplace_back([&, i] { refused += churn(store, phase.from, phase.to, i); });
         }
         for (std::thread& thread : threads) {
             thread.join();
@@ -83,6 +94,7 @@ TEST_CASE("what is resident is what may be, whatever the sizes of entries were a
         INFO("entries of " << phase.from << " to " << phase.to << " bytes: " << grown / 1024
                            << " KiB resident, " << now.bytes / 1024 << " KiB counted, "
                            << now.entries << " entries");
+        CHECK(refused.load() <= (phase.threads == 1 ? 0U : 100U));
         CHECK(grown <= kMax + kMax / 10);
         CHECK(now.bytes <= kMax);
         CHECK(now.bytes >= kMax - kMax / 10);
