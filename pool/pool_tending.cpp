@@ -77,12 +77,12 @@ void Pool::close_doubted() {
 
 void Pool::on_deadline(net::Deadline& /*deadline*/) {
     const TimePoint now = env_.loop.now();
+    tend_at_ = now + kTendEvery;
     if (hold_ == Hold::Suspended) {
         schedule();  // no time passes for those who are not listened to
         return;
     }
     has_asked_ = false;
-    tend_at_ = now + kTendEvery;
     serve();  // before anybody is told that there was nothing for him
     expire_waiters(now);
     tell_waiters(now);
