@@ -34,30 +34,6 @@ constexpr Traits anything() {
     return traits;
 }
 
-bool is_octal(char c) {
-    return c >= '0' && c <= '7';
-}
-
-/// Undoes what encode(…, 'escape') has done.
-std::string unescaped(std::string_view text) {
-    std::string bytes;
-    bytes.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '\\' || i + 1 == text.size()) {
-            bytes += text[i];
-        } else if (text[i + 1] == '\\') {
-            bytes += text[++i];
-        } else if (i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
-                   is_octal(text[i + 3])) {
-            const int value =
-                (text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0');
-            bytes += static_cast<char>(value);
-            i += 3;
-        }
-    }
-    return bytes;
-}
-
 bool is_ascii(std::string_view text) {
     return std::all_of(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -183,7 +159,7 @@ void CatalogReading::add_function(std::string_view name,
         hidden_ |= anything().on_session();
         return;
     }
-    const std::string bytes = unescaped(name);
+    const std::string bytes = sql::without_escapes(name);
     Function function;
     function.name = sql::hash_of_name(bytes);
     function.is_plain = is_ascii(bytes);
@@ -197,7 +173,7 @@ void CatalogReading::add_function(std::string_view name,
 
 /// Its source is complete.
 void CatalogReading::end_function() {
-    const std::string text = unescaped(std::exchange(source_, {}));
+    const std::string text = sql::without_escapes(std::exchange(source_, {}));
     const bool is_too_long = std::exchange(is_too_long_, false);
     if (!std::exchange(has_function_, false)) {
         return;

@@ -3,22 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "sql/name_list.hpp"
+
 namespace weir::sql {
 
 namespace {
-
-template <std::size_t n>
-constexpr bool is_in(const std::array<std::string_view, n>& names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-template <std::size_t n>
-constexpr bool begins_as_one_of(const std::array<std::string_view, n>& beginnings,
-                                std::string_view name) {
-    return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view beginning) {
-        return name.starts_with(beginning);
-    });
-}
 
 /// Chosen of all that PostgreSQL 15 calls stable. Left out besides what the time, privileges, the
 /// catalog or the server decide: timetz and the casts to it, which take the day's offset;

@@ -1,5 +1,7 @@
 #include "cache/redis/redis_url.hpp"
 
+#include "conf/percent.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -22,26 +24,6 @@ constexpr std::size_t kUnixPathMax = 107;
 
 conf::Parsed<RedisAddress> bad(std::string_view what) {
     return conf::Parsed<RedisAddress>::bad(std::string{what} + "; " + std::string{kForms});
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            decoded += text[i];
-            continue;
-        }
-        unsigned byte = 0;
-        const std::string_view digits = text.substr(i + 1, 2);
-        const char* const end = digits.data() + digits.size();
-        const auto [stop, error] = std::from_chars(digits.data(), end, byte, 16);
-        if (digits.size() != 2 || error != std::errc{} || stop != end || byte == 0) {
-            return std::nullopt;
-        }
-        decoded += static_cast<char>(byte);
-        i += 2;
-    }
-    return decoded;
 }
 
 /// @return what is wrong, or ""
@@ -72,8 +54,8 @@ std::string_view read_credentials(RedisAddress& into, std::string_view credentia
     if (colon == std::string_view::npos) {
         return "has a user without a password (a password alone is written :password@)";
     }
-    auto user = percent_decoded(credentials.substr(0, colon));
-    auto password = percent_decoded(credentials.substr(colon + 1));
+    auto user = conf::percent_decoded(credentials.substr(0, colon));
+    auto password = conf::percent_decoded(credentials.substr(colon + 1));
     if (!user || !password) {
         return kBadPercent;
     }
@@ -112,7 +94,7 @@ std::string_view read_host(Endpoint& into, std::string_view text) {
             return "has something other than a port after its IPv6 address";
         }
     } else {
-        auto host = percent_decoded(text.substr(0, end));
+        auto host = conf::percent_decoded(text.substr(0, end));
         if (!host) {
             return kBadPercent;
         }
@@ -141,7 +123,7 @@ std::string_view read_unix(RedisAddress& into, std::string_view authority, std::
     if (!authority.empty()) {
         return "has a host before the path of its socket (three slashes: unix:///path)";
     }
-    auto decoded = percent_decoded(path);
+    auto decoded = conf::percent_decoded(path);
     if (!decoded) {
         return kBadPercent;
     }

@@ -336,3 +336,39 @@ def test_lost_server_keeps_its_tables_out(start_weir: StartWeir, postgres: Postg
             client.query(READS[0])
 
         assert hits_of(weir, twice) == 0
+
+
+def test_what_is_old_is_served_while_one_renews_it(start_weir: StartWeir, postgres: Postgres, things: None) -> None:
+    weir = started(start_weir, {"default_ttl": "1s", "stale_while_revalidate": "60s", "invalidate_on_write": False})
+    sql = "SELECT name, pg_catalog.count(*) OVER () FROM thing WHERE id = 1"
+    with weir.logged_in() as client, weir.logged_in() as other:
+        assert client.value(sql) == "name 1"
+        wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "it is kept")
+        # Nobody is told of writes.
+        assert errors(other.query("UPDATE thing SET name = 'new' WHERE id = 1")) == []
+        assert client.value(sql) == "name 1"
+        time.sleep(1.2)
+        before = int(weir.show("CACHE")[0]["stale"])
+
+        def is_renewed() -> bool:
+            client.send(wire.query(sql))
+            other.send(wire.query(sql))
+            return {one.receive_ready()[1].columns()[0] for one in (client, other)} == {b"new"}
+
+        wait_until(is_renewed, "it is renewed")
+        assert int(weir.show("CACHE")[0]["stale"]) >= before
+
+
+def test_reload_to_another_database_finds_nothing_of_the_old_one(
+    start_weir: StartWeir, postgres: Postgres, things: None
+) -> None:
+    postgres.execute("DROP SCHEMA IF EXISTS aside CASCADE; CREATE SCHEMA aside; CREATE TABLE aside.thing AS SELECT 99 AS id")
+    database = {"app": {"cluster": "main"}}
+    weir = started(start_weir, database=database)
+    with weir.logged_in() as client:
+        sql = "SELECT max(id) FROM thing"
+        wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "it is kept")
+        assert client.value(sql) == "10"
+        weir.reload({"database": {"app": {"cluster": "main", "set": {"search_path": "aside"}}}})
+        wait_until(lambda: client.value("SHOW search_path") == "aside", "sessions begin otherwise")
+        assert client.value(sql) == "99"

@@ -144,3 +144,19 @@ def test_sql_over_a_replication_connection_is_no_way_around_rules(primary: Postg
     free = start_weir_at(primary.port, {})
     with free.logged_in(user="postgres", **parameters) as client:
         assert errors(client.query("SELECT * FROM pg_class")) == []
+
+
+def test_sql_over_a_replication_connection_makes_results_old(primary: Postgres, start_weir_at: StartWeir) -> None:
+    primary.execute("CREATE TABLE kept AS SELECT 'old' AS word")
+    weir = start_weir_at(primary.port, {"cache": {"enabled": True, "default_ttl": "60s"}})
+    sql = "SELECT word FROM kept"
+
+    def is_hit() -> bool:
+        before = weir.show("CACHE")[0]["hits"]
+        return client.value(sql) == "old" and int(weir.show("CACHE")[0]["hits"]) > int(before)
+
+    with weir.logged_in(user="postgres", database="postgres") as client:
+        wait_until(is_hit, "it is kept")
+        with weir.logged_in(user="postgres", database="postgres", replication="database") as writer:
+            assert errors(writer.query("UPDATE kept SET word = 'new'")) == []
+        assert client.value(sql) == "new"
