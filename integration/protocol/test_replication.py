@@ -155,8 +155,8 @@ def test_sql_over_a_replication_connection_makes_results_old(primary: Postgres, 
         before = weir.show("CACHE")[0]["hits"]
         return client.value(sql) == "old" and int(weir.show("CACHE")[0]["hits"]) > int(before)
 
-    with weir.logged_in(user="postgres", database="postgres") as client:
+    with weir.logged_in(user="postgres") as client:
         wait_until(is_hit, "it is kept")
-        with weir.logged_in(user="postgres", database="postgres", replication="database") as writer:
+        with weir.logged_in(user="postgres", replication="database") as writer:
             assert errors(writer.query("UPDATE kept SET word = 'new'")) == []
         assert client.value(sql) == "new"
