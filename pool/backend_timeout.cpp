@@ -22,6 +22,9 @@ std::int64_t milliseconds_of(Duration duration) {
 
 /// How soon a cancel is asked for again.
 constexpr std::chrono::milliseconds kCancelAgain{10};
+/// The same where the server has more to do after the statement: one that comes late hits that, and
+/// the first has hardly ever come too early.
+constexpr std::chrono::milliseconds kCancelAgainBeforeOthers{500};
 /// A statement that took too long must have ended this long after it has been cancelled.
 constexpr std::chrono::milliseconds kCancelWithin{5000};
 
@@ -199,7 +202,10 @@ void Backend::settle_timeout(CancelOutcome outcome) {
         return;
     }
     if (time_limit_.is_overdue) {
-        env_.loop.set_deadline(deadline_, env_.loop.now() + kCancelAgain);
+        env_.loop.set_deadline(
+            deadline_,
+            env_.loop.now() +
+                (expected_.has_more_batches() ? kCancelAgainBeforeOthers : kCancelAgain));
     }
     holder_->on_cancel_settled();
 }

@@ -274,6 +274,15 @@ void ExpectedReplies::compact() {
     }
 }
 
+bool ExpectedReplies::has_more_batches() const {
+    for (std::size_t i = 0; i + 1 < size(); ++i) {
+        if (!is_extended(at(i).request)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void ExpectedReplies::clear() {
     *this = ExpectedReplies{};
 }

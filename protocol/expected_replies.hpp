@@ -108,6 +108,10 @@ public:
 
     [[nodiscard]] const ExpectedReply& at(std::size_t i) const { return queue_[first_ + i]; }
 
+    /// @return whether something is owed that an error in what comes first does not reach: what
+    /// comes behind a Query, or behind the next Sync
+    [[nodiscard]] bool has_more_batches() const;
+
     [[nodiscard]] Copy copy() const { return copy_; }
 
     /// @return whether a COPY FROM STDIN waits for data whose end has not been sent yet

@@ -58,6 +58,28 @@ TEST_SUITE("pool_timeout") {
         }
     }
 
+    TEST_CASE("pool: a cancel that does not help is asked for again, less soon before other work") {
+        LimitScene scene;
+        scene.rig.server.on_cancel = [](ServerConnection& canceller) { canceller.hang_up(); };
+        scene.client.query("DEAF");
+        std::size_t most = 0;
+        SUBCASE("nothing else is there to be hit") {}
+        SUBCASE("a statement behind it") {
+            scene.client.query("DEAF");
+            most = 1;
+        }
+        const auto& cancelled = scene.rig.server.cancelled;
+        REQUIRE(scene.rig.until([&] { return !cancelled.empty(); }));
+        if (most == 0) {
+            CHECK(scene.rig.until([&] { return cancelled.size() >= 3; }));
+        } else {
+            const TimePoint later = Clock::now() + milliseconds{250};
+            REQUIRE(scene.rig.until([&] { return Clock::now() > later; }));
+            CHECK(cancelled.size() == most);
+            CHECK(scene.rig.until([&] { return cancelled.size() >= 2; }));  // but it is
+        }
+    }
+
     TEST_CASE("pool: the limit ends with the lease") {
         LimitScene scene;
         scene.client.query("SELECT 1");

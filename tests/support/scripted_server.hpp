@@ -67,7 +67,7 @@ public:
         });
     }
 
-    /// Says what PostgreSQL would. A Query "SLOW" runs until it is cancelled.
+    /// Says what PostgreSQL would. A Query "SLOW" runs until it is cancelled, "DEAF" for ever.
     void answer(const Request& request);
 
     const std::uint32_t process_id;
@@ -246,8 +246,8 @@ inline void ServerConnection::answer(const Request& request) {
 }
 
 inline void ServerConnection::answer_query(const std::string& sql) {
-    if (sql == "SLOW") {
-        is_running = true;
+    if (sql == "SLOW" || sql == "DEAF") {
+        is_running = sql == "SLOW";
         return;
     }
     if (sql == "COPY FROM") {

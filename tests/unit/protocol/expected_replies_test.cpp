@@ -147,6 +147,24 @@ TEST_SUITE("expected_replies") {
         CHECK(play("+Q <A <S <C <Z") == "FSSS");
     }
 
+    TEST_CASE("batches: what an error in the first does not reach") {
+        const auto has_more = [](std::string_view script) {
+            ExpectedReplies owed;
+            static_cast<void>(play(owed, script));
+            return owed.has_more_batches();
+        };
+        for (const std::string_view script :
+             {"", ">Q", ">P >B >E", ">P >B >E >S", ">P >B >E >B >E >S", ">Q >Q <C <Z", ">S"}) {
+            CAPTURE(script);
+            CHECK_FALSE(has_more(script));
+        }
+        for (const std::string_view script :
+             {">Q >Q", ">Q >P", ">P >B >E >S >P", ">E >S >Q", ">F >Q", ">S >S"}) {
+            CAPTURE(script);
+            CHECK(has_more(script));
+        }
+    }
+
     TEST_CASE("nothing owed: only what comes unasked may come") {
         CHECK(play("<N <A <S <E") == "FFFF");
         for (const char type : std::string_view{"123CDGHITVWZcdnstRKv"}) {
