@@ -6,9 +6,11 @@ namespace weir::proxy {
 
 namespace {
 
-// search_path is set for this one Query, so that nobody's own objects are taken for PostgreSQL's.
+// Set for this one Query: search_path, so that nobody's own objects are taken for PostgreSQL's; and
+// jit, because to compile what takes milliseconds takes PostgreSQL a second or more.
 constexpr std::string_view kSafely =
-    "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); ";
+    "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); "
+    "SELECT pg_catalog.set_config(name, 'off', true) FROM pg_settings WHERE name = 'jit'; ";
 
 /// What has been made since the cluster was.
 constexpr std::string_view kPrint = R"(WITH print AS (SELECT md5(concat_ws('/',

@@ -6,10 +6,6 @@ namespace weir::sql {
 
 namespace {
 
-/// It takes milliseconds, and to compile it for speed takes seconds.
-constexpr std::string_view kInterpreted = R"(SELECT pg_catalog.set_config(name, 'off', true)
- FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'jit'; )";
-
 /// Relations, and what their columns tell. 1083 is time, 1266 timetz; arrays and domains of them
 /// count as well.
 constexpr std::string_view kRelations = R"(WITH
@@ -41,9 +37,6 @@ mention AS MATERIALIZED (SELECT DISTINCT rule.ev_class, rule.ev_type, rule.relki
   ':(?:relid|funcid|opfuncid|aggfnoid|winfnoid) [1-9][0-9]*', 'g') m),
 )";
 
-/// Views that hang on the time, as SQLValueFunction does or a text that says 'now'; the numbers are
-/// the types whose input knows no such word: bool, bytea, char, name, int8, int2, int4, text, oid,
-/// json, xml, float4, float8, bpchar, varchar, bit, varbit, numeric, interval, uuid, jsonb, inet.
 /// Views that hang on the time, as SQLValueFunction does or a text that says 'now'; the numbers are
 /// the types whose input knows no such word: bool, bytea, char, name, int8, int2, int4, text, oid,
 /// json, xml, float4, float8, inet, bpchar, varchar, bit, varbit, numeric, interval, uuid, jsonb.
@@ -236,8 +229,7 @@ UNION ALL SELECT 'flag', '', '', 'event_trigger', ''
 
 std::string relations_query() {
     std::string sql;
-    for (const std::string_view part : {kInterpreted,
-                                        kRelations,
+    for (const std::string_view part : {kRelations,
                                         kViews,
                                         kFunctions,
                                         kUses,

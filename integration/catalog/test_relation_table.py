@@ -57,10 +57,9 @@ CREATE DOMAIN way.oid AS int;
 
 
 def relations_query() -> str:
-    """The query as it stands in the source, without the setting in front of it."""
+    """The query as it stands in the source."""
     text = (ROOT / "sql" / "relation_query.cpp").read_text()
-    whole = "".join(re.findall(r'R"\((.*?)\)";', text, re.DOTALL))
-    return whole.split("; ", 1)[1]
+    return "".join(re.findall(r'R"\((.*?)\)";', text, re.DOTALL))
 
 
 def functions_query() -> str:
@@ -71,7 +70,7 @@ def functions_query() -> str:
 
 def rows(server: Postgres, query: str, before: str = "") -> list[Row]:
     with server.connect(dbname=DATABASE) as connection:
-        connection.execute("SET jit = off")  # as the part of the query does that is left out here
+        connection.execute("SET jit = off")  # as Weir does
         if before:
             connection.execute(before)
         return [tuple(row) for row in connection.execute(query.encode()).fetchall()]
