@@ -21,6 +21,8 @@ using pool::Traits;
 namespace {
 
 constexpr std::size_t kColumns = 5;
+/// A row of another width stands between the rows of the two questions.
+constexpr std::string_view kRelationsFollow = "; SELECT 'relations'; ";
 /// A database with more functions, or longer ones, is taken for one that may do anything.
 constexpr std::size_t kFunctionsMax = 50'000;
 constexpr std::size_t kSourceBytesMax = std::size_t{1} << 20U;
@@ -99,7 +101,7 @@ CatalogReading::CatalogReading(pool::SharedDatabasePtr database,
     sql_ = catalog_query(old_print_, wishes.callable);
     if (wishes.relations) {
         relations_ = std::make_unique<sql::RelationRows>();
-        sql_.append("; ").append(sql::relations_query());
+        sql_.append(kRelationsFollow).append(sql::relations_query());
     }
 }
 
@@ -112,7 +114,7 @@ CatalogReading::~CatalogReading() {
 void CatalogReading::on_row(ByteView body) {
     std::array<std::optional<std::string_view>, kColumns> row;
     if (!protocol::read_data_row(body, row)) {
-        // Of a statement before one of the two: the second follows what the first has said.
+        // Of a statement before one of the two questions: the second follows what the first says.
         is_of_relations_ = is_of_relations_ || !print_.empty();
         return;
     }
