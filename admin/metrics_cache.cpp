@@ -25,6 +25,26 @@ void fill(const Source& source, MetricFamily& family) {
     add_sample(family, {}, source.snapshot.cache.*value);
 }
 
+/// Nothing where there is no Redis.
+void fill_redis_errors(const Source& source, MetricFamily& family) {
+    for (const auto& [kind, count] : source.snapshot.cache.redis_errors) {
+        add_sample(family, {{"kind", kind}}, count);
+    }
+}
+
+void fill_redis_up(const Source& source, MetricFamily& family) {
+    if (const auto state = source.snapshot.cache.redis; state != status::RedisState::Off) {
+        add_sample(family, {}, std::uint64_t{state == status::RedisState::Up});
+    }
+}
+
+template <auto status::Cache::*value>
+void fill_redis(const Source& source, MetricFamily& family) {
+    if (source.snapshot.cache.redis != status::RedisState::Off) {
+        add_sample(family, {}, source.snapshot.cache.*value);
+    }
+}
+
 constexpr Metric kMetrics[] = {
     {"weir_cache_requests_total",
      Type::Counter,
@@ -57,6 +77,37 @@ constexpr Metric kMetrics[] = {
                     {},
                     static_cast<double>(source.snapshot.cache.saved_us) / kMicrosecondsPerSecond);
      }},
+    {"weir_redis_up",
+     Type::Gauge,
+     "Whether Redis is heard, so that what is kept is trusted; nothing without cache.redis",
+     "",
+     fill_redis_up},
+    {"weir_redis_errors_total",
+     Type::Counter,
+     "Commands to Redis that came to nothing, and connections that broke or were refused",
+     "kind = away | timeout | closed | protocol | full | oom | loading | readonly | auth | "
+     "noscript | refused",
+     fill_redis_errors},
+    {"weir_redis_hits_total",
+     Type::Counter,
+     "Results that another process, or this one earlier, had kept in Redis",
+     "",
+     fill_redis<&status::Cache::redis_hits>},
+    {"weir_redis_misses_total",
+     Type::Counter,
+     "Looks for a result in Redis that found nothing that may be used",
+     "",
+     fill_redis<&status::Cache::redis_misses>},
+    {"weir_redis_stored_total",
+     Type::Counter,
+     "Results kept in Redis",
+     "",
+     fill_redis<&status::Cache::redis_stored>},
+    {"weir_redis_late_writes_total",
+     Type::Counter,
+     "Writes that Redis could not be told of in time: other processes learn of them later",
+     "",
+     fill_redis<&status::Cache::redis_late>},
 };
 
 }  // namespace

@@ -42,4 +42,21 @@ void Pool::add(const Pool& other) {
     }
 }
 
+std::string_view name_of(RedisState state) {
+    switch (state) {
+        case RedisState::Off: return "off";
+        case RedisState::Down: return "down";
+        case RedisState::Up: return "up";
+    }
+    return "";
+}
+
+std::uint64_t Cache::redis_error_count() const {
+    std::uint64_t count = 0;
+    for (const auto& [kind, errors] : redis_errors) {
+        count += errors;
+    }
+    return count;
+}
+
 }  // namespace weir::status

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What the process looks like at one moment: plain rows, filled by the event loops, read by the
@@ -258,6 +259,15 @@ struct Totals {
     std::uint64_t backend_sum_us = 0;
 };
 
+enum class RedisState : std::uint8_t {
+    Off,
+    Down,  ///< or it is not known yet what others have written: nothing kept is served
+    Up,
+};
+
+/// @return the word for it
+[[nodiscard]] std::string_view name_of(RedisState state);
+
 /// The results kept for reuse: sums since the start, and what there is now. SHOW CACHE.
 struct Cache {
     bool enabled = false;
@@ -275,6 +285,15 @@ struct Cache {
     std::uint64_t entries = 0;
     std::uint64_t max_bytes = 0;
     std::uint64_t max_entries = 0;
+    RedisState redis = RedisState::Off;
+    std::uint64_t redis_hits = 0;                       ///< of those above
+    std::uint64_t redis_misses = 0;                     ///< Redis had nothing that may be used
+    std::uint64_t redis_stored = 0;                     ///< results
+    std::uint64_t redis_late = 0;                       ///< writes that others learn of later
+    std::map<std::string, std::uint64_t> redis_errors;  ///< by their kind
+
+    /// @return all of them
+    [[nodiscard]] std::uint64_t redis_error_count() const;
 
     /// @return requests that the server had nothing to do for
     [[nodiscard]] std::uint64_t answered() const { return hits + stale + coalesced; }

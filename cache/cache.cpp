@@ -138,7 +138,7 @@ ReadStart Cache::lead(Leader leader, TimePoint now) {
     return start;
 }
 
-ReadEnd Cache::end_read(Leader leader, const ReadResult& result, TimePoint now) {
+Cache::Landing Cache::land(Leader leader, const ReadResult& result, TimePoint now) {
     const TimePoint fresh_until = now + result.fresh_for;
     EntryParts parts{.key = leader.key(),
                      .reply = result.reply,
@@ -154,17 +154,37 @@ ReadEnd Cache::end_read(Leader leader, const ReadResult& result, TimePoint now) 
     if (made == nullptr) {
         add(counters_.not_kept);
         leader.give_up();
+        return {};
+    }
+    Landing landing;
+    landing.entry = made;
+    Removed removed;  // let go after the lock
+    landing.is_kept = result.fresh_for > Duration::zero() &&
+                      leader.database()->versions().run_if_current(
+                          leader.stamp(), [&] { removed = store_.put(std::move(made)); });
+    landing.followers = leader.land(landing.entry);
+    return landing;
+}
+
+ReadEnd Cache::end_read(Leader leader, const ReadResult& result, TimePoint now) {
+    const Landing landing = land(std::move(leader), result, now);
+    if (landing.entry == nullptr) {
         return ReadEnd::TooLarge;
     }
-    const EntryPtr entry = made;
-    Removed removed;  // let go after the lock
-    const bool is_kept = result.fresh_for > Duration::zero() &&
-                         leader.database()->versions().run_if_current(
-                             leader.stamp(), [&] { removed = store_.put(std::move(made)); });
-    const std::size_t followers = leader.land(entry);
-    add(counters_.saved_us, followers * result.server_us);
-    add(counters_.not_kept, is_kept ? 0 : 1);
-    return is_kept ? ReadEnd::Kept : ReadEnd::NotKept;
+    add(counters_.saved_us, landing.followers * result.server_us);
+    add(counters_.not_kept, landing.is_kept || result.fresh_for == Duration::zero() ? 0 : 1);
+    return landing.is_kept ? ReadEnd::Kept : ReadEnd::NotKept;
+}
+
+EntryPtr Cache::take_over(Leader leader, const ReadResult& result, TimePoint now) {
+    const Landing landing = land(std::move(leader), result, now);
+    if (landing.entry == nullptr) {
+        return nullptr;
+    }
+    counters_.misses.fetch_sub(1, std::memory_order_relaxed);  // of lead()
+    add(counters_.hits_again);
+    add(counters_.saved_us, (1 + landing.followers) * result.server_us);
+    return landing.entry;
 }
 
 Writing Cache::begin_write(const DatabasePtr& database, WriteSet set, TimePoint now) {

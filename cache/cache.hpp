@@ -138,6 +138,13 @@ public:
     /// After the last message of the reply, if it was a success.
     ReadEnd end_read(Leader leader, const ReadResult& result, TimePoint now);
 
+    /// The same of what another process has read: the server has had nothing to do.
+    /// @return nullptr: it is too large; those who waited read for themselves
+    [[nodiscard]] EntryPtr take_over(Leader leader, const ReadResult& result, TimePoint now);
+
+    /// A read that might have been answered here was not, because nothing here can be trusted.
+    void count_bypass() { static_cast<void>(bypass()); }
+
     /// To be called before what may commit is sent: a COMMIT, or a statement outside of a
     /// transaction.
     [[nodiscard]] Writing begin_write(const DatabasePtr& database, WriteSet set, TimePoint now);
@@ -166,6 +173,14 @@ private:
     [[nodiscard]] ReadStart hit(Found found);
     [[nodiscard]] ReadStart bypass();
     [[nodiscard]] ReadStart lead(Leader leader, TimePoint now);
+
+    struct Landing {
+        EntryPtr entry;  // nullptr: it was too large
+        std::size_t followers = 0;
+        bool is_kept = false;
+    };
+
+    [[nodiscard]] Landing land(Leader leader, const ReadResult& result, TimePoint now);
     void forget_databases(TimePoint now);
 
     struct Counters {

@@ -201,6 +201,7 @@ void check_meaning(Draft& draft) {
     check_reads(draft);
     check_rules(draft);
     check_alerts(draft);
+    check_cache(draft);
     note_policies(draft);
     check_auth(draft);
 }

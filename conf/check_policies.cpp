@@ -115,27 +115,6 @@ void note_rules(Draft& draft) {
     }
 }
 
-void note_cache(Draft& draft) {
-    const Config& config = draft.config;
-    const auto note = [&draft](const std::string& key, std::string_view reason) {
-        draft.notes.push_back(key + " has no effect: " + std::string{reason});
-    };
-    if (config.cache.max_entry > config.cache.max_size) {
-        note("cache.max_entry", "it is above cache.max_size");
-    }
-    if (config.cache.enabled) {
-        return;
-    }
-    if (config.cache.default_ttl.count() > 0) {
-        note("cache.default_ttl", "cache.enabled is false");
-    }
-    for (std::size_t i = 0; i < config.rules.size(); ++i) {
-        if (config.rules[i].set.cache_ttl.value_or(milliseconds{}).count() > 0) {
-            note(rule_path(i) + ".set.cache_ttl", "cache.enabled is false");
-        }
-    }
-}
-
 }  // namespace
 
 void note_policies(Draft& draft) {
@@ -143,7 +122,6 @@ void note_policies(Draft& draft) {
     note_actions(draft, places);
     note_hints(draft, places);
     note_rules(draft);
-    note_cache(draft);
 }
 
 }  // namespace weir::conf

@@ -91,6 +91,8 @@ void check_reads(Draft& draft);
 void check_rules(Draft& draft);
 /// What alerts look at, what they are called, and whom they tell (check_alerts.cpp).
 void check_alerts(Draft& draft);
+/// Where results are kept, and whether there is a place for them (check_cache.cpp).
+void check_cache(Draft& draft);
 /// Notes what policies and rules say in vain, or for anybody to change (check_policies.cpp).
 void note_policies(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together

@@ -1,5 +1,6 @@
 #include "conf/draft.hpp"
 #include "conf/load.hpp"
+#include "conf/percent.hpp"
 #include "conf/suggest.hpp"
 #include "conf/value.hpp"
 
@@ -31,16 +32,9 @@ constexpr std::array kAliases{Alias{"DB_POOL_MIN", Section::Pool, "min"},
                               Alias{"DB_READ_POOL_MAX", Section::Pool, "max", kReadPoolPath},
                               Alias{"DB_IDLE_TIMEOUT", Section::Pool, "idle_timeout"},
                               Alias{"SLOW_QUERY_THRESHOLD", Section::Policy, "slow_query"},
+                              Alias{"REDIS_URL", Section::Cache, "redis"},
+                              Alias{"CACHE_KEY_PREFIX", Section::Cache, "redis_key_prefix"},
                               Alias{"LOG_LEVEL", Section::Log, "level"}};
-
-/// Beginnings of the variables whose features are still to come.
-struct Later {
-    std::string_view prefix;
-    std::string_view feature;
-};
-
-constexpr std::array kLater{Later{"REDIS_", "a cache in Redis"},
-                            Later{"CACHE_KEY_PREFIX", "a cache in Redis"}};
 
 std::string upper(std::string_view text) {
     std::string result{text};
@@ -145,17 +139,28 @@ void apply_settings(Draft& draft) {
     }
 }
 
-void note_later_features(Draft& draft) {
-    for (const auto& [variable, value] : draft.environment.variables) {
-        const auto later =
-            std::find_if(kLater.begin(), kLater.end(), [&name = variable](const Later& candidate) {
-                return name.rfind(candidate.prefix, 0) == 0;
-            });
-        if (later != kLater.end() && !value.empty() && draft.variables.count(variable) == 0) {
-            draft.notes.push_back(variable + " has no effect: " + std::string{later->feature} +
-                                  " is not in this version");
-        }
+/// The parts of what REDIS_URL says as a whole.
+void apply_redis_parts(Draft& draft) {
+    const std::string* host = draft.environment.find("REDIS_HOST");
+    const std::string* port = draft.environment.find("REDIS_PORT");
+    const std::string* password = draft.environment.find("REDIS_PASSWORD");
+    if (draft.environment.find("REDIS_URL") != nullptr || (host == nullptr && port == nullptr)) {
+        return;
     }
+    std::string url = "redis://";
+    if (password != nullptr) {
+        url.append(1, ':').append(percent_encoded(*password)).append(1, '@');
+    }
+    const std::string_view name = host != nullptr ? std::string_view{*host} : "127.0.0.1";
+    const bool is_ipv6 = name.find(':') != std::string_view::npos && name.front() != '[';
+    url.append(is_ipv6 ? "[" : "").append(name).append(is_ipv6 ? "]" : "");
+    if (port != nullptr) {
+        url.append(1, ':').append(*port);
+    }
+    draft.put_text(*find_setting(Section::Cache, "redis"),
+                   "cache",
+                   host != nullptr ? "REDIS_HOST" : "REDIS_PORT",
+                   url);
 }
 
 }  // namespace
@@ -179,9 +184,9 @@ const std::string* Environment::find(std::string_view name) const {
 
 void apply_environment(Draft& draft) {
     apply_node_env(draft);
+    apply_redis_parts(draft);
     apply_aliases(draft);
     apply_settings(draft);
-    note_later_features(draft);
 }
 
 }  // namespace weir::conf

@@ -11,4 +11,7 @@ namespace weir::conf {
 /// hexadecimal digits, or by 00
 [[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text);
 
+/// @return it as it can stand in any part of a URL
+[[nodiscard]] std::string percent_encoded(std::string_view text);
+
 }  // namespace weir::conf

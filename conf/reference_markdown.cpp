@@ -67,7 +67,8 @@ is, is found out by asking.
 of the first server unless given. Where both are the same server, there is no replica and no split, which is noted. The variables
 have no effect without one that says which database it is.
 
-`REDIS_*` and `CACHE_KEY_PREFIX` belong to a feature that is not in this version: they are noted at the start and have no effect.
+`REDIS_URL` is `cache.redis` and `CACHE_KEY_PREFIX` is `cache.redis_key_prefix`. Without `REDIS_URL`, `REDIS_HOST`, `REDIS_PORT` and `REDIS_PASSWORD`
+say the same in parts. They matter only where `cache.enabled` is true.
 )";
 
 std::string title(const SectionInfo& info) {

@@ -9,10 +9,10 @@ namespace weir::conf::detail {
 
 namespace {
 
-/// The least that all parts of the store together can do something with.
-constexpr std::uint64_t kLeastSize = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 40U;
 constexpr std::uint64_t kMaxEntries = 100'000'000;
+/// Milliseconds. Others do not wait for longer before they trust what they have.
+constexpr std::uint64_t kMaxTimeout = 1000;
 constexpr std::uint64_t kLeastEntry = std::uint64_t{1} << 10U;
 constexpr std::uint64_t kMaxEntry = std::uint64_t{1} << 30U;
 
@@ -36,11 +36,10 @@ constexpr std::array kSettings{
             .key = "max_size",
             .kind = Kind::Size,
             .default_text = "100MiB",
-            .low = kLeastSize,
             .high = kMaxSize,
             .effect = Effect::Reload,
-            .doc = "Memory of this process for all results together; what was used least recently "
-                   "makes room.",
+            .doc = "Memory of this process for all results together, 1MiB at least; what was used "
+                   "least recently makes room. 0 = what is kept is in Redis alone.",
             .field = field<&CacheSettings::max_size>()},
     Setting{.section = Section::Cache,
             .key = "max_entries",
@@ -74,9 +73,46 @@ constexpr std::array kSettings{
             .default_text = "true",
             .effect = Effect::Reload,
             .doc = "A write through this Weir drops what was read from the tables it touches, "
-                   "before its client is told that it is done. Without it, results live until "
-                   "their time is up.",
+                   "before its client is told that it is done, and tells the others that share its "
+                   "Redis. Without it, results live until their time is up.",
             .field = field<&CacheSettings::invalidate_on_write>()},
+    Setting{.section = Section::Cache,
+            .key = "redis",
+            .kind = Kind::Text,
+            .default_text = "",
+            .effect = Effect::Reload,
+            .secrecy = Secrecy::Secret,
+            .doc = "redis://user:password@host:port/db or unix:///path?db=N: results are shared "
+                   "with every Weir that has the same Redis and prefix, and calls the cluster and "
+                   "the database by the same names; empty = this process only.",
+            .field = field<&CacheSettings::redis>()},
+    Setting{.section = Section::Cache,
+            .key = "redis_key_prefix",
+            .kind = Kind::Text,
+            .default_text = "weir:",
+            .effect = Effect::Reload,
+            .doc = "What every key and channel there begins with.",
+            .field = field<&CacheSettings::redis_key_prefix>()},
+    Setting{.section = Section::Cache,
+            .key = "redis_timeout",
+            .kind = Kind::Duration,
+            .default_text = "50ms",
+            .low = 1,
+            .high = kMaxTimeout,
+            .effect = Effect::Reload,
+            .doc = "What Redis has not answered by then is a miss; a write goes on and is told to "
+                   "the others later.",
+            .field = field<&CacheSettings::redis_timeout>()},
+    Setting{.section = Section::Cache,
+            .key = "redis_queue",
+            .kind = Kind::Integer,
+            .default_text = "10000",
+            .low = 1,
+            .high = kMaxEntries,
+            .effect = Effect::Reload,
+            .doc = "How many written tables are remembered on each thread while Redis is away; "
+                   "with more, all of a database counts as written.",
+            .field = field<&CacheSettings::redis_queue>()},
 };
 
 }  // namespace

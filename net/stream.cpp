@@ -67,6 +67,42 @@ Stream::Stream(EventLoop& loop, DetachedStream detached, StreamListener& listene
 
 Stream::~Stream() {
     close();
+    if (gate_ != nullptr) {
+        gate_->stream = nullptr;
+    }
+}
+
+HeldOutput::HeldOutput(OutputGate& gate) : gate_{gate} {
+    ++gate_.holds;
+}
+
+HeldOutput::~HeldOutput() {
+    if (--gate_.holds > 0) {
+        return;
+    }
+    Stream* const stream = gate_.stream;
+    delete &gate_;
+    if (stream != nullptr) {
+        stream->gate_ = nullptr;
+        stream->send_held();
+    }
+}
+
+std::shared_ptr<HeldOutput> Stream::hold_output() {
+    WEIR_ASSERT(loop_.is_current());
+    if (!fd_.is_open()) {
+        return nullptr;
+    }
+    if (gate_ == nullptr) {
+        gate_ = new OutputGate{this};
+    }
+    return std::shared_ptr<HeldOutput>{new HeldOutput{*gate_}};
+}
+
+void Stream::send_held() {
+    if (is_open() && broken_ == 0 && !is_shaking_hands() && !unsent_.empty()) {
+        on_writable();
+    }
 }
 
 void Stream::watch() {
@@ -99,6 +135,7 @@ void Stream::close() {
 }
 
 DetachedStream Stream::detach() {
+    WEIR_ASSERT(!is_output_held());
     poll_.close();
     std::unique_ptr<TlsChannel> tls;
     if (secured_ != nullptr) {
@@ -119,7 +156,7 @@ void Stream::write(const WriteBatch& batch) {
     if (!fd_.is_open() || broken_ != 0 || batch.empty()) {
         return;
     }
-    std::size_t sent = unsent_.empty() ? send(batch) : 0;
+    std::size_t sent = unsent_.empty() && !is_output_held() ? send(batch) : 0;
     if (sent == batch.total() || broken_ != 0) {
         update_events();
         return;
@@ -181,7 +218,7 @@ void Stream::update_events() {
     } else if ((paused_ & static_cast<std::uint8_t>(Pause::Waiting)) != 0) {
         wanted |= UV_DISCONNECT;  // whoever hangs up while waiting is not waited for
     }
-    if (!unsent_.empty() || broken_ != 0) {
+    if ((!unsent_.empty() && !is_output_held()) || broken_ != 0) {
         wanted |= UV_WRITABLE;
     }
     if (secured_ != nullptr) {
@@ -313,7 +350,7 @@ void Stream::offer_unread() {
 }
 
 void Stream::on_writable() {
-    if (!unsent_.empty()) {
+    if (!unsent_.empty() && !is_output_held()) {
         WriteBatch batch;
         batch.add(unsent_.view());
         unsent_.consume(send(batch));

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace weir::net {
 
@@ -49,6 +50,33 @@ enum class Pause : std::uint8_t {
     Closing = 4,       ///< nothing it says matters any more
     OutputIsFull = 8,  ///< it is to read what it has been told before it asks for more
     Suspended = 16,    ///< an operator has stopped all traffic
+};
+
+class Stream;
+
+/// There is one while a stream's output is held; the last HeldOutput deletes it.
+struct OutputGate {
+    Stream* stream = nullptr;  ///< nullptr: it is gone
+    unsigned holds = 0;
+};
+
+/// While there is one, nothing of what its stream is given is sent. The stream may go before it.
+/// @thread the stream's
+class HeldOutput {
+public:
+    HeldOutput(const HeldOutput&) = delete;
+    HeldOutput& operator=(const HeldOutput&) = delete;
+    HeldOutput(HeldOutput&&) = delete;
+    HeldOutput& operator=(HeldOutput&&) = delete;
+    /// The last of a stream sends what has gathered.
+    ~HeldOutput();
+
+private:
+    friend class Stream;
+
+    explicit HeldOutput(OutputGate& gate);
+
+    OutputGate& gate_;
 };
 
 /// What is left of a stream when it moves to another loop.
@@ -93,6 +121,10 @@ public:
     /// @return null without TLS
     [[nodiscard]] const TlsChannel* tls() const;
 
+    /// From now on what is written waits, in order, until the last of these is gone.
+    /// @return nullptr: it is closed
+    [[nodiscard]] std::shared_ptr<HeldOutput> hold_output();
+
     void pause(Pause reason);
     void resume(Pause reason);
 
@@ -126,12 +158,16 @@ public:
     [[nodiscard]] DetachedStream detach();
 
 private:
+    friend class HeldOutput;
     struct Secured;
+
+    [[nodiscard]] bool is_output_held() const { return gate_ != nullptr; }
 
     static void on_poll_trampoline(uv_poll_t* handle, int status, int events) noexcept;
     void watch();
     void on_readable();
     void on_writable();
+    void send_held();
     void on_broken();
     void on_nothing_received(long got);
     [[nodiscard]] bool offer_received(std::span<std::byte> buffer, std::size_t room);
@@ -151,15 +187,16 @@ private:
     EventLoop& loop_;
     StreamListener& listener_;
     Fd fd_;
+    int broken_ = 0;  // errno of a failed write, told by on_closed in the next turn
     UvBox<uv_poll_t> poll_;
     ByteQueue unread_;
     ByteQueue unsent_;
     std::size_t high_mark_ = std::size_t{256} * 1024;
-    int broken_ = 0;  // errno of a failed write, told by on_closed in the next turn
     int events_ = 0;  // what uv_poll watches for now
     std::uint8_t paused_ = 0;
     bool was_full_ = false;
     std::unique_ptr<Secured> secured_;  // with TLS
+    OutputGate* gate_ = nullptr;        // while its output is held
 };
 
 }  // namespace weir::net

@@ -233,6 +233,9 @@ public:
 
     [[nodiscard]] bool is_full() const { return stream_->is_full(); }
 
+    /// While the result is there nothing is sent.
+    [[nodiscard]] std::shared_ptr<net::HeldOutput> hold() { return stream_->hold_output(); }
+
     void pause_replies();
     void resume_replies();
 

@@ -327,7 +327,7 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
         ++traces_.rests_;
         if (expected_.empty()) {
             tickets_.end_transaction();
-            traces_.come_to_rest();
+            traces_.come_to_rest(holder_);
         }
     }
     if (has_changed_schema_ && status_ == TransactionStatus::Idle) {

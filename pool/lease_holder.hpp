@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 #include "base/intrusive_list.hpp"
+#include "net/stream.hpp"
 #include "net/write_batch.hpp"
 #include "pool/backend_login.hpp"
 #include "pool/session_audit.hpp"
@@ -12,6 +13,7 @@
 #include "protocol/expected_replies.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -73,6 +75,11 @@ public:
     /// backend is at rest. In statement mode a ReadyForQuery that tells of an open transaction is
     /// not passed on: see transaction_status().
     virtual void on_reply_end() = 0;
+
+    /// What it is told from now on is not to leave while the result is there; nullptr: nobody
+    /// listens.
+    [[nodiscard]] virtual std::shared_ptr<net::HeldOutput> hold_replies() { return nullptr; }
+
     /// More has been answered since Backend::tell_progress(), but no ReadyForQuery came.
     virtual void on_progress() = 0;
 

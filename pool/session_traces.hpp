@@ -86,9 +86,9 @@ private:
     }
 
     /// All has been answered, and no transaction is open.
-    void come_to_rest() {
+    void come_to_rest(LeaseHolder* holder) {
         if (const auto witness = std::exchange(witness_, nullptr); witness != nullptr) {
-            witness->on_rest();
+            witness->on_rest(holder);
         }
     }
 

@@ -2,6 +2,8 @@
 
 namespace weir::pool {
 
+class LeaseHolder;
+
 /// Waits on a backend for the end of what was sent there. Destroyed before on_rest(): the backend
 /// is gone, and what became of a commit under way is not known.
 /// @thread its backend's
@@ -15,7 +17,8 @@ public:
     virtual ~TransactionWitness() = default;
 
     /// All has been answered, and no transaction is open. It is destroyed next.
-    virtual void on_rest() = 0;
+    /// @param holder who has not been told yet; nullptr: it has left
+    virtual void on_rest(LeaseHolder* holder) = 0;
 };
 
 }  // namespace weir::pool

@@ -16,9 +16,11 @@ namespace weir::proxy {
 
 /// The relations of a database, as FunctionKnowledge::relations has them.
 struct RelationKnowledge final : pool::CatalogDigest {
-    explicit RelationKnowledge(const sql::RelationRows& rows) : catalog{rows} {}
+    explicit RelationKnowledge(const sql::RelationRows& rows)
+        : catalog{rows}, server{rows.server()} {}
 
     sql::RelationCatalog catalog;
+    std::string server;  ///< sql::RelationRows::server()
 };
 
 /// Reads from a database's catalog which of its functions may leave something in a session, by

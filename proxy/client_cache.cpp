@@ -1,8 +1,8 @@
 #include "proxy/client_cache.hpp"
 
-#include "pool/transaction_witness.hpp"
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"
+#include "proxy/sent_writes.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
@@ -20,38 +20,6 @@ using protocol::FrontendMessage;
 using protocol::TransactionStatus;
 
 namespace {
-
-/// The writes that a backend has been sent and that are not known to have ended.
-class SentWrites final : public pool::TransactionWitness {
-public:
-    void on_rest() override {
-        // Not the loop's time: that was read before the answer came.
-        const TimePoint now = Clock::now();
-        for (cache::Writing& write : writes_) {
-            write.end(cache::Outcome::Committed, now);
-        }
-    }
-
-    /// @return whether all of these are among them
-    [[nodiscard]] bool has(const sql::WriteSet& set) const {
-        return has_everything_ ||
-               (!set.is_everything &&
-                std::includes(
-                    tables_.begin(), tables_.end(), set.tables.begin(), set.tables.end()));
-    }
-
-    void add(const sql::WriteSet& set, cache::Writing write) {
-        has_everything_ = has_everything_ || set.is_everything;
-        tables_.insert(tables_.end(), set.tables.begin(), set.tables.end());
-        std::sort(tables_.begin(), tables_.end());
-        writes_.push_back(std::move(write));
-    }
-
-private:
-    std::vector<cache::Writing> writes_;
-    std::vector<std::uint32_t> tables_;  // sorted
-    bool has_everything_ = false;
-};
 
 /// @param types of parameters as they stand in a Parse: their number, and an oid for each
 bool are_settled(ByteView types) {
@@ -139,23 +107,30 @@ std::optional<ByteView> ClientCache::definition_of(ClientSession& session, std::
 ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest& request) {
     Worker& worker = session_.worker_;
     cache::Leader promoted = std::exchange(promoted_, {});
+    std::shared_ptr<SharedRead> looked_up = std::exchange(shared_read_, nullptr);
     const cache::EntryPtr landed = std::exchange(landed_, nullptr);
     const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
     StatementTicket ticket = session_.ticket_for(request.text, digest);
     if (!may_be_kept(request, ticket, digest)) {
         return Answer::Run;
     }
+    const TimePoint now = worker.loop().now();
+    if (!worker.trusts_cache(now)) {
+        results.count_bypass();
+        return Answer::Run;
+    }
     cache::KeyBuilder& key = worker.cache_key();
+    begin_key(key).add_number(session_.pool_->generation());
     write_key(request, ticket.plan->cache_ttl, key);
     // What it has waited for may have been refused meanwhile: then this is another request.
     if (landed != nullptr && landed->key() == key.view() &&
         is_within_limits(*ticket.plan, *landed)) {
         return answer(*landed, request, std::move(ticket));
     }
-    const TimePoint now = worker.loop().now();
     if (promoted && promoted.key() == key.view()) {
         promoted.renew_stamp(now);
         lead(std::move(promoted), ticket, digest);
+        shared_read_ = std::move(looked_up);
         return Answer::Run;
     }
     const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
@@ -172,8 +147,7 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
                        : Answer::Run;
         case cache::ReadAction::Wait: return wait(std::move(start.waiting));
         case cache::ReadAction::Run:
-            lead(std::move(start.leader), ticket, digest);
-            return Answer::Run;
+            return look_up(std::move(start.leader), request, ticket, digest);
         case cache::ReadAction::Bypass: return Answer::Run;
     }
     return Answer::Run;
@@ -195,14 +169,15 @@ bool ClientCache::may_be_kept(const CachedRequest& request,
            is_timeless(request);
 }
 
-/// All that decides a result beside the rows of tables.
+cache::KeyBuilder& ClientCache::begin_key(cache::KeyBuilder& key) const {
+    key.clear();
+    return key.add(session_.pool_->key().database).add(session_.pool_->key().user);
+}
+
+/// All that decides a result beside the rows of tables, the server and how its sessions begin.
 void ClientCache::write_key(const CachedRequest& request,
                             Duration fresh_for,
                             cache::KeyBuilder& key) const {
-    const pool::Pool& pool = *session_.pool_;
-    key.clear();
-    // The generation says which server it is, and how its sessions begin.
-    key.add(pool.key().database).add(pool.key().user).add_number(pool.generation());
     key.add_number(static_cast<std::uint64_t>(fresh_for.count()));
     key.add_list(session_.settings_->size());
     for (const auto& [name, value] : *session_.settings_) {
@@ -214,6 +189,10 @@ void ClientCache::write_key(const CachedRequest& request,
 
 ClientCache::Answer ClientCache::wait(cache::Waiting waiting) {
     waiting_ = std::move(waiting);
+    return wait();
+}
+
+ClientCache::Answer ClientCache::wait() {
     const TimePoint now = session_.worker_.loop().now();
     session_.waiting_since = now;
     session_.wait_reason = pool::WaitReason::None;
@@ -315,12 +294,17 @@ void ClientCache::land() {
         std::chrono::duration_cast<std::chrono::microseconds>(now - asked_at_).count());
     result.fresh_for = std::max(Duration{}, fresh_for_ - (now - asked_at_));
     result.stale_for = session_.worker_.config().cache.stale_while_revalidate;
+    share(result);
+    if (session_.worker_.config().cache.max_size == 0 || !session_.worker_.trusts_cache(now)) {
+        result.fresh_for = {};  // for those who wait
+    }
     results->end_read(std::move(leader_), result, now);
 }
 
 void ClientCache::give_up_read() {
     recorder_.end();
     leader_ = {};  // which is another one's then
+    asking_.reset();
 }
 
 void ClientCache::give_up(ClientExtras* extras) {
@@ -330,6 +314,7 @@ void ClientCache::give_up(ClientExtras* extras) {
         mine.waiting_ = {};
         mine.landed_.reset();
         mine.promoted_ = {};
+        mine.shared_read_.reset();
         mine.is_alone_ = false;
     }
 }
@@ -343,8 +328,9 @@ void ClientCache::give_up_slow() {
 }
 
 bool ClientCache::leave_flight() {
-    const bool has_waited = static_cast<bool>(waiting_);
+    const bool has_waited = static_cast<bool>(waiting_) || asking_ != nullptr;
     waiting_ = {};
+    asking_.reset();
     return has_waited;
 }
 
@@ -362,6 +348,7 @@ void ClientCache::on_landed(cache::EntryPtr entry) {
 }
 
 void ClientCache::on_promoted(cache::Leader lead) {
+    shared_read_.reset();
     promoted_ = std::move(lead);
     go_on();
 }
@@ -424,21 +411,17 @@ void ClientCache::note_unseen_write(ClientSession& session) {
 void ClientCache::note_write(ClientSession& session, const sql::WriteSet& set) {
     Worker& worker = session.worker_;
     const conf::CacheSettings& settings = worker.config().cache;
-    if (!settings.enabled || !settings.invalidate_on_write || set.empty()) {
+    pool::SessionTraces& traces = session.backend_->traces();
+    if (!settings.enabled || !settings.invalidate_on_write ||
+        (set.empty() && traces.witness() == nullptr)) {
         return;
     }
-    pool::SessionTraces& traces = session.backend_->traces();
     if (traces.witness() == nullptr) {
-        traces.set_witness(std::make_unique<SentWrites>());
+        traces.set_witness(
+            std::make_unique<SentWrites>(worker, worker.cached_database(*session.pool_)));
     }
-    auto& sent = static_cast<SentWrites&>(*traces.witness());  // nobody else has made it
-    if (!sent.has(set)) {
-        sent.add(set,
-                 worker.shared().cache->begin_write(
-                     worker.cached_database(*session.pool_),
-                     {.tables = set.tables, .everything = set.is_everything},
-                     worker.loop().now()));
-    }
+    // Nobody else has made it.
+    static_cast<SentWrites&>(*traces.witness()).add(set, *session.backend_);
 }
 
 }  // namespace weir::proxy

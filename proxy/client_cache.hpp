@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "cache/cache.hpp"
+#include "cache/redis/shared_results.hpp"
 #include "net/write_batch.hpp"
 #include "pool/statement_run.hpp"
 #include "proxy/cached_request.hpp"
@@ -30,6 +31,12 @@ struct StatementText;
 class ClientCache final : private cache::Follower {
 public:
     explicit ClientCache(ClientSession& session) : session_{session} {}
+
+    ClientCache(const ClientCache&) = delete;
+    ClientCache& operator=(const ClientCache&) = delete;
+    ClientCache(ClientCache&&) = delete;
+    ClientCache& operator=(ClientCache&&) = delete;
+    ~ClientCache();
 
     enum class Answer : std::uint8_t {
         Run,    ///< by the server
@@ -93,14 +100,25 @@ private:
     [[nodiscard]] bool may_be_kept(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
+    [[nodiscard]] cache::KeyBuilder& begin_key(cache::KeyBuilder& key) const;
     void write_key(const CachedRequest& request, Duration fresh_for, cache::KeyBuilder& key) const;
     Answer wait(cache::Waiting waiting);
+    Answer wait();
     void lead(cache::Leader leader, const pool::StatementTicket& ticket, std::uint64_t digest);
     Answer answer(const cache::Entry& entry,
                   const CachedRequest& request,
                   pool::StatementTicket ticket);
     void tell(const cache::Entry& entry, pool::StatementTicket ticket);
     void land();
+
+    // Results that other processes have kept as well (client_cache_shared.cpp).
+    struct SharedRead;
+    [[nodiscard]] Answer look_up(cache::Leader leader,
+                                 const CachedRequest& request,
+                                 const pool::StatementTicket& ticket,
+                                 std::uint64_t digest);
+    void on_looked_up(const cache::FoundResult& found);
+    void share(const cache::ReadResult& result);
     static void note_write(ClientSession& session, const sql::WriteSet& set);
     void give_up_read();
 
@@ -116,6 +134,8 @@ private:
     std::uint64_t digest_ = 0;
     Duration fresh_for_{};
     TimePoint asked_at_{};
+    std::shared_ptr<SharedRead> asking_;       // while Redis is asked for it first
+    std::shared_ptr<SharedRead> shared_read_;  // what Redis is to be given, once it is read
 
     bool is_told_ready_ = false;
 };

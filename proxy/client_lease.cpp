@@ -74,6 +74,10 @@ void ClientSession::on_lease(pool::Backend& backend, Duration /*waited*/) {
     }
 }
 
+std::shared_ptr<net::HeldOutput> ClientSession::hold_replies() {
+    return stream_.hold_output();
+}
+
 /// In the middle of a login there is no place for a notice.
 void ClientSession::on_long_wait() {
     if (state_ != ClientState::Waiting) {

@@ -427,6 +427,7 @@ private:
     [[nodiscard]] bool replay();
 
     // pool::LeaseHolder (client_lease.cpp)
+    [[nodiscard]] std::shared_ptr<net::HeldOutput> hold_replies() override;
     [[nodiscard]] int priority() const override;
     [[nodiscard]] std::string_view application() const override;
     void on_lease(pool::Backend& backend, Duration waited) override;

@@ -162,9 +162,7 @@ const CacheFacts& RequestJudge::cache_facts(std::uint64_t digest, std::string_vi
     if (mine.cached.size() >= kVerdictsMax) {
         mine.cached.clear();
     }
-    const auto* known = known_ == nullptr
-                            ? nullptr
-                            : static_cast<const RelationKnowledge*>(known_->relations.get());
+    const RelationKnowledge* known = relations();
     const sql::RelationCatalog& relations = known == nullptr ? kNothing : known->catalog;
     const auto facts = mine.memo.look_up(digest, text, mine.functions).facts;
     return mine.cached
@@ -172,6 +170,17 @@ const CacheFacts& RequestJudge::cache_facts(std::uint64_t digest, std::string_vi
                  CacheFacts{sql::cacheable(*facts, mine.functions, relations),
                             sql::effect_of(*facts, mine.functions, relations)})
         .first->second;
+}
+
+std::string_view RequestJudge::server() {
+    look_again();
+    const RelationKnowledge* known = relations();
+    return known == nullptr ? std::string_view{} : std::string_view{known->server};
+}
+
+const RelationKnowledge* RequestJudge::relations() const {
+    return known_ == nullptr ? nullptr
+                             : static_cast<const RelationKnowledge*>(known_->relations.get());
 }
 
 std::unique_ptr<pool::CatalogQuestion> RequestJudge::question(const CatalogReading::Wishes& wishes,

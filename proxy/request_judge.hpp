@@ -97,6 +97,10 @@ public:
         return version_;
     }
 
+    /// @return which server the database is on, as sql::RelationRows::server() says; "" when it is
+    /// not known
+    [[nodiscard]] std::string_view server();
+
     /// A replica has refused such a request.
     void remember_as_write(std::uint64_t digest);
 
@@ -115,6 +119,7 @@ private:
 
     void look_again();
     [[nodiscard]] Reads& reads();
+    [[nodiscard]] const RelationKnowledge* relations() const;
     [[nodiscard]] pool::Traits traits_of(const RequestEffects& effects, std::string_view text);
     [[nodiscard]] pool::Traits read(std::string_view text, int depth) const;
 

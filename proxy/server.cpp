@@ -10,6 +10,7 @@
 #include <csignal>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -48,6 +49,7 @@ Server::Server(ServerOptions options, conf::LoadResult loaded)
         problem_ = opened.problems.front().text();
     }
     fill_random(shared_.mock_secret);
+    fill_random(std::as_writable_bytes(std::span{&shared_.instance, 1}));
     fill_random(shared_.cancel_secret);
     shared_.on_worker_empty = [this] { loop_.post([this] { check_drained(); }); };
     shared_.on_server_trouble = [this](const std::string& cluster) {

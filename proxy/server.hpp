@@ -10,6 +10,7 @@
 #include "proxy/cluster_watches.hpp"
 #include "proxy/control.hpp"
 #include "proxy/reachability.hpp"
+#include "proxy/shared_cache.hpp"
 #include "proxy/worker.hpp"
 
 #include <chrono>
@@ -114,6 +115,7 @@ private:
     void prepare_cache();
     void settle_cache(const conf::CacheSettings& before);
     [[nodiscard]] status::Cache cache_status() const;
+    void add_redis(status::Cache& row) const;
     void put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls);
     void watch_files();
     void on_deadline(net::Deadline& deadline) override;
@@ -134,6 +136,7 @@ private:
     conf::ConfigPtr config_;
     std::vector<std::string> files_;
     Shared shared_;
+    std::unique_ptr<SharedCache> shared_cache_;  // nullptr: this process keeps what it reads alone
     std::vector<std::unique_ptr<net::Listener>> listeners_;
     std::unique_ptr<net::Signals> signals_;
     std::unique_ptr<net::FileWatch> watch_;

@@ -9,8 +9,12 @@ using control::Answer;
 
 namespace {
 
+/// Room for what is on its way to those who wait, where nothing is kept in this process.
+constexpr std::uint64_t kPassingEntries = 16;
+
 cache::Limits limits_of(const conf::CacheSettings& settings) {
-    return {.bytes_max = settings.max_size,
+    return {.bytes_max =
+                settings.max_size > 0 ? settings.max_size : kPassingEntries * settings.max_entry,
             .entries_max = settings.max_entries,
             .entry_bytes_max = settings.max_entry};
 }
@@ -25,6 +29,17 @@ void Server::prepare_cache() {
     } else if (settings.enabled) {
         shared_.cache = std::make_unique<cache::Cache>(limits_of(settings));
     }
+    const conf::CacheSettings shared = shared_part(settings);
+    const bool is_same =
+        shared_cache_ == nullptr ? shared.redis.empty() : shared_cache_->settings() == shared;
+    if (is_same) {
+        return;
+    }
+    shared_cache_.reset();  // from here on nothing is trusted where the configuration names a Redis
+    if (!shared.redis.empty()) {
+        shared_cache_ = std::make_unique<SharedCache>(
+            loop_, shared, shared_.instance, shared_.cache_lease, *shared_.cache);
+    }
 }
 
 /// After the workers were told of the configuration in force. They hear of it one after another:
@@ -35,7 +50,8 @@ void Server::prepare_cache() {
 void Server::settle_cache(const conf::CacheSettings& before) {
     const conf::CacheSettings& now = config_->cache;
     const bool is_same =
-        before.enabled == now.enabled && before.invalidate_on_write == now.invalidate_on_write;
+        before.enabled == now.enabled && before.invalidate_on_write == now.invalidate_on_write &&
+        (before.max_size == 0) == (now.max_size == 0) && shared_part(before) == shared_part(now);
     if (shared_.cache == nullptr || is_same) {
         return;
     }
@@ -65,7 +81,29 @@ status::Cache Server::cache_status() const {
     row.saved_us = now.saved_us;
     row.bytes = now.bytes;
     row.entries = now.entries;
+    add_redis(row);
     return row;
+}
+
+void Server::add_redis(status::Cache& row) const {
+    if (shared_cache_ == nullptr) {
+        return;
+    }
+    row.redis = shared_cache_->is_sure() ? status::RedisState::Up : status::RedisState::Down;
+    const auto add = [&row](const cache::RedisCounters& one) {
+        row.redis_hits += one.hits.value();
+        row.redis_misses += one.misses.value();
+        row.redis_stored += one.stored.value();
+        row.redis_late += one.blind_writes.value();
+        for (std::size_t i = 0; i < cache::kRedisErrors; ++i) {
+            row.redis_errors[std::string{name_of(static_cast<cache::RedisError>(i))}] +=
+                one.errors[i].value();
+        }
+    };
+    add(shared_cache_->counters());
+    for (const auto& worker : shared_.workers) {
+        add(worker->redis_counters());
+    }
 }
 
 /// Which results hang on a table of that name is not known here: all of them are dropped, which is

@@ -71,6 +71,7 @@ void Worker::run(std::promise<void>& started) {
     slow_plans_ = std::make_unique<SlowPlans>(*this);
     desk_.renew(*config_);
     renew_priorities();
+    renew_shared_results();
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
     if (desk_.recorder() != nullptr) {
         loop.set_deadline(hand_over_, Clock::now() + kHandOverEvery);
@@ -87,6 +88,8 @@ void Worker::run(std::promise<void>& started) {
     pools_.reset();
     sweep_.clear();
     hand_over_.clear();
+    loop.run_pending();
+    shared_results_.reset();  // it has been told what became of the last writes
     loop.run_pending();
     shared_.all_stopped->arrive_and_wait();
 }
@@ -118,6 +121,7 @@ void Worker::add_client(net::Fd fd) {
 void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
+        worker.renew_shared_results();
         worker.read_pools_.clear();
         worker.desk_.renew(*worker.config_);
         worker.renew_priorities();

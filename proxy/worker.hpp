@@ -4,6 +4,8 @@
 #include "base/log.hpp"
 #include "base/status.hpp"
 #include "cache/cache.hpp"
+#include "cache/redis/freshness_lease.hpp"
+#include "cache/redis/shared_results.hpp"
 #include "conf/model.hpp"
 #include "net/background.hpp"
 #include "net/event_loop.hpp"
@@ -83,6 +85,9 @@ struct Shared {
     /// Made before the first worker hears of a configuration that has it enabled, and kept from
     /// then on: whoever's configuration has it enabled may look here, others must not.
     std::unique_ptr<cache::Cache> cache;
+    /// Whether what it holds may be served where the configuration names a Redis.
+    cache::FreshnessLease cache_lease;
+    std::uint64_t instance = 0;  ///< random: what others in Redis know this process by
     std::vector<std::unique_ptr<Worker>> workers;
     std::unique_ptr<std::latch>
         all_stopped;  ///< loops go away together: each may still be posting to another
@@ -208,6 +213,16 @@ public:
 
     [[nodiscard]] const std::shared_ptr<cache::Mailbox>& mailbox() { return mailbox_; }
 
+    /// @return results that others have kept as well; nullptr: there are none
+    [[nodiscard]] cache::SharedResults* shared_results() { return shared_results_.get(); }
+
+    /// @return whether what this process keeps is known to be what it was
+    [[nodiscard]] bool trusts_cache(TimePoint now) const {
+        return config_->cache.redis.empty() || shared_.cache_lease.holds(now);
+    }
+
+    [[nodiscard]] const cache::RedisCounters& redis_counters() const { return redis_counters_; }
+
     /// @return scratch
     [[nodiscard]] cache::KeyBuilder& cache_key() { return cache_key_; }
 
@@ -255,6 +270,7 @@ private:
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
     void renew_plans();
+    void renew_shared_results();
     void renew_priorities();
     void check_drained() const;
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,
@@ -312,6 +328,9 @@ private:
     std::vector<policies::Candidate> candidates_;
     std::shared_ptr<cache::Mailbox> mailbox_;
     cache::KeyBuilder cache_key_;
+    cache::RedisCounters redis_counters_;
+    conf::CacheSettings shared_settings_;  // what shared_results_ was made for
+    std::unique_ptr<cache::SharedResults> shared_results_;
     std::unordered_map<pool::SharedDatabasePtr, cache::DatabasePtr> cached_databases_;
     pool::ClusterViewsPtr views_ = std::make_shared<const pool::ClusterViews>();
     HoldsPtr holds_ = std::make_shared<const Holds>();

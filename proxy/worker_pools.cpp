@@ -1,6 +1,7 @@
 // The part of Worker that says what its pools are made of: where they lead, as whom, how many.
 
 #include "protocol/password.hpp"
+#include "proxy/shared_cache.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
@@ -250,6 +251,28 @@ const cache::DatabasePtr& Worker::cached_database(const pool::Pool& pool) {
         known = shared_.cache->database(pool.plan().shared_name(), loop_->now());
     }
     return known;
+}
+
+/// Whoever waits for the old one's word goes on without.
+void Worker::renew_shared_results() {
+    const conf::CacheSettings wanted = shared_part(config_->cache);
+    if (wanted == shared_settings_) {
+        return;
+    }
+    shared_settings_ = wanted;
+    shared_results_.reset();
+    if (wanted.redis.empty()) {
+        return;
+    }
+    cache::SharedResultsSettings settings;
+    settings.link = redis_link_of(wanted);
+    settings.link.is_reported = false;
+    settings.prefix = wanted.redis_key_prefix;
+    settings.instance = shared_.instance;
+    settings.worker = index_;
+    settings.untold_max = wanted.redis_queue;
+    shared_results_ = std::make_unique<cache::SharedResults>(
+        *loop_, std::move(settings), shared_.cache_lease, redis_counters_);
 }
 
 pool::Pool& Worker::read_pool(const pool::Pool& home, std::size_t member) {

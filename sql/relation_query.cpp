@@ -223,6 +223,10 @@ UNION ALL SELECT 'flag', '', '', 'timetz', '' WHERE EXISTS (SELECT FROM func f
   JOIN clock ON clock.oid OPERATOR(pg_catalog.=) r.rngsubtype)
 UNION ALL SELECT 'flag', '', '', 'event_trigger', ''
  WHERE EXISTS (SELECT FROM pg_catalog.pg_event_trigger)
+UNION ALL SELECT 'server', d.oid::pg_catalog.text, '', '',
+  EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())::pg_catalog.text
+ FROM pg_catalog.pg_database d
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 )";
 
 }  // namespace

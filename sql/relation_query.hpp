@@ -23,6 +23,7 @@ namespace weir::sql {
 ///  operator |          |          |                          | name
 ///  cast     |          |          | castcontext              |
 ///  flag     |          |          | what there is            |
+///  server   | database |          |                          | when the server was started
 ///
 /// Flags of a relation: R row security, L a table with a SELECT rule, Z a column of timetz, T one
 /// of time, N a view that asks for the time, I one that casts by way of text, M one that samples or

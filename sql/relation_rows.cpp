@@ -97,6 +97,10 @@ void RelationRows::add(std::span<const std::optional<std::string_view>> columns)
         add_source(id, columns[4].value_or(""));
         return;
     }
+    if (kind == "server") {
+        server_.assign(columns[4].value_or("")).append("/").append(columns[1].value_or(""));
+        return;
+    }
     std::vector<Row>* list = list_of(kind);
     if (list == nullptr) {
         is_unusable_ = true;

@@ -69,6 +69,10 @@ public:
 
     [[nodiscard]] const std::vector<Row>& flags() const { return flags_; }
 
+    /// @return which database of which run of which server this is: no other has ever the same; ""
+    /// when it has not said so
+    [[nodiscard]] const std::string& server() const { return server_; }
+
 private:
     [[nodiscard]] std::vector<Row>* list_of(std::string_view kind);
     void add_source(std::uint32_t id, std::string_view piece);
@@ -88,6 +92,7 @@ private:
     std::vector<Row> operators_;
     std::vector<Row> casts_;
     std::vector<Row> flags_;
+    std::string server_;
     std::size_t size_ = 0;
     std::size_t source_bytes_ = 0;
     std::uint64_t version_ = 0;

@@ -39,6 +39,7 @@ FreshnessWatch::FreshnessWatch(net::EventLoop& loop,
     link.channels = {keys_.invalidations(), beat_channel_};
     messages_ = std::make_unique<RedisLink>(loop, std::move(link), self, counters);
     link = link_for(settings, "beat");
+    link.is_reported = false;
     link.scripts = {beat_script()};
     commands_ = std::make_unique<RedisLink>(loop, std::move(link), self, counters);
     loop_.set_deadline(next_beat_, loop_.now());

@@ -106,7 +106,7 @@ void RedisLink::on_dialled(Result<net::Fd> dialled) {
 void RedisLink::greet() {
     state_ = State::Greeting;
     heard_ = loop_.now();
-    const RedisAddress& address = settings_.address;
+    const conf::RedisAddress& address = settings_.address;
     if (!address.password.empty() && address.user.empty()) {
         expect({"AUTH", address.password}, "AUTH");
     } else if (!address.password.empty()) {
@@ -167,10 +167,11 @@ void RedisLink::come_up() {
         counters_.reconnects.add();
     }
     if (away_since_) {
-        log::info("redis_back",
-                  {{"link", settings_.client_name},
-                   {"address", settings_.address.endpoint.text()},
-                   {"away_ms", whole_ms(loop_.now() - *away_since_)}});
+        log::write(settings_.is_reported ? log::Level::Info : log::Level::Debug,
+                   "redis_back",
+                   {{"link", settings_.client_name},
+                    {"address", settings_.address.endpoint.text()},
+                    {"away_ms", whole_ms(loop_.now() - *away_since_)}});
         away_since_.reset();
     }
     listener_.on_up();
@@ -383,11 +384,12 @@ void RedisLink::lose(RedisError why, std::string_view reason) {
     }
     if (!away_since_) {
         away_since_ = loop_.now();
-        log::warn("redis_away",
-                  {{"link", settings_.client_name},
-                   {"address", settings_.address.endpoint.text()},
-                   {"kind", name_of(why)},
-                   {"reason", reason.substr(0, kLoggedBytes)}});
+        log::write(settings_.is_reported ? log::Level::Warn : log::Level::Debug,
+                   "redis_away",
+                   {{"link", settings_.client_name},
+                    {"address", settings_.address.endpoint.text()},
+                    {"kind", name_of(why)},
+                    {"reason", reason.substr(0, kLoggedBytes)}});
     }
     if (was_up && loop_.now() - up_since_ >= settings_.pause_max) {
         attempts_ = 0;

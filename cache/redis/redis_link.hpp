@@ -4,7 +4,7 @@
 #include "base/log.hpp"
 #include "cache/redis/redis_counters.hpp"
 #include "cache/redis/redis_reply.hpp"
-#include "cache/redis/redis_url.hpp"
+#include "conf/redis_url.hpp"
 #include "net/connector.hpp"
 #include "net/event_loop.hpp"
 #include "net/stream.hpp"
@@ -50,9 +50,10 @@ protected:
 
 /// How a link behaves; the defaults of what no setting of ours changes.
 struct RedisLinkSettings {
-    RedisAddress address;
+    conf::RedisAddress address;
     std::chrono::milliseconds timeout{50};  ///< of each command
     std::string client_name = "weir";       ///< for CLIENT LIST, without spaces
+    bool is_reported = true;                ///< its coming and going: one of many links is enough
     std::vector<std::string> scripts;       ///< sources of what run() runs, by index
     std::vector<std::string> channels;      ///< it subscribes, and then can only be pinged
     /// To connect, with the look-up of a name, and again to be let in. With the longest pause this

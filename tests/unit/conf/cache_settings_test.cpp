@@ -65,7 +65,14 @@ TEST_CASE("cache settings: bounds, and all of them change at a reload") {
                           Case{"cache.max_entry", "1B", false},
                           Case{"cache.stale_while_revalidate", "1s", true},
                           Case{"cache.invalidate_on_write", "false", true},
-                          Case{"cache.redis", "redis://h", false},
+                          Case{"cache.max_size", "0", true},
+                          Case{"cache.redis", "redis://h", true},
+                          Case{"cache.redis_key_prefix", "mine:", true},
+                          Case{"cache.redis_timeout", "0s", false},
+                          Case{"cache.redis_timeout", "1s", true},
+                          Case{"cache.redis_timeout", "2s", false},
+                          Case{"cache.redis_queue", "1", true},
+                          Case{"cache.redis_queue", "0", false},
                           Case{"database.shop.cache.enabled", "true", false}}) {
         CAPTURE(c.key);
         CAPTURE(c.value);
@@ -90,4 +97,15 @@ TEST_CASE("cache settings: what is said in vain is noted") {
           "cache.default_ttl has no effect: cache.enabled is false");
     CHECK(notes_text(load_with_base("[cache]\nmax_entry = \"2MiB\"\nmax_size = \"1MiB\"\n")) ==
           "cache.max_entry has no effect: it is above cache.max_size");
+}
+
+TEST_CASE("cache settings: a place for results, and a prefix") {
+    const auto problem = [](const std::string& text) {
+        return only_text(load_with_base("[cache]\nenabled = true\n" + text));
+    };
+    CHECK(problem("max_size = 0\n").find("cache.max_size: leaves no place") != std::string::npos);
+    CHECK(problem("redis = \"http://:secret@h\"\n").find("secret") == std::string::npos);
+    CHECK(problem("redis = \"redis://h\"\nredis_key_prefix = \"a b\"\n")
+              .find("redis_key_prefix: is no prefix") != std::string::npos);
+    CHECK(load_with_base("[cache]\nenabled = true\nmax_size = 0\nredis = \"redis://h\"\n").config);
 }

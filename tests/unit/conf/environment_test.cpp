@@ -190,10 +190,24 @@ TEST_CASE("environment: variables without effect are noted") {
     CHECK(notes_text(load_with_base("", {{"WEIR_NOTHING_LIKE_IT", "2"}})) ==
           "WEIR_NOTHING_LIKE_IT is no setting and has no effect");
     CHECK(notes_text(load_with_base("", {{"REDIS_URL", "redis://x"}, {"CACHE_KEY_PREFIX", "p"}})) ==
-          "CACHE_KEY_PREFIX has no effect: a cache in Redis is not in this version || "
-          "REDIS_URL has no effect: a cache in Redis is not in this version");
+          "cache.redis has no effect: cache.enabled is false");
     CHECK(load_with_base("[auth]\nusers_file = \"${WEIR_OWN_NAME:-}\"\n", {{"WEIR_OTHER", ""}})
               .notes.empty());
+}
+
+TEST_CASE("environment: Redis, as a whole or in parts") {
+    const auto redis = [](const Variables& variables) {
+        const LoadResult result = load_with_base("[cache]\nenabled = true\n", variables);
+        return result.config ? result.config->cache.redis : only_text(result);
+    };
+    CHECK(redis({{"REDIS_URL", "redis://:p@h:1/2"}, {"REDIS_HOST", "x"}}) == "redis://:p@h:1/2");
+    CHECK(redis({{"REDIS_HOST", "h"}}) == "redis://h");
+    CHECK(redis({{"REDIS_HOST", "::1"}, {"REDIS_PORT", "7"}}) == "redis://[::1]:7");
+    CHECK(redis({{"REDIS_PORT", "7"}}) == "redis://127.0.0.1:7");
+    CHECK(redis({{"REDIS_HOST", "h"}, {"REDIS_PASSWORD", "a/b@c%"}}) == "redis://:a%2Fb%40c%25@h");
+    CHECK(redis({{"REDIS_PASSWORD", "p"}}).empty());
+    CHECK(redis({{"REDIS_PORT", "seven"}}).find("cache.redis: the value ") != std::string::npos);
+    CHECK(load_with_base("", {{"REDIS_URL", "http://x"}}).config != nullptr);  // nobody asks for it
 }
 
 TEST_CASE("environment: a database of the file is overridden by the one of the same name") {

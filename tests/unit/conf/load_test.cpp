@@ -203,7 +203,7 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
 
 TEST_CASE("load: keys whose feature does not exist yet are unknown keys") {
     for (const char* text : {"[tls.client]\nca_path = \"x\"\n",
-                             "[cache]\nredis = \"redis://h\"\n",
+                             "[cache]\nwarm = [\"SELECT 1\"]\n",
                              "[policy]\ncache_ttl = \"1s\"\n",
                              "[listen]\nreuse_port = true\n",
                              "[health]\nslow_per_minute = [5, 10]\n",

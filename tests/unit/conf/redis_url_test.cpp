@@ -1,11 +1,11 @@
-#include "cache/redis/redis_url.hpp"
+#include "conf/redis_url.hpp"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 
-namespace weir::cache {
+namespace weir::conf {
 namespace {
 
 std::string problem_of(std::string_view url) {
@@ -115,4 +115,4 @@ TEST_SUITE("redis_url") {
 }
 
 }  // namespace
-}  // namespace weir::cache
+}  // namespace weir::conf

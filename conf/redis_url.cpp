@@ -1,4 +1,4 @@
-#include "cache/redis/redis_url.hpp"
+#include "conf/redis_url.hpp"
 
 #include "conf/percent.hpp"
 
@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-namespace weir::cache {
+namespace weir::conf {
 
 namespace {
 
@@ -22,13 +22,13 @@ constexpr std::uint64_t kDatabaseMax = std::numeric_limits<std::int32_t>::max();
 /// sockaddr_un has room for this and the zero behind it.
 constexpr std::size_t kUnixPathMax = 107;
 
-conf::Parsed<RedisAddress> bad(std::string_view what) {
-    return conf::Parsed<RedisAddress>::bad(std::string{what} + "; " + std::string{kForms});
+Parsed<RedisAddress> bad(std::string_view what) {
+    return Parsed<RedisAddress>::bad(std::string{what} + "; " + std::string{kForms});
 }
 
 /// @return what is wrong, or ""
 std::string_view read_database(RedisAddress& into, std::string_view digits) {
-    const auto number = conf::parse_digits(digits);
+    const auto number = parse_digits(digits);
     if (!number || *number > kDatabaseMax) {
         return "names a database that is no number from 0 on";
     }
@@ -54,8 +54,8 @@ std::string_view read_credentials(RedisAddress& into, std::string_view credentia
     if (colon == std::string_view::npos) {
         return "has a user without a password (a password alone is written :password@)";
     }
-    auto user = conf::percent_decoded(credentials.substr(0, colon));
-    auto password = conf::percent_decoded(credentials.substr(colon + 1));
+    auto user = percent_decoded(credentials.substr(0, colon));
+    auto password = percent_decoded(credentials.substr(colon + 1));
     if (!user || !password) {
         return kBadPercent;
     }
@@ -69,7 +69,7 @@ std::string_view read_credentials(RedisAddress& into, std::string_view credentia
 
 /// @return what is wrong, or ""
 std::string_view read_port(Endpoint& into, std::string_view port) {
-    const auto number = conf::parse_digits(port);
+    const auto number = parse_digits(port);
     if (!number || *number == 0 || *number > std::numeric_limits<std::uint16_t>::max()) {
         return "has a port that is no number from 1 to 65535 (a /, ? or # in a password is written "
                "%2F, %3F or %23)";
@@ -94,7 +94,7 @@ std::string_view read_host(Endpoint& into, std::string_view text) {
             return "has something other than a port after its IPv6 address";
         }
     } else {
-        auto host = conf::percent_decoded(text.substr(0, end));
+        auto host = percent_decoded(text.substr(0, end));
         if (!host) {
             return kBadPercent;
         }
@@ -123,7 +123,7 @@ std::string_view read_unix(RedisAddress& into, std::string_view authority, std::
     if (!authority.empty()) {
         return "has a host before the path of its socket (three slashes: unix:///path)";
     }
-    auto decoded = conf::percent_decoded(path);
+    auto decoded = percent_decoded(path);
     if (!decoded) {
         return kBadPercent;
     }
@@ -146,7 +146,7 @@ std::string_view read_tcp(RedisAddress& into, std::string_view authority, std::s
 
 }  // namespace
 
-conf::Parsed<RedisAddress> parse_redis_url(std::string_view url) {
+Parsed<RedisAddress> parse_redis_url(std::string_view url) {
     const std::size_t scheme_end = url.find("://");
     const std::string_view scheme = url.substr(0, scheme_end);
     const bool is_unix = scheme == "unix" || scheme == "redis+unix";
@@ -177,7 +177,7 @@ conf::Parsed<RedisAddress> parse_redis_url(std::string_view url) {
     if (wrong.empty()) {
         wrong = read_query(address, query);
     }
-    return wrong.empty() ? conf::Parsed<RedisAddress>::good(std::move(address)) : bad(wrong);
+    return wrong.empty() ? Parsed<RedisAddress>::good(std::move(address)) : bad(wrong);
 }
 
-}  // namespace weir::cache
+}  // namespace weir::conf

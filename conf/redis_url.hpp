@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir::cache {
+namespace weir::conf {
 
 /// Where Redis is, who we are there, and which of its databases is ours.
 struct RedisAddress {
@@ -23,6 +23,6 @@ struct RedisAddress {
 ///
 /// @return the address, or what is wrong and what would be right
 /// @source the provisional URI schemes "redis" and "rediss" as registered with IANA
-[[nodiscard]] conf::Parsed<RedisAddress> parse_redis_url(std::string_view url);
+[[nodiscard]] Parsed<RedisAddress> parse_redis_url(std::string_view url);
 
-}  // namespace weir::cache
+}  // namespace weir::conf

@@ -1,0 +1,96 @@
+#include "proxy/sent_writes.hpp"
+
+#include "cache/redis/shared_results.hpp"
+#include "pool/lease_holder.hpp"
+#include "proxy/worker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+/// Whom Redis has told of a write waits for its end for three times as long: who is still at it
+/// says so again before.
+constexpr std::chrono::seconds kRepeatAfter{10};
+
+}  // namespace
+
+SentWrites::SentWrites(Worker& worker, cache::DatabasePtr database)
+    : worker_{worker}, database_{std::move(database)} {}
+
+SentWrites::~SentWrites() {
+    cache::SharedResults* const shared = worker_.shared_results();
+    for (const Tables& tables : told_) {
+        if (shared != nullptr) {
+            static_cast<void>(
+                shared->end_write(database_->name(), tables, cache::WriteEnd::Unknown, nullptr));
+        }
+    }
+}
+
+bool SentWrites::has(const sql::WriteSet& set) const {
+    return has_everything_ ||
+           (!set.is_everything &&
+            std::includes(tables_.begin(), tables_.end(), set.tables.begin(), set.tables.end()));
+}
+
+void SentWrites::add(const sql::WriteSet& set, pool::Backend& backend) {
+    const TimePoint now = worker_.loop().now();
+    if (!told_.empty() && now - told_at_ >= kRepeatAfter) {
+        repeat(backend);
+    }
+    if (has(set)) {
+        return;
+    }
+    has_everything_ = has_everything_ || set.is_everything;
+    tables_.insert(tables_.end(), set.tables.begin(), set.tables.end());
+    std::sort(tables_.begin(), tables_.end());
+    writes_.push_back(worker_.shared().cache->begin_write(
+        database_, {.tables = set.tables, .everything = set.is_everything}, now));
+    tell(set.is_everything ? Tables{cache::kWholeDatabase} : set.tables, backend);
+}
+
+/// What is sent from now on leaves once Redis has heard of it.
+void SentWrites::tell(const Tables& tables, pool::Backend& backend) {
+    cache::SharedResults* const shared = worker_.shared_results();
+    if (shared == nullptr) {
+        return;
+    }
+    told_at_ = worker_.loop().now();
+    told_.push_back(tables);
+    static_cast<void>(shared->begin_write(
+        database_->name(), tables, [held = backend.hold()](cache::SharedResults::Told /*how*/) {}));
+}
+
+void SentWrites::repeat(pool::Backend& backend) {
+    const std::vector<Tables> told = told_;
+    for (const Tables& tables : told) {
+        tell(tables, backend);
+    }
+}
+
+void SentWrites::on_rest(pool::LeaseHolder* holder) {
+    // Not the loop's time: that was read before the answer came.
+    const TimePoint now = Clock::now();
+    for (cache::Writing& write : writes_) {
+        write.end(cache::Outcome::Committed, now);
+    }
+    cache::SharedResults* const shared = worker_.shared_results();
+    const std::vector<Tables> told = std::exchange(told_, {});
+    if (shared == nullptr || told.empty()) {
+        return;
+    }
+    const auto held = holder == nullptr ? nullptr : holder->hold_replies();
+    for (const Tables& tables : told) {
+        static_cast<void>(shared->end_write(database_->name(),
+                                            tables,
+                                            cache::WriteEnd::Known,
+                                            [held](cache::SharedResults::Told /*how*/) {}));
+    }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,135 @@
+#include "proxy/shared_cache.hpp"
+
+#include "base/log.hpp"
+#include "conf/redis_url.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+/// More than are ever under way; past it the oldest are taken for ended.
+constexpr std::size_t kForeignMax = 10'000;
+
+cache::FreshnessSettings watch_settings_of(const conf::CacheSettings& settings,
+                                           std::uint64_t instance) {
+    cache::FreshnessSettings watch;
+    watch.link = redis_link_of(settings);
+    watch.prefix = settings.redis_key_prefix;
+    watch.instance = instance;
+    return watch;
+}
+
+cache::WriteSet set_of(const std::vector<cache::TableId>& tables) {
+    const bool is_everything =
+        std::find(tables.begin(), tables.end(), cache::kWholeDatabase) != tables.end();
+    return is_everything ? cache::WriteSet::all()
+                         : cache::WriteSet{.tables = tables, .everything = false};
+}
+
+}  // namespace
+
+conf::CacheSettings shared_part(const conf::CacheSettings& settings) {
+    conf::CacheSettings part;
+    if (settings.enabled && settings.invalidate_on_write) {
+        part.redis = settings.redis;
+        part.redis_key_prefix = settings.redis_key_prefix;
+        part.redis_timeout = settings.redis_timeout;
+        part.redis_queue = settings.redis_queue;
+    }
+    return part;
+}
+
+cache::RedisLinkSettings redis_link_of(const conf::CacheSettings& settings) {
+    cache::RedisLinkSettings link;
+    link.address = conf::parse_redis_url(settings.redis).value.value_or(conf::RedisAddress{});
+    link.timeout = settings.redis_timeout;
+    return link;
+}
+
+SharedCache::SharedCache(net::EventLoop& loop,
+                         const conf::CacheSettings& settings,
+                         std::uint64_t instance,
+                         cache::FreshnessLease& lease,
+                         cache::Cache& results)
+    : loop_{loop},
+      settings_{settings},
+      instance_{instance},
+      results_{results},
+      watch_{loop, watch_settings_of(settings, instance), lease, *this, counters_} {}
+
+void SharedCache::on_unsure() {
+    log::warn("cache_not_trusted", {{"reason", "Redis is not heard"}});
+}
+
+/// The ends of those under way may be what has been missed; if not, they are heard of yet.
+void SharedCache::on_gap() {
+    end_until(kNever);
+    results_.clear();
+}
+
+void SharedCache::on_sure() {
+    log::info("cache_trusted", {});
+}
+
+void SharedCache::on_invalidation(const cache::Invalidation& what) {
+    if (what.instance == instance_) {
+        return;  // who has written has seen to it
+    }
+    if (what.phase == cache::WritePhase::Begun) {
+        begin(what);
+    } else {
+        end(what);
+    }
+}
+
+void SharedCache::begin(const cache::Invalidation& what) {
+    const TimePoint now = loop_.now();
+    if (foreign_.size() >= kForeignMax) {
+        end_until(foreign_.front().lapses_at);
+    }
+    const cache::DatabasePtr database = results_.database(what.database, now);
+    foreign_.push_back({what.instance,
+                        std::string{what.database},
+                        what.tables,
+                        now + kLapse,
+                        results_.begin_write(database, set_of(what.tables), now)});
+    if (!lapse_.is_set()) {
+        loop_.set_deadline(lapse_, now + kLapse);
+    }
+}
+
+/// One that has not been heard to begin is over all the same.
+void SharedCache::end(const cache::Invalidation& what) {
+    const TimePoint now = loop_.now();
+    const auto begun = std::find_if(foreign_.begin(), foreign_.end(), [&](const Foreign& one) {
+        return one.instance == what.instance && one.database == what.database &&
+               one.tables == what.tables;
+    });
+    if (begun != foreign_.end()) {
+        begun->write.end(cache::Outcome::Committed, now);
+        foreign_.erase(begun);
+        return;
+    }
+    const cache::DatabasePtr database = results_.database(what.database, now);
+    results_.begin_write(database, set_of(what.tables), now).end(cache::Outcome::Committed, now);
+}
+
+void SharedCache::on_deadline(net::Deadline& /*deadline*/) {
+    end_until(loop_.now());
+    if (!foreign_.empty()) {
+        loop_.set_deadline(lapse_, foreign_.front().lapses_at);
+    }
+}
+
+/// @param lapsed ends those that lapse by then
+void SharedCache::end_until(TimePoint lapsed) {
+    while (!foreign_.empty() && foreign_.front().lapses_at <= lapsed) {
+        foreign_.front().write.end(cache::Outcome::Committed, loop_.now());
+        foreign_.pop_front();
+    }
+}
+
+}  // namespace weir::proxy

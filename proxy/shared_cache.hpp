@@ -1,0 +1,79 @@
+#pragma once
+
+#include "cache/cache.hpp"
+#include "cache/redis/freshness_watch.hpp"
+#include "cache/redis/redis_link.hpp"
+#include "conf/cache_settings.hpp"
+#include "net/event_loop.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <string>
+#include <vector>
+
+namespace weir::proxy {
+
+/// @return what of it decides how Redis is used; the rest as by default. No `redis`: not at all
+[[nodiscard]] conf::CacheSettings shared_part(const conf::CacheSettings& settings);
+
+/// @param settings with a valid `redis`
+[[nodiscard]] cache::RedisLinkSettings redis_link_of(const conf::CacheSettings& settings);
+
+/// This process' ear for what others write: drops what they have made old, and says by the lease
+/// whether anything it keeps may be trusted.
+/// @thread its loop's
+class SharedCache final : private cache::FreshnessObserver, private net::DeadlineListener {
+public:
+    /// A write whose end nobody tells of is taken for ended.
+    static constexpr std::chrono::seconds kLapse{30};
+
+    /// @param settings of shared_part(), with a valid `redis`
+    /// @param results outlives this
+    SharedCache(net::EventLoop& loop,
+                const conf::CacheSettings& settings,
+                std::uint64_t instance,
+                cache::FreshnessLease& lease,
+                cache::Cache& results);
+    SharedCache(const SharedCache&) = delete;
+    SharedCache& operator=(const SharedCache&) = delete;
+    SharedCache(SharedCache&&) = delete;
+    SharedCache& operator=(SharedCache&&) = delete;
+    ~SharedCache() = default;
+
+    [[nodiscard]] const conf::CacheSettings& settings() const { return settings_; }
+
+    [[nodiscard]] bool is_sure() const { return watch_.is_sure(); }
+
+    [[nodiscard]] const cache::RedisCounters& counters() const { return counters_; }
+
+private:
+    /// A write of another instance that has begun.
+    struct Foreign {
+        std::uint64_t instance = 0;
+        std::string database;
+        std::vector<cache::TableId> tables;
+        TimePoint lapses_at{};
+        cache::Writing write;
+    };
+
+    void on_unsure() override;
+    void on_gap() override;
+    void on_sure() override;
+    void on_invalidation(const cache::Invalidation& what) override;
+    void on_deadline(net::Deadline& deadline) override;
+    void begin(const cache::Invalidation& what);
+    void end(const cache::Invalidation& what);
+    void end_until(TimePoint lapsed);
+
+    net::EventLoop& loop_;
+    conf::CacheSettings settings_;
+    std::uint64_t instance_;
+    cache::Cache& results_;
+    cache::RedisCounters counters_;
+    std::list<Foreign> foreign_;  // in the order they lapse
+    net::Deadline lapse_{*this};
+    cache::FreshnessWatch watch_;
+};
+
+}  // namespace weir::proxy
