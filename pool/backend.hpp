@@ -60,14 +60,11 @@ public:
 
     // Lending: for the pool.
     void lend_to(LeaseHolder& holder);
-    /// Asks an Idle backend whether it still answers; it becomes Idle again or ends within
-    /// `timeout`.
+    /// Asks an Idle backend whether it still answers: it is Idle again or ends within `timeout`.
     void check(Duration timeout);
-    /// The holder gives it back at rest: Idle, BeingCanceled, or Cleaning where the session is to
-    /// be reset.
+    /// The holder gives it back at rest: Idle, BeingCanceled, or Cleaning for a session's reset.
     void come_back();
-    /// The holder leaves it in the middle of something: rolled back where that is safe, closed
-    /// where not.
+    /// The holder leaves it in mid-transaction: rolled back where that is safe, else closed.
     /// @param is_frame_open part of a client's message has been sent
     enum class Frame : std::uint8_t { Whole, Open };
     /// Orderly: the client said goodbye behind its last statement, which runs to its end as on a

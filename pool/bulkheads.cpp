@@ -5,6 +5,8 @@
 namespace weir::pool {
 
 Bulkheads::~Bulkheads() {
+    free();
+    give_reserved_back(reserved_);
     for (const auto& [backend, count] : held_) {
         count->give_back();
     }
@@ -50,9 +52,37 @@ void Bulkheads::give_back(const Backend& backend) {
     if (held == held_.end()) {
         return;
     }
+    free();
     freed_ = std::move(held->second);
     held_.erase(held);
-    freed_->give_back();
+}
+
+BudgetPtr Bulkheads::free() {
+    if (freed_ != nullptr) {
+        freed_->give_back();
+    }
+    return std::exchange(freed_, nullptr);
+}
+
+BudgetPtr Bulkheads::reserve_freed() {
+    // There may be fewer places than when it was taken, and one is reserved at a time.
+    if (freed_ == nullptr || freed_->open() > max_ || reserved_ != nullptr) {
+        return free();
+    }
+    reserved_ = std::exchange(freed_, nullptr);
+    return reserved_;
+}
+
+void Bulkheads::reserve(BudgetPtr count) {
+    give_reserved_back(reserved_);
+    reserved_ = std::move(count);
+}
+
+void Bulkheads::give_reserved_back(const BudgetPtr& count) {
+    if (is_reserved(count)) {
+        const BudgetPtr unused = std::exchange(reserved_, nullptr);
+        unused->give_back();
+    }
 }
 
 std::size_t Bulkheads::eligible_count(WaitingLine& line) const {

@@ -53,16 +53,26 @@ public:
         return count.open() < max_ || &count == reserved_.get();
     }
 
-    /// @return a place of the application's, for a client on another worker; nullptr: none is free
-    [[nodiscard]] HeldPlace take_place(Budget& count) const {
-        return HeldPlace{count.try_take(max_) ? &count : nullptr};
+    /// The place that the last backend given back has left free is the next of its application's
+    /// clients' that is served, wherever it waits: no other is to be faster.
+    /// @return the application; nullptr: there is none
+    [[nodiscard]] BudgetPtr reserve_freed();
+
+    /// The same with a place that another worker has taken.
+    void reserve(BudgetPtr count);
+
+    /// @return whether the reserved place is this application's
+    [[nodiscard]] bool is_reserved(const BudgetPtr& count) const {
+        return count != nullptr && count == reserved_;
     }
 
-    /// A place has been taken already for the next of this application's clients that is served.
-    void reserve(BudgetPtr count) { reserved_ = std::move(count); }
+    /// The reserved place goes elsewhere.
+    [[nodiscard]] HeldPlace take_reserved() {
+        return HeldPlace{std::exchange(reserved_, nullptr).get()};
+    }
 
-    /// @return the application whose reserved place nobody has made use of; nullptr: none
-    [[nodiscard]] BudgetPtr take_reserved() { return std::exchange(reserved_, nullptr); }
+    /// Nobody of this application has made use of it.
+    void give_reserved_back(const BudgetPtr& count);
 
     /// @return how many more it may hold
     [[nodiscard]] std::size_t room_of(const Application& application) const {
@@ -74,11 +84,12 @@ public:
     [[nodiscard]] bool try_take(Application& application, const Backend& backend);
     /// Counts one that was lent before there was a limit.
     void take(Application& application, const Backend& backend);
-    /// The backend is free again, or gone.
+    /// The backend is free again, or gone: reserve_freed() or free() decides on its place, which is
+    /// taken until then.
     void give_back(const Backend& backend);
 
-    /// @return the application that the last backend given back was of, once; nullptr: none
-    [[nodiscard]] BudgetPtr take_freed() { return std::exchange(freed_, nullptr); }
+    /// @return the application whose place is free now; nullptr: none
+    BudgetPtr free();
 
     /// @return how many of those who wait may be served as far as their applications go
     [[nodiscard]] std::size_t eligible_count(WaitingLine& line) const;
@@ -101,8 +112,8 @@ private:
     bool is_full_ = false;  // since the last sweep: unknown names are of the rest
     std::map<std::string, Application, std::less<>> applications_;
     std::unordered_map<const Backend*, BudgetPtr> held_;
-    BudgetPtr freed_;
-    BudgetPtr reserved_;
+    BudgetPtr freed_;     // its place is still taken
+    BudgetPtr reserved_;  // the same
 };
 
 }  // namespace weir::pool

@@ -213,14 +213,16 @@ void Pool::on_backend_idle(Backend& backend) {
     if (defaults_.empty()) {
         learn_defaults(backend);
     }
-    const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->take_freed();
+    const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->reserve_freed();
     if (hold_ == Hold::Paused || must_retire(backend, env_.loop.now()) ||
         (!key_.replication.empty() && line_.empty()) ||
         (hold_ == Hold::None && must_yield_place())) {
+        give_reserved_back(freed);  // who waits for it may be one that a new backend is for
         backend.close();
     } else if (hold_ != Hold::Suspended && !hand_to_older_waiter(backend, freed)) {
         serve();
     }
+    give_reserved_back(freed);
     settle_freed(freed);
 }
 

@@ -284,6 +284,7 @@ private:
     void serve_matching();
     [[nodiscard]] bool hand_to_older_waiter(Backend& backend, const BudgetPtr& freed);
     [[nodiscard]] std::int64_t first_rank_anywhere();
+    void give_reserved_back(const BudgetPtr& application);
     void settle_freed(const BudgetPtr& freed);
     void park_for(Backend& backend, unsigned worker, const BudgetPtr& application);
     void grow();

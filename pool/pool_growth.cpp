@@ -34,7 +34,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     counters_.add(PoolEvent::DestroySuccess);
     env_.loop.defer_delete(std::move(found->second));
     backends_.erase(found);
-    const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->take_freed();
+    const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->free();
     give_place_back();
     if (failure == nullptr) {
         if (backend.has_server_closed()) {

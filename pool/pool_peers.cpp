@@ -56,8 +56,8 @@ void Pool::on_lend_request(unsigned borrower) {
     env_.peers.post_to_pool(borrower, key_, [](Pool& pool) { pool.look_again(); });
 }
 
-/// @param freed the application that has just given it back, whose clients may be served again on
-/// other workers; nullptr: none
+/// @param freed the application that has just given it back, whose place is reserved for whoever of
+/// its clients is served; nullptr: none
 bool Pool::hand_to_older_waiter(Backend& backend, const BudgetPtr& freed) {
     if (!has_peers() || backend.has_partial_frame()) {
         return false;
@@ -77,7 +77,7 @@ bool Pool::hand_to_older_waiter(Backend& backend, const BudgetPtr& freed) {
         }
     };
     look(*budget_);
-    if (freed != nullptr && bulkheads_->has_room(*freed)) {
+    if (bulkheads_ != nullptr && bulkheads_->is_reserved(freed)) {
         look(*freed);
     }
     if (announced_in == nullptr) {
@@ -97,6 +97,12 @@ std::int64_t Pool::first_rank_anywhere() {
         first = rank != 0 && (first == 0 || rank < first) ? rank : first;
     }
     return first;
+}
+
+void Pool::give_reserved_back(const BudgetPtr& application) {
+    if (bulkheads_ != nullptr) {
+        bulkheads_->give_reserved_back(application);
+    }
 }
 
 /// An application holds one backend less: those of its clients that wait because of that may be
@@ -120,14 +126,15 @@ void Pool::settle_freed(const BudgetPtr& freed) {
 
 /// The place in the budget goes along: the process as a whole has as many backends as before, or
 /// one less where no pool is left to adopt it.
-/// @param application whose client it is meant for: its place goes along too; nullptr: anybody's
+/// @param application whose client it is meant for: the place reserved for it goes along too;
+/// nullptr: anybody's
 void Pool::park_for(Backend& backend, unsigned worker, const BudgetPtr& application) {
     auto parked = std::make_shared<ParkedBackend>(backend.park());
     parked->places = {
         HeldPlace{budget_.get()}, HeldPlace{database_budget_.get()}, HeldPlace{user_budget_.get()}};
     if (application != nullptr) {
         parked->application = application;
-        parked->application_place = bulkheads_->take_place(*application);
+        parked->application_place = bulkheads_->take_reserved();
     }
     const auto found = backends_.find(&backend);
     std::unique_ptr<Backend> shell = std::move(found->second);
@@ -157,25 +164,23 @@ void Pool::adopt(ParkedBackend parked) {
     }
     if (bulkheads_ != nullptr && application_place != nullptr) {
         static_cast<void>(application_place.release());
-        bulkheads_->reserve(std::move(application));
+        bulkheads_->reserve(application);
     }
     serve();
-    const BudgetPtr unused = bulkheads_ == nullptr ? nullptr : bulkheads_->take_reserved();
-    if (unused != nullptr) {
-        unused->give_back();  // whom it was meant for has left
-    }
+    give_reserved_back(application);  // whom it was meant for has left
     announce();
     if (Backend* idle = list(BackendState::Idle).front(); idle != nullptr && !next_waiter()) {
         // Whom it was meant for has left, has been served meanwhile, or may not have it any more:
         // it goes on to who may.
         static_cast<void>(hand_to_older_waiter(*idle, /*freed=*/nullptr));
     }
-    if (!line_.empty()) {
+    if (next_waiter()) {
         has_asked_ = false;  // while it travelled our announcement was withdrawn: somebody may have
-                             // gone idle unseen
+                             // gone idle unseen. (Whom his application keeps waiting it is of no
+                             // use to: two such lines would send each other backends without end.)
         ask_peers();
     }
-    settle_freed(unused);
+    settle_freed(application);
     schedule();
 }
 

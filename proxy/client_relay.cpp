@@ -192,7 +192,11 @@ bool ClientSession::must_wait(const protocol::FrameHeader& header) {
     if (type == FrontendMessage::Terminate) {
         return false;
     }
-    return is_in_danger(type) || backend_->holds_line(type) || is_behind_read() ||
+    // A look at what the last transaction has left is all that keeps the backend from those who
+    // wait for it: whoever is quick would have it for good, one look after another.
+    const bool must_give_way = backend_->is_auditing() && !backend_->owes_holder() &&
+                               !keeps_backend() && lender().is_waited_for(*this);
+    return must_give_way || is_in_danger(type) || backend_->holds_line(type) || is_behind_read() ||
            awaits_settings() || awaits_reading(type);
 }
 

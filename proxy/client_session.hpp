@@ -272,8 +272,7 @@ private:
     [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text, std::uint64_t digest);
     [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text);
     [[nodiscard]] pool::StatementTicket ticket_for(const pool::Statement& statement);
-    [[nodiscard]] pool::StatementTicket special_ticket(std::string_view name,
-                                                       const policies::PlanPtr& plan);
+    [[nodiscard]] pool::StatementTicket special_ticket(std::string_view, const policies::PlanPtr&);
     [[nodiscard]] pool::StatementTicket unread_ticket(std::string_view name);
     [[nodiscard]] pool::StatementTicket ticket_of_definition(std::string_view name);
     [[nodiscard]] pool::StatementTicket ticket_of_message(const protocol::FrameHeader& header,

@@ -28,7 +28,7 @@ def things(postgres: Postgres) -> Iterator[None]:
         "CREATE VIEW named AS SELECT id, upper(name) AS name FROM thing"
     )
     yield
-    postgres.execute("DROP TABLE part, thing CASCADE")
+    postgres.execute("DROP TABLE part, thing CASCADE; DROP FUNCTION IF EXISTS slowly")
 
 
 def started(start_weir: StartWeir, cache: Any = None, **more: Any) -> Weir:

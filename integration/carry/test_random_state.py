@@ -6,7 +6,7 @@ connection of its own straight to PostgreSQL: the answers are the same, and so i
 
 import os
 import random
-from typing import Optional
+from typing import Iterator, Optional
 
 import pytest
 
@@ -179,6 +179,19 @@ def write_of(rng: random.Random, sql: str) -> bytes:
     if sql and rng.random() < 0.3:
         return wire.parse(sql) + wire.bind() + wire.execute() + wire.sync()
     return wire.query(sql)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(postgres: Postgres) -> Iterator[None]:
+    """A view that sets something makes every request of its database one that may."""
+    yield
+    for dbname in ("app", TWIN):
+        if postgres.execute("SELECT 1 FROM pg_database WHERE datname = %s", [dbname]):
+            postgres.execute(
+                "DROP VIEW IF EXISTS public.random_view; DROP TABLE IF EXISTS public.random_table;"
+                "DROP FUNCTION IF EXISTS public.random_fired, public.random_name, public.random_set, public.random_lock",
+                dbname=dbname,
+            )
 
 
 @pytest.mark.timeout(300)

@@ -250,6 +250,7 @@ def test_effects_of_functions_are_found(weir: Weir, company: Company, postgres: 
         for size in (3, 4, 5, 6, 7):
             client.query(f"SELECT hidden_set('{size}MB')")
             assert company.rows_after(client, "SHOW work_mem") == [[f"{size}MB"]]
+    postgres.execute("DROP FUNCTION hidden_lock, hidden_set")
 
 
 def test_forget_is_as_pgbouncer(start_weir: StartWeir) -> None:
@@ -321,6 +322,7 @@ def test_settings_only_somebody_else_could_set_pin(weir: Weir, postgres: Postgre
             assert other.value("SHOW log_statement") == "none"
     finally:
         wait_until(lambda: weir.show("pins") == [], "free")
+        postgres.execute("DROP FUNCTION quiet")
 
 
 def test_long_requests_are_looked_after_too(weir: Weir, company: Company) -> None:

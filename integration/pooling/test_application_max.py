@@ -71,8 +71,10 @@ def test_others_get_past_an_application_at_its_limit(start_weir: StartWeir, thre
     weir = start_weir({"listen": {"threads": threads}, "pool": {"max": 4, "application_max": 2}})
     warm(weir)
     reports = [hold(weir, "reports") for _ in range(2)]
-    late = [ask(weir, "reports") for _ in range(3)]
-    waits_for_application(weir, 3)
+    late = []
+    for count in range(1, 4):  # one after the other, on whichever thread
+        late.append(ask(weir, "reports"))
+        waits_for_application(weir, count)
     shop = [hold(weir, "shop") for _ in range(2)]
     assert weir.pool()["sv_active"] == 4
     for client in shop:
@@ -102,6 +104,26 @@ def test_place_goes_to_who_has_waited_longest(start_weir: StartWeir, threads: in
         holder.query("COMMIT")
         assert errors(next_client.receive_ready()) == []
         holder = next_client
+
+
+def test_no_server_connection_travels_to_those_who_may_not_have_it(start_weir: StartWeir) -> None:
+    """Who waits because of the application is no reason for two threads to hand each other what is idle."""
+    weir = start_weir({"listen": {"threads": 2}, "pool": {"max": 6, "application_max": 1}})
+    warm(weir)
+    holder = hold(weir, "reports")
+    late = []
+    for count in range(1, 9):
+        late.append(ask(weir, "reports"))
+        waits_for_application(weir, count)
+    shops = [hold(weir, f"shop {number}") for number in range(5)]
+    for client in shops:
+        client.query("COMMIT")
+    for next_client in late[:6]:
+        holder.query("COMMIT")
+        assert errors(next_client.receive_ready()) == []
+        holder = next_client
+        assert len([row for row in weir.show("SERVERS") if row["database"] == "app"]) == weir.pool()["open"]
+    assert weir.cpu_share(0.3) < 0.3
 
 
 def test_error_names_the_limit_and_it_recovers(start_weir: StartWeir) -> None:
