@@ -286,11 +286,11 @@ struct Cache {
     std::uint64_t max_bytes = 0;
     std::uint64_t max_entries = 0;
     RedisState redis = RedisState::Off;
-    std::uint64_t redis_hits = 0;                       ///< of those above
-    std::uint64_t redis_misses = 0;                     ///< Redis had nothing that may be used
-    std::uint64_t redis_stored = 0;                     ///< results
-    std::uint64_t redis_late = 0;                       ///< writes that others learn of later
-    std::map<std::string, std::uint64_t> redis_errors;  ///< by their kind
+    std::uint64_t redis_hits = 0;                            ///< of those above
+    std::uint64_t redis_misses = 0;                          ///< Redis had nothing that may be used
+    std::uint64_t redis_stored = 0;                          ///< results
+    std::uint64_t redis_late = 0;                            ///< writes that others learn of later
+    std::map<std::string, std::uint64_t> redis_errors = {};  ///< by their kind
 
     /// @return all of them
     [[nodiscard]] std::uint64_t redis_error_count() const;

@@ -59,6 +59,15 @@ DatabasePtr Cache::database(std::string_view name, TimePoint now) {
     return database;
 }
 
+std::vector<DatabasePtr> Cache::databases() {
+    const std::lock_guard lock{mutex_};
+    std::vector<DatabasePtr> all;
+    for (const auto& [name, database] : databases_) {
+        all.push_back(database);
+    }
+    return all;
+}
+
 /// Their ids are not used again, so nobody finds what they leave; it goes at once all the same.
 void Cache::forget_databases(TimePoint now) {
     for (auto at = databases_.begin(); at != databases_.end();) {

@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::cache {
 
@@ -131,6 +132,9 @@ public:
     /// @param name of the database and whatever else tells it from others of that name
     /// @return the same for the same name; to be kept for as long as it is used
     [[nodiscard]] DatabasePtr database(std::string_view name, TimePoint now);
+
+    /// @return all that have been asked for
+    [[nodiscard]] std::vector<DatabasePtr> databases();
 
     /// To be called before anything of the statement is sent.
     [[nodiscard]] ReadStart begin_read(const ReadRequest& request, TimePoint now);

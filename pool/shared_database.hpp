@@ -43,6 +43,13 @@ public:
         return found;
     }
 
+    /// @return nullptr: there is none (any more)
+    [[nodiscard]] SharedDatabasePtr find(const std::string& name) {
+        const std::lock_guard<std::mutex> lock{mutex_};
+        const auto found = databases_.find(name);
+        return found == databases_.end() ? nullptr : found->second;
+    }
+
 private:
     static constexpr std::size_t kSweepAtLeast = 64;
     std::mutex mutex_;

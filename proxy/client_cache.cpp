@@ -120,7 +120,7 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
         return Answer::Run;
     }
     cache::KeyBuilder& key = worker.cache_key();
-    begin_key(key).add_number(session_.pool_->generation());
+    begin_key(key).add(session_.request_judge().server()).add_number(session_.pool_->generation());
     write_key(request, ticket.plan->cache_ttl, key);
     // What it has waited for may have been refused meanwhile: then this is another request.
     if (landed != nullptr && landed->key() == key.view() &&

@@ -1,6 +1,7 @@
 // The part of Server that is about the results kept for reuse.
 
 #include "base/log.hpp"
+#include "proxy/cache_clearing.hpp"
 #include "proxy/server.hpp"
 
 namespace weir::proxy {
@@ -106,21 +107,32 @@ void Server::add_redis(status::Cache& row) const {
     }
 }
 
-/// Which results hang on a table of that name is not known here: all of them are dropped, which is
-/// never wrong.
+/// What was read from the table goes. Where it is not known which results that are all of a
+/// database's go, which is never wrong.
 Answer Server::clear_cache(const control::Order& order) {
     if (shared_.cache == nullptr) {
         return Answer::failed(sqlstate::kObjectNotInPrerequisiteState,
                               "nothing is cached: cache.enabled is false");
     }
-    const std::size_t count = order.pattern.empty() ? shared_.cache->clear()
-                                                    : shared_.cache->clear_matching(order.pattern);
+    CacheClearing done;
+    if (!order.table.empty()) {
+        done = clear_table(shared_, order.table, loop_.now());
+    }
+    if (done.told.empty()) {
+        done = clear_all(shared_, order.pattern);
+    }
+    tell_cleared(shared_, std::move(done.told));
     log::info("cache_cleared",
-              {{"results", count}, {"table", order.table}, {"pattern", order.pattern}});
+              {{"results", done.count}, {"table", order.table}, {"pattern", order.pattern}});
+    std::string text =
+        "dropped " + std::to_string(done.count) + (done.count == 1 ? " result" : " results");
+    if (!order.table.empty() && done.is_everything) {
+        text += ": cleared everything";
+    } else if (!order.pattern.empty() && shared_cache_ != nullptr) {
+        text += " here, and all in Redis";
+    }
     Answer answer;
-    answer.notices.push_back("dropped " + std::to_string(count) +
-                             (count == 1 ? " result" : " results") +
-                             (order.table.empty() ? "" : ": cleared everything"));
+    answer.notices.push_back(std::move(text));
     return answer;
 }
 

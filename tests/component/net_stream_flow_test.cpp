@@ -74,6 +74,54 @@ TEST_SUITE("net_stream_flow") {
         CHECK(got == text);
     }
 
+    TEST_CASE(
+        "stream: what is written while its output is held leaves in order with the last hold") {
+        StreamRig rig;
+        rig.stream.write(as_bytes(std::string_view{"before "}));
+        auto first = rig.stream.hold_output();
+        rig.stream.write(as_bytes(std::string_view{"one "}));
+        auto second = rig.stream.hold_output();
+        rig.stream.write(as_bytes(std::string_view{"two "}));
+        first.reset();
+        test::turn_for(rig.loop, milliseconds{5});
+        CHECK(heard(rig.peer) == "before ");
+        REQUIRE(tell(rig.peer, "it reads on"));
+        CHECK(rig.until_received("it reads on"));
+        second.reset();
+        CHECK(heard(rig.peer) == "one two ");
+        rig.stream.write(as_bytes(std::string_view{"after"}));
+        CHECK(heard(rig.peer) == "after");
+    }
+
+    TEST_CASE("stream: held output is sent to the end, and told as drained") {
+        StreamRig rig;
+        rig.stream.set_high_mark(100'000);
+        const std::string text = pattern(2'000'000);
+        auto hold = rig.stream.hold_output();
+        rig.stream.write(as_bytes(text));
+        CHECK(rig.stream.is_full());
+        test::turn_for(rig.loop, milliseconds{5});
+        CHECK(heard(rig.peer).empty());
+        CHECK(rig.listener.drained == 0);
+        hold.reset();
+        std::string got;
+        CHECK(rig.until([&] { return (got += heard(rig.peer)).size() == text.size(); }));
+        CHECK(got == text);
+        CHECK(rig.listener.drained > 0);
+    }
+
+    TEST_CASE("stream: a hold may outlive it, and a closed one has none") {
+        std::shared_ptr<HeldOutput> hold;
+        {
+            StreamRig rig;
+            hold = rig.stream.hold_output();
+            rig.stream.write(as_bytes(std::string_view{"never"}));
+            rig.stream.close();
+            CHECK(rig.stream.hold_output() == nullptr);
+        }
+        hold.reset();
+    }
+
     TEST_CASE("stream: is full beyond the high mark and drained below half of it") {
         StreamRig rig;
         constexpr std::size_t kHigh = 100'000;

@@ -174,7 +174,13 @@ inline status::Snapshot sample_snapshot() {
                       .bytes = 65'536,
                       .entries = 12,
                       .max_bytes = 1'048'576,
-                      .max_entries = 1000};
+                      .max_entries = 1000,
+                      .redis = status::RedisState::Up,
+                      .redis_hits = 7,
+                      .redis_misses = 11,
+                      .redis_stored = 9,
+                      .redis_late = 1,
+                      .redis_errors = {{"timeout", 3}, {"closed", 2}}};
     snapshot.alerts = {{.name = "full",
                         .when = "pool_usage > 0.8 for 1m",
                         .state = "firing",
