@@ -1,0 +1,93 @@
+"""A Redis to which bad things happen, one after the other."""
+
+import random
+import threading
+import time
+from typing import Callable, Sequence
+
+from support.deadlines import scaled, wait_until
+from support.redis import Redis
+from support.weir import Weir
+
+# Below the lease of what has been cached (300 ms), around it, and long enough for everybody to have noticed.
+PAUSES_S = (0.2, 0.12, 0.3, 0.4, 1.0, 3.0)
+AWAY_S = (0.0, 0.05, 0.5)
+
+
+def state_of(weir: Weir) -> str:
+    return str(weir.show("CACHE")[0]["redis_state"])
+
+
+def wait_until_up(weirs: Sequence[Weir], deadline_s: float = 20) -> None:
+    """Until all of them use Redis."""
+    for weir in weirs:
+        wait_until(lambda: state_of(weir) == "up", "Redis is used", deadline_s)
+
+
+class Troubles:
+    """Runs ``rounds`` of them in a thread of its own; ``on_end`` is called when Redis is well again."""
+
+    def __init__(
+        self, redis: Redis, weirs: Sequence[Weir], *, rounds: int, seed: int, on_end: Callable[[], None]
+    ) -> None:
+        self.redis, self.weirs, self.rounds, self.on_end = redis, weirs, rounds, on_end
+        self.chance = random.Random(seed)
+        self.failures: list[str] = []
+        self.seen: list[str] = []
+        self.thread = threading.Thread(target=self.work)
+        kinds = [self.pause_short, self.kill, self.flush, self.restart_with_old, self.pause_long, self.twice]
+        self.kinds = [kinds[number % len(kinds)] for number in range(rounds)]
+        self.chance.shuffle(self.kinds)
+
+    def work(self) -> None:
+        try:
+            for kind in self.kinds:
+                wait_until_up(self.weirs)
+                # For a while all is well, so that there is something that can be wrong afterwards.
+                time.sleep(self.chance.uniform(0.3, 1.2))
+                self.seen.append(kind.__name__)
+                kind()
+            wait_until_up(self.weirs)
+        except Exception as error:  # pylint: disable=broad-except
+            self.failures.append(repr(error))
+        finally:
+            self.redis.resume()
+            self.on_end()
+
+    def pause_short(self) -> None:
+        """Several, each about as long as what has been cached is trusted without news."""
+        for _ in range(4):
+            self.pause(self.chance.choice(PAUSES_S[:4]))
+            time.sleep(self.chance.uniform(0.05, 0.3))
+
+    def pause_long(self) -> None:
+        self.pause(self.chance.choice(PAUSES_S[4:]))
+
+    def pause(self, duration_s: float) -> None:
+        with self.redis.is_paused():
+            time.sleep(scaled(duration_s))
+
+    def flush(self) -> None:
+        self.redis.flushall()
+
+    def kill(self) -> None:
+        self.redis.kill()
+        self.redis.forget_saved()
+        time.sleep(self.chance.choice(AWAY_S))
+        self.redis.start()
+
+    def restart_with_old(self) -> None:
+        """It comes back with what it had a while before: results and versions of then."""
+        self.redis.save()
+        time.sleep(self.chance.uniform(0.1, 0.5))
+        self.redis.kill()
+        time.sleep(self.chance.choice(AWAY_S))
+        self.redis.start()
+
+    def twice(self) -> None:
+        """Again before everybody has come back from the first time."""
+        self.kill()
+        time.sleep(self.chance.uniform(0.1, 1.9))
+        self.pause(self.chance.choice(PAUSES_S))
+        time.sleep(self.chance.uniform(0.1, 1.9))
+        self.restart_with_old()
