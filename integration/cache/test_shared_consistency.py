@@ -10,23 +10,19 @@ import pytest
 
 from conftest import StartWeir
 from support.counters import ALONE, PAIRED, Load, create_tables, drop_tables
-from support.deadlines import SLOWNESS, reduced, scaled
+from support.deadlines import reduced, scaled
 from support.history import histogram, inexcusable
 from support.postgres import Postgres
 from support.redis import Redis
-from support.redis_troubles import Troubles, wait_until_up
+from support.redis_troubles import Troubles
+from support.shared_cache import LEASE_S, PLACES, figures, settings, wait_until_up
 from support.weir import Weir
 
 pytestmark = pytest.mark.needs_weir
 
 GROUPS = 12
-# What another instance has in its memory may be given as long after the news of a write was sent (cache/redis/README.md).
-LEASE_S = 0.3
 # No answer takes longer, whatever becomes of Redis: redis_timeout is 50 ms, and the machine is a busy one.
 LONGEST_S = 2.0
-
-# A result in the memory of the process, or in Redis only.
-PLACES = {"memory": "100MB", "redis": "0B"}
 
 
 @pytest.fixture
@@ -37,17 +33,14 @@ def counters(postgres: Postgres) -> Iterator[None]:
 
 
 def start_two(start_weir: StartWeir, redis: Redis, max_size: str) -> list[Weir]:
-    cache = {"enabled": True, "default_ttl": "60s", "max_size": max_size, "redis": redis.url()}
-    if SLOWNESS > 1:
-        cache["redis_timeout"] = f"{int(scaled(50))}ms"
-    weirs: list[Any] = [start_weir({"cache": cache, "listen": {"threads": 2}}) for _ in range(2)]
+    weirs: list[Any] = [start_weir(settings(redis.url(), max_size=max_size)) for _ in range(2)]
     wait_until_up(weirs)
     return weirs
 
 
 def hits(weirs: list[Weir]) -> tuple[int, int]:
     """Reads answered from the memory of a Weir or with another's, and from Redis."""
-    rows = [weir.show("CACHE")[0] for weir in weirs]
+    rows = [figures(weir) for weir in weirs]
     redis = sum(int(row["redis_hits"]) for row in rows)
     return sum(int(row["hits"]) + int(row["coalesced"]) for row in rows) - redis, redis
 

@@ -55,7 +55,7 @@ def numbers(messages: Sequence[Message]) -> list[list[int]]:
 
 
 class Load:
-    """Clients at Weirs, ``each`` at every one, until they have done ``operations`` and nobody is in ``busy`` any more."""
+    """Clients at Weirs, ``each`` at every one, until they have done ``operations`` and ``busy`` is not set any more."""
 
     def __init__(
         self, weirs: Sequence[Any], *, groups: int, each: int, operations: int, write_share: float, seed: int
@@ -274,13 +274,14 @@ class Client:
 
     def write_batch(self) -> dict[Row, int]:
         rows = self.pair()
-        return dict(zip(rows, map(_first, numbers(self.ask(*(wire.extended(update(row)) for row in rows), wire.sync())))))
+        batch = [wire.extended(update(row)) for row in rows]
+        return dict(zip(rows, map(_first, numbers(self.ask(*batch, wire.sync())))))
 
     def write_with(self) -> dict[Row, int]:
         rows = self.pair()
         # First the one, then the other, as all do who write both.
-        sql = f"WITH first AS ({update(rows[0])}) UPDATE {rows[1][0]} b SET v = first.v FROM first WHERE id = {rows[1][1]}"
-        found = self.query(sql + " RETURNING b.v")[0][0]
+        sql = f"WITH first AS ({update(rows[0])}) UPDATE {rows[1][0]} b SET v = first.v FROM first"
+        found = self.query(f"{sql} WHERE id = {rows[1][1]} RETURNING b.v")[0][0]
         return {row: found for row in rows}
 
     def write_unknown(self) -> dict[Row, int]:

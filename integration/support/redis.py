@@ -36,7 +36,7 @@ class Redis:
     host = "127.0.0.1"
 
     def __init__(self, **settings: str) -> None:
-        """Keywords are settings of redis.conf, with underscores: ``requirepass="x"``, ``maxmemory_policy="noeviction"``,
+        """Keywords are settings of redis.conf, with underscores: ``requirepass="x"``, ``maxmemory_policy="allkeys-lru"``,
         ``user="app on >secret ~* &* +@all"``."""
         self.folder = Path(tempfile.mkdtemp(prefix="weir-redis-"))
         self.settings = {**SETTINGS, **{name.replace("_", "-"): value for name, value in settings.items()}}
@@ -76,6 +76,8 @@ class Redis:
             "unixsocket": str(self.socket_path),
             **self.settings,
         }
+        if self.password:
+            settings["requirepass"] = f'"{self.password}"'
         config = self.folder / "redis.conf"
         config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         with open(self.folder / "log", "ab") as log:
@@ -172,6 +174,12 @@ class Redis:
         answer = self.command(*words, database=database)
         assert isinstance(answer, int), answer
         return answer
+
+    def info(self, section: str, name: str) -> int:
+        """A number of INFO."""
+        answer = self.command("INFO", section)
+        assert isinstance(answer, bytes)
+        return int(dict(line.split(":", 1) for line in answer.decode().split() if ":" in line)[name])
 
     def keys(self, pattern: str = "*", database: int = 0) -> list[bytes]:
         found = self.command("KEYS", pattern, database=database)

@@ -5,23 +5,14 @@ import threading
 import time
 from typing import Callable, Sequence
 
-from support.deadlines import scaled, wait_until
+from support.deadlines import scaled
 from support.redis import Redis
+from support.shared_cache import wait_until_up
 from support.weir import Weir
 
 # Below the lease of what has been cached (300 ms), around it, and long enough for everybody to have noticed.
 PAUSES_S = (0.2, 0.12, 0.3, 0.4, 1.0, 3.0)
 AWAY_S = (0.0, 0.05, 0.5)
-
-
-def state_of(weir: Weir) -> str:
-    return str(weir.show("CACHE")[0]["redis_state"])
-
-
-def wait_until_up(weirs: Sequence[Weir], deadline_s: float = 20) -> None:
-    """Until all of them use Redis."""
-    for weir in weirs:
-        wait_until(lambda: state_of(weir) == "up", "Redis is used", deadline_s)
 
 
 class Troubles:
