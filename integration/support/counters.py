@@ -7,11 +7,11 @@ rolled back would have added RUINED.
 import random
 import threading
 import time
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Sequence
 
 from support import wire
 from support.history import NEVER, History, Read, Row, Write
-from support.raw_client import RawClient, errors
+from support.raw_client import errors
 from support.wire import Message
 
 ALONE = (0, 1)

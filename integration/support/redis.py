@@ -36,8 +36,8 @@ class Redis:
     host = "127.0.0.1"
 
     def __init__(self, **settings: str) -> None:
-        """Keywords are settings of redis.conf, with underscores: ``requirepass="x"``, ``maxmemory_policy="allkeys-lru"``,
-        ``user="app on >secret ~* &* +@all"``."""
+        """Keywords are settings of redis.conf, with underscores: ``requirepass="x"``,
+        ``maxmemory_policy="noeviction"``, ``user="app on >secret ~* &* +@all"``."""
         self.folder = Path(tempfile.mkdtemp(prefix="weir-redis-"))
         self.settings = {**SETTINGS, **{name.replace("_", "-"): value for name, value in settings.items()}}
         self.port = free_low_port()
