@@ -82,7 +82,7 @@ def test_two_prefixes_do_not_meet(
     start_weir: StartWeir, start_redis: Callable[..., Redis], postgres: Postgres, thing: None
 ) -> None:
     redis = start_redis()
-    prefixes = ["one:", "other/*[x] "]
+    prefixes = ["one:", "other/*[x]?~"]
     weirs: list[Any] = [
         start_weir(settings(redis.url(), max_size="0B", redis_key_prefix=prefix)) for prefix in prefixes
     ]
@@ -105,6 +105,7 @@ BAD_URLS = {
     "rediss://host": "TLS",
     "http://host": "redis",
     "redis://": "host",
+    "redis://user@host": "password",
     "redis://host/x": "database",
 }
 
