@@ -3,16 +3,19 @@ used again when it is well."""
 
 import contextlib
 import random
+import threading
 import time
 from typing import Any, Callable, Iterator
 
 import pytest
 
 from conftest import StartWeir
-from support.counters import Load, create_tables, drop_tables
+from support import wire
+from support.counters import Load, create_tables, drop_tables, numbers
 from support.deadlines import scaled, wait_until
 from support.history import inexcusable
 from support.postgres import Postgres
+from support.raw_client import errors
 from support.redis import Redis
 from support.shared_cache import (
     COUNTED,
@@ -158,6 +161,42 @@ def test_redis_that_comes_later_is_used(
         wait_until_hits(weirs)
 
 
+@pytest.mark.parametrize("where", ["same Weir", "other Weir"])
+def test_write_while_redis_is_paused_is_not_undone_by_what_redis_has(
+    start_weir: StartWeir, start_redis: Callable[..., Redis], counters: None, where: str
+) -> None:
+    """The pause is shorter than what anybody takes for the end: when Redis goes on, what was asked last may be answered
+    before it has read what it was told first."""
+    redis = start_redis()
+    weirs = start_two(start_weir, redis, max_size="0B")
+    wait_until_up(weirs)
+    reading = weirs[0]
+    writing = weirs[0] if where == "same Weir" else weirs[1]
+    sql = "SELECT v FROM a0 WHERE id = 0"
+    # Several, so that some meet on a thread and some do not.
+    early, late = ([reading.logged_in() for _ in range(4)] for _ in range(2))
+    with writing.logged_in() as writer:
+        for number in range(1, 21):
+            wait_until_up(weirs)
+            before = figure(reading, "redis_hits")
+            wait_until(lambda: early[0].rows(sql) and figure(reading, "redis_hits") > before, "it lies in Redis")
+            resume = threading.Timer(scaled(0.13), redis.resume)
+            redis.pause()
+            resume.start()
+            for client in early:
+                client.send(wire.query(sql))
+            assert errors(writer.query(f"UPDATE a0 SET v = {number} WHERE id = 0")) == []
+            for client in late:
+                client.send(wire.query(sql))
+            found = [numbers(client.receive_ready()) for client in late]
+            for client in early:
+                client.receive_ready()
+            resume.join()
+            assert found == [[[number]]] * len(late), f"in turn {number}"
+    for client in early + late:
+        client.close()
+
+
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "volatile-lru"])
 def test_full_redis_forgets_and_is_used_again(
     start_weir: StartWeir, start_redis: Callable[..., Redis], postgres: Postgres, counters: None, policy: str
@@ -218,8 +257,8 @@ def test_garbage_is_a_miss(
             for key in keys:
                 spoil(key)
             assert second.rows(sql) == rows
-            errors = figure(weirs[1], "redis_errors") - errors_before
-            assert errors + figure(weirs[1], "redis_misses") - misses_before > 0, spoil.__name__
+            failed = figure(weirs[1], "redis_errors") - errors_before
+            assert failed + figure(weirs[1], "redis_misses") - misses_before > 0, spoil.__name__
             assert first.rows(sql) == rows
 
 

@@ -1,13 +1,16 @@
 """Results that two Weirs share through one Redis: what one has read answers the other, and a write through either drops
 it."""
 
+import contextlib
+import signal
+import threading
 from typing import Any, Callable, Iterator
 
 import pytest
 
 from conftest import StartWeir
 from support import wire
-from support.deadlines import scaled, wait_until
+from support.deadlines import scaled, stays_true, wait_until
 from support.postgres import Postgres
 from support.raw_client import RawClient, errors
 from support.redis import Redis
@@ -330,3 +333,31 @@ def test_figures_are_in_metrics_too(pair: Pair) -> None:
     assert pair.a.metrics().sum("weir_redis_up") == 1
     assert pair.a.metrics().sum("weir_redis_errors_total") == figure(pair.a, "redis_errors")
     assert figure(pair.a, "redis_untold") == 0
+
+
+def test_killed_with_writes_under_way_it_leaves_nothing_old(pair: Pair, postgres: Postgres) -> None:
+    """Nobody says what became of them; PostgreSQL may still commit them."""
+    sql = "SELECT id, name FROM thing ORDER BY id"
+    over = threading.Event()
+
+    def write(number: int) -> None:
+        with contextlib.suppress(ConnectionError), pair.b.logged_in() as client:
+            turn = 0
+            while not over.is_set():
+                turn += 1
+                client.query(f"UPDATE thing SET name = 'turn {turn}' WHERE id = {number}")
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(1, 5)]
+    with pair.a.logged_in() as reader:
+        store(pair.a, reader, sql)
+        for thread in writers:
+            thread.start()
+        wait_until(lambda: "turn 20" in str(reader.rows(sql)), "they write")
+        pair.b.exit_code_expected = -signal.SIGKILL
+        pair.b.kill()
+        for thread in writers:
+            thread.join()
+        wait_until(lambda: postgres.backends("backend_xid IS NOT NULL") == 0, "nothing is under way")
+        rows = direct(postgres, sql)
+        pair.check_seen(reader, sql, rows)
+        stays_true(lambda: reader.rows(sql) == rows, 0.5)
