@@ -338,12 +338,11 @@ def test_figures_are_in_metrics_too(pair: Pair) -> None:
 def test_killed_with_writes_under_way_it_leaves_nothing_old(pair: Pair, postgres: Postgres) -> None:
     """Nobody says what became of them; PostgreSQL may still commit them."""
     sql = "SELECT id, name FROM thing ORDER BY id"
-    over = threading.Event()
 
     def write(number: int) -> None:
         with contextlib.suppress(ConnectionError), pair.b.logged_in() as client:
             turn = 0
-            while not over.is_set():
+            while True:
                 turn += 1
                 client.query(f"UPDATE thing SET name = 'turn {turn}' WHERE id = {number}")
 
