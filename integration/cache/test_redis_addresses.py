@@ -9,7 +9,7 @@ from support.deadlines import wait_until
 from support.postgres import Postgres
 from support.raw_client import errors
 from support.redis import Redis
-from support.shared_cache import COUNTED, calls_of, figure, settings, store, wait_until_up
+from support.shared_cache import COUNTED, calls_of, figure, settings, store, wait_until_ready
 from support.weir import Weir
 
 pytestmark = pytest.mark.needs_weir
@@ -33,7 +33,7 @@ def check_shared(start_weir: StartWeir, postgres: Postgres, urls: list[str]) -> 
     """One Weir finds what the other has read, and drops what it writes."""
     weirs: list[Any] = [start_weir(settings(url, max_size="0B")) for url in urls]
     a, b = weirs
-    wait_until_up(weirs)
+    wait_until_ready(weirs)
     with a.logged_in() as first, b.logged_in() as second:
         store(a, first, COUNT)
         wait_until(lambda: calls_of(postgres, lambda: second.value(COUNT)) == 0, "the other finds it")
@@ -87,7 +87,7 @@ def test_two_prefixes_do_not_meet(
         start_weir(settings(redis.url(), max_size="0B", redis_key_prefix=prefix)) for prefix in prefixes
     ]
     a, b = weirs
-    wait_until_up(weirs)
+    wait_until_ready(weirs)
     with a.logged_in() as first, b.logged_in() as second:
         store(a, first, COUNT)
         assert calls_of(postgres, lambda: second.value(COUNT)) == 1
@@ -119,7 +119,7 @@ def test_bad_url_is_refused_at_the_start(start_weir: StartWeir, url: str) -> Non
 def test_password_is_shown_to_nobody(start_weir: StartWeir, start_redis: Callable[..., Redis]) -> None:
     redis = start_redis(requirepass="sEcret0")
     weir: Weir = start_weir(settings(redis.url()), http=True)
-    wait_until_up([weir])
+    wait_until_ready([weir])
     redis.kill()
     wait_until(lambda: "redis_away" in weir.log, "it is told")
     weir.reload()

@@ -15,7 +15,7 @@ from support.history import histogram, inexcusable
 from support.postgres import Postgres
 from support.redis import Redis
 from support.redis_troubles import Troubles
-from support.shared_cache import LEASE_S, PLACES, figures, settings, wait_until_up
+from support.shared_cache import LEASE_S, PLACES, figures, settings, wait_until_ready
 from support.weir import Weir
 
 pytestmark = pytest.mark.needs_weir
@@ -34,7 +34,7 @@ def counters(postgres: Postgres) -> Iterator[None]:
 
 def start_two(start_weir: StartWeir, redis: Redis, max_size: str) -> list[Weir]:
     weirs: list[Any] = [start_weir(settings(redis.url(), max_size=max_size)) for _ in range(2)]
-    wait_until_up(weirs)
+    wait_until_ready(weirs)
     return weirs
 
 
@@ -63,7 +63,6 @@ def judge(load: Load, place: str, weirs: list[Weir], seed: int) -> None:
     assert inexcusable(late, allowance_s) == []
     assert inexcusable(backwards, allowance_s) == []
     assert from_redis > 0 and (from_memory > 0 or place == "redis")
-    assert from_memory + from_redis > reads / 3
     assert load.longest < scaled(LONGEST_S)
 
 
@@ -101,6 +100,7 @@ def test_nobody_reads_what_was_before(
     load.start()
     load.join()
     judge(load, place, weirs, seed)
+    assert sum(hits(weirs)) > len(load.history.reads) / 3
     agree_in_the_end(weirs, postgres)
 
 
@@ -126,7 +126,8 @@ def test_nobody_reads_what_was_before_while_redis_is_in_trouble(
     troubles.thread.start()
     troubles.thread.join()
     load.join()
-    print("\ntroubles:", *troubles.seen)
+    print(f"\ntroubles: {' '.join(troubles.seen)}; while well, {troubles.answered} of {troubles.asked} from the cache")
     assert troubles.failures == []
     judge(load, place, weirs, seed)
+    assert troubles.answered > troubles.asked / 3
     agree_in_the_end(weirs, postgres)

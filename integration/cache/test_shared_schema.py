@@ -9,7 +9,7 @@ from support.deadlines import scaled, wait_until
 from support.postgres import Postgres
 from support.raw_client import RawClient, errors
 from support.redis import Redis
-from support.shared_cache import LEASE_S, settings, wait_until_up
+from support.shared_cache import LEASE_S, settings, wait_until_ready
 
 pytestmark = pytest.mark.needs_weir
 
@@ -35,7 +35,7 @@ def two(
     """A client at each of two Weirs, both of which know the schema as it is now."""
     redis = start_redis()
     weirs: list[Any] = [start_weir(settings(redis.url())) for _ in range(2)]
-    wait_until_up(weirs)
+    wait_until_ready(weirs)
     with weirs[0].logged_in() as first, weirs[1].logged_in() as second:
         for client in (first, second):
             for sql in ("SELECT n FROM seen", "SELECT n FROM one", "SELECT n FROM two"):
@@ -122,7 +122,7 @@ def test_rights_taken_away(
     redis = start_redis()
     postgres.execute("DROP ROLE IF EXISTS poor; CREATE ROLE poor LOGIN; GRANT SELECT ON one TO poor")
     weirs: list[Any] = [start_weir({**settings(redis.url()), "user": {"postgres": {}, "poor": {}}}) for _ in range(2)]
-    wait_until_up(weirs)
+    wait_until_ready(weirs)
     try:
         with weirs[0].logged_in() as first, weirs[1].logged_in(user="poor") as poor:
             assert [poor.value("SELECT n FROM one") for _ in range(3)] == ["10"] * 3

@@ -8,7 +8,7 @@ from cluster.conftest import MakeCluster, StartSplit
 from support.deadlines import wait_until
 from support.raw_client import errors
 from support.redis import Redis
-from support.shared_cache import PLACES, figure, settings, wait_until_up
+from support.shared_cache import PLACES, figure, settings, wait_until_ready
 
 pytestmark = pytest.mark.needs_weir
 
@@ -25,7 +25,7 @@ def test_what_a_replica_has_not_replayed_is_not_missed_in_the_cache(
     redis = start_redis()
     config = settings(redis.url(), max_size=PLACES[place])
     a, b = (start_split(primary, replica, cluster={"max_replica_lag": "60s"}, **config) for _ in range(2))
-    wait_until_up([a, b])
+    wait_until_ready([a, b])
     with a.logged_in() as reader, b.logged_in() as writer:
         replica.pause_replay()
         for table in TABLES:

@@ -7,7 +7,7 @@ from typing import Callable, Sequence
 
 from support.deadlines import scaled
 from support.redis import Redis
-from support.shared_cache import wait_until_up
+from support.shared_cache import figures, wait_until_up
 from support.weir import Weir
 
 # Below the lease of what has been cached (300 ms), around it, and long enough for everybody to have noticed.
@@ -25,6 +25,8 @@ class Troubles:
         self.chance = random.Random(seed)
         self.failures: list[str] = []
         self.seen: list[str] = []
+        # Of the reads while all was well: how many were asked for, and how many answered from the cache.
+        self.asked = self.answered = 0
         self.thread = threading.Thread(target=self.work)
         kinds = [self.pause_short, self.kill, self.flush, self.restart_with_old, self.pause_long, self.twice]
         self.kinds = [kinds[number % len(kinds)] for number in range(rounds)]
@@ -34,8 +36,7 @@ class Troubles:
         try:
             for kind in self.kinds:
                 wait_until_up(self.weirs)
-                # For a while all is well, so that there is something that can be wrong afterwards.
-                time.sleep(self.chance.uniform(0.3, 1.2))
+                self.be_well()
                 self.seen.append(kind.__name__)
                 kind()
             wait_until_up(self.weirs)
@@ -44,6 +45,19 @@ class Troubles:
         finally:
             self.redis.resume()
             self.on_end()
+
+    def be_well(self) -> None:
+        """For a while, so that there is something that can be wrong afterwards."""
+        before = self.used()
+        time.sleep(self.chance.uniform(0.3, 1.2))
+        asked, answered = self.used()
+        self.asked += asked - before[0]
+        self.answered += answered - before[1]
+
+    def used(self) -> tuple[int, int]:
+        rows = [figures(weir) for weir in self.weirs]
+        answered = sum(int(row[name]) for row in rows for name in ("hits", "coalesced"))
+        return answered + sum(int(row[name]) for row in rows for name in ("misses", "bypassed")), answered
 
     def pause_short(self) -> None:
         """Several, each about as long as what has been cached is trusted without news."""

@@ -51,6 +51,19 @@ def wait_until_up(weirs: Sequence[Weir], deadline_s: float = 20) -> None:
     wait_until_state(weirs, "up", deadline_s)
 
 
+def wait_until_ready(weirs: Sequence[Weir]) -> None:
+    """Just started: until they use Redis, and know the catalog, which is read behind a first statement."""
+    wait_until_up(weirs)
+    for weir in weirs:
+        before = figure(weir, "hits")
+
+        def is_hit() -> bool:
+            assert weir.value("SELECT 'ready'") == "ready"
+            return figure(weir, "hits") > before
+
+        wait_until(is_hit, "results are kept")
+
+
 def calls(postgres: Postgres) -> int:
     """How often counted() has been called."""
     return int(postgres.value("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM calls"))
