@@ -18,6 +18,7 @@ from support.deadlines import SLOWNESS, wait_until
 from support.endpoint import Endpoint
 from support.fault_gate import FaultGate
 from support.postgres import Postgres, Template
+from support.redis import Redis
 from support.tls import Certificates, postgres_with
 from support.weir import Weir, find_binary, has_sanitizer
 
@@ -83,6 +84,20 @@ def own_postgres(postgres_template: Template) -> Iterator[Callable[..., Postgres
 
     def start(**options: Any) -> Postgres:
         started.append(Postgres(postgres_template, **options))
+        return started[-1]
+
+    yield start
+    for instance in started:
+        instance.remove()
+
+
+@pytest.fixture
+def start_redis() -> Iterator[Callable[..., Redis]]:
+    """Starts Redis servers: ``start_redis(requirepass="secret")``."""
+    started: list[Redis] = []
+
+    def start(**settings: str) -> Redis:
+        started.append(Redis(**settings))
         return started[-1]
 
     yield start

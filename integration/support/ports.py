@@ -1,6 +1,9 @@
 """Free ports."""
 
+import random
 import socket
+
+LOW_PORTS = range(15_000, 32_000)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -9,6 +12,19 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def free_low_port() -> int:
+    """A free port below those that the kernel gives to whoever connects: a server that is started again finds it free,
+    and whoever dials it meanwhile cannot meet himself."""
+    while True:
+        port = random.choice(LOW_PORTS)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def has_ipv6() -> bool:
