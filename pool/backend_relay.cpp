@@ -323,7 +323,9 @@ Backend::Treatment Backend::on_ready(ByteView body, ReplyVerdict verdict) {
     }
     has_parsed_ = has_parsed_ && !expected_.empty();
     if (status_ == TransactionStatus::Idle) {
-        catalog_change_.reset();
+        if (std::exchange(catalog_change_, nullptr) != nullptr) {
+            traces_.tell_catalog_change();
+        }
         ++traces_.rests_;
         if (expected_.empty()) {
             tickets_.end_transaction();

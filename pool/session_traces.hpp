@@ -85,6 +85,12 @@ private:
         local_sets_ = 0;
     }
 
+    void tell_catalog_change() {
+        if (witness_ != nullptr) {
+            witness_->on_catalog_change();
+        }
+    }
+
     /// All has been answered, and no transaction is open.
     void come_to_rest(LeaseHolder* holder) {
         if (const auto witness = std::exchange(witness_, nullptr); witness != nullptr) {

@@ -16,6 +16,9 @@ public:
     TransactionWitness& operator=(TransactionWitness&&) = delete;
     virtual ~TransactionWitness() = default;
 
+    /// What was committed just now may have changed functions, tables or the like.
+    virtual void on_catalog_change() = 0;
+
     /// All has been answered, and no transaction is open. It is destroyed next.
     /// @param holder who has not been told yet; nullptr: it has left
     virtual void on_rest(LeaseHolder* holder) = 0;

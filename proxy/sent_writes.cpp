@@ -80,9 +80,12 @@ void SentWrites::on_rest(pool::LeaseHolder* holder) {
         write.end(cache::Outcome::Committed, now);
     }
     cache::SharedResults* const shared = worker_.shared_results();
-    const std::vector<Tables> told = std::exchange(told_, {});
+    std::vector<Tables> told = std::exchange(told_, {});
     if (shared == nullptr || told.empty()) {
         return;
+    }
+    if (has_changed_catalog_) {
+        told.insert(told.begin(), Tables{cache::kSchema});
     }
     const auto held = holder == nullptr ? nullptr : holder->hold_replies();
     for (const Tables& tables : told) {

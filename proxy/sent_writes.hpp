@@ -35,6 +35,8 @@ public:
 private:
     using Tables = std::vector<std::uint32_t>;
 
+    void on_catalog_change() override { has_changed_catalog_ = true; }
+
     void on_rest(pool::LeaseHolder* holder) override;
     [[nodiscard]] bool has(const sql::WriteSet& set) const;
     void tell(const Tables& tables, pool::Backend& backend);
@@ -45,6 +47,7 @@ private:
     std::vector<cache::Writing> writes_;
     Tables tables_;  // sorted
     bool has_everything_ = false;
+    bool has_changed_catalog_ = false;
     std::vector<Tables> told_;  // to Redis
     TimePoint told_at_{};
 };

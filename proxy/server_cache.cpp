@@ -38,8 +38,12 @@ void Server::prepare_cache() {
     }
     shared_cache_.reset();  // from here on nothing is trusted where the configuration names a Redis
     if (!shared.redis.empty()) {
-        shared_cache_ = std::make_unique<SharedCache>(
-            loop_, shared, shared_.instance, shared_.cache_lease, *shared_.cache);
+        shared_cache_ = std::make_unique<SharedCache>(loop_,
+                                                      shared,
+                                                      shared_.instance,
+                                                      shared_.cache_lease,
+                                                      *shared_.cache,
+                                                      shared_.shared_databases);
     }
 }
 

@@ -53,11 +53,13 @@ SharedCache::SharedCache(net::EventLoop& loop,
                          const conf::CacheSettings& settings,
                          std::uint64_t instance,
                          cache::FreshnessLease& lease,
-                         cache::Cache& results)
+                         cache::Cache& results,
+                         pool::SharedDatabases& databases)
     : loop_{loop},
       settings_{settings},
       instance_{instance},
       results_{results},
+      databases_{databases},
       watch_{loop, watch_settings_of(settings, instance), lease, *this, counters_} {}
 
 void SharedCache::on_unsure() {
@@ -67,7 +69,17 @@ void SharedCache::on_unsure() {
 /// The ends of those under way may be what has been missed; if not, they are heard of yet.
 void SharedCache::on_gap() {
     end_until(kNever);
+    for (const cache::DatabasePtr& database : results_.databases()) {
+        doubt_catalog(database->name());
+    }
     results_.clear();
+}
+
+/// What hangs on what there is read anew before anything of it is kept or given.
+void SharedCache::doubt_catalog(const std::string& database) {
+    if (const pool::SharedDatabasePtr known = databases_.find(database); known != nullptr) {
+        const pool::DatabaseKnowledge::Change change{known->knowledge};
+    }
 }
 
 void SharedCache::on_sure() {
@@ -78,7 +90,9 @@ void SharedCache::on_invalidation(const cache::Invalidation& what) {
     if (what.instance == instance_) {
         return;  // who has written has seen to it
     }
-    if (what.phase == cache::WritePhase::Begun) {
+    if (what.tables == std::vector<cache::TableId>{cache::kSchema}) {
+        doubt_catalog(std::string{what.database});
+    } else if (what.phase == cache::WritePhase::Begun) {
         begin(what);
     } else {
         end(what);

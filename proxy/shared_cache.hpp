@@ -5,6 +5,7 @@
 #include "cache/redis/redis_link.hpp"
 #include "conf/cache_settings.hpp"
 #include "net/event_loop.hpp"
+#include "pool/shared_database.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -29,12 +30,13 @@ public:
     static constexpr std::chrono::seconds kLapse{30};
 
     /// @param settings of shared_part(), with a valid `redis`
-    /// @param results outlives this
+    /// @param results outlives this, as do the lease and the databases
     SharedCache(net::EventLoop& loop,
                 const conf::CacheSettings& settings,
                 std::uint64_t instance,
                 cache::FreshnessLease& lease,
-                cache::Cache& results);
+                cache::Cache& results,
+                pool::SharedDatabases& databases);
     SharedCache(const SharedCache&) = delete;
     SharedCache& operator=(const SharedCache&) = delete;
     SharedCache(SharedCache&&) = delete;
@@ -65,11 +67,13 @@ private:
     void begin(const cache::Invalidation& what);
     void end(const cache::Invalidation& what);
     void end_until(TimePoint lapsed);
+    void doubt_catalog(const std::string& database);
 
     net::EventLoop& loop_;
     conf::CacheSettings settings_;
     std::uint64_t instance_;
     cache::Cache& results_;
+    pool::SharedDatabases& databases_;
     cache::RedisCounters counters_;
     std::list<Foreign> foreign_;  // in the order they lapse
     net::Deadline lapse_{*this};

@@ -96,6 +96,7 @@ struct SharedResults::Lookup {
     std::vector<TableId> tables;
     std::string versions_key;
     FoundResult found;
+    bool is_opening = false;  // the record of versions is yet to be begun
 };
 
 SharedResults::SharedResults(net::EventLoop& loop,
@@ -125,15 +126,8 @@ bool SharedResults::get(const ResultKey& key, OnFound on_found) {
     lookup->key.assign(key.key.begin(), key.key.end());
     lookup->tables = with_database(key.tables);
     lookup->versions_key = keys_.versions(key.database);
-    std::vector<std::string> fields;
-    fields.reserve(lookup->tables.size());
-    for (const TableId table : lookup->tables) {
-        fields.push_back(table_word(table));
-    }
-    std::vector<std::string_view> words{"HMGET", lookup->versions_key, kNumberField, kEpochField};
-    words.insert(words.end(), fields.begin(), fields.end());
-    if (!link_.send(words,
-                    [this, lookup](const Answer& answer) { take_versions(*lookup, answer); })) {
+    if (!ask_versions(*lookup,
+                      [this, lookup](const Answer& answer) { take_versions(lookup, answer); })) {
         return false;
     }
     // Refused where there was room for one more only: as if it had not been found.
@@ -141,13 +135,32 @@ bool SharedResults::get(const ResultKey& key, OnFound on_found) {
                       [this, lookup](const Answer& answer) { take_value(*lookup, answer); });
 }
 
-void SharedResults::take_versions(Lookup& lookup, const Answer& answer) {
+bool SharedResults::ask_versions(const Lookup& lookup, RedisLink::OnAnswer on_answer) {
+    std::vector<std::string> fields;
+    fields.reserve(lookup.tables.size());
+    for (const TableId table : lookup.tables) {
+        fields.push_back(table_word(table));
+    }
+    std::vector<std::string_view> words{"HMGET", lookup.versions_key, kNumberField, kEpochField};
+    words.insert(words.end(), fields.begin(), fields.end());
+    return link_.send(words, std::move(on_answer));
+}
+
+/// Where nobody has counted yet somebody has to begin, or nothing could be kept.
+void SharedResults::take_versions(const std::shared_ptr<Lookup>& lookup, const Answer& answer) {
     if (!answer.is_good()) {
         return;
     }
-    lookup.found.versions = versions_from(answer.reply, lookup.tables, lease_.epoch());
-    if (!lookup.found.versions) {
-        open_versions(lookup.versions_key);  // the next one can be kept
+    lookup->found.versions = versions_from(answer.reply, lookup->tables, lease_.epoch());
+    if (!lookup->found.versions) {
+        open_versions(lookup->versions_key);
+        lookup->is_opening = ask_versions(*lookup, [this, lookup](const Answer& opened) {
+            if (opened.is_good()) {
+                lookup->found.versions =
+                    versions_from(opened.reply, lookup->tables, lease_.epoch());
+            }
+            lookup->on_found(lookup->found);
+        });
     }
 }
 
@@ -167,7 +180,9 @@ void SharedResults::take_value(Lookup& lookup, const Answer& answer) {
     } else {
         (found.value ? counters_.hits : counters_.misses).add();
     }
-    lookup.on_found(found);
+    if (!lookup.is_opening) {
+        lookup.on_found(found);
+    }
 }
 
 void SharedResults::open_versions(const std::string& versions_key) {

@@ -118,7 +118,8 @@ private:
     void on_down() override {}
 
     void on_deadline(net::Deadline& deadline) override;
-    void take_versions(Lookup& lookup, const Answer& answer);
+    [[nodiscard]] bool ask_versions(const Lookup& lookup, RedisLink::OnAnswer on_answer);
+    void take_versions(const std::shared_ptr<Lookup>& lookup, const Answer& answer);
     void take_value(Lookup& lookup, const Answer& answer);
     void open_versions(const std::string& versions_key);
     [[nodiscard]] bool tell_write(const Telling& telling, WritePhase phase, OnTold on_told);

@@ -13,6 +13,9 @@ namespace weir::cache {
 using TableId = std::uint32_t;
 /// No table has it: PostgreSQL's InvalidOid.
 inline constexpr TableId kWholeDatabase = 0;
+/// The catalog itself: who is told of it reads it anew. PostgreSQL counts oids to here, and has
+/// none for anything by then.
+inline constexpr TableId kSchema = 0xFFFF'FFFF;
 
 struct TableVersion {
     TableId table = kWholeDatabase;
