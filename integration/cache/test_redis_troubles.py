@@ -36,7 +36,7 @@ pytestmark = pytest.mark.needs_weir
 
 GROUPS = 6
 # redis_timeout is 50 ms, a write waits for it twice or, where Redis is full, four times, and the machine is a busy one.
-LONGEST_S = 1.5
+LONGEST_S = 3.0
 COUNT = "SELECT counted(count(*)) FROM a0"
 
 
@@ -68,7 +68,7 @@ def clients_at(weirs: list[Weir]) -> Iterator[Load]:
     assert judgement.wrong == []
     assert inexcusable(judgement.late, scaled(LEASE_S)) == []
     assert inexcusable(judgement.backwards, scaled(LEASE_S)) == []
-    assert load.longest < scaled(LONGEST_S)
+    assert load.longest < scaled(LONGEST_S), load.slowest
 
 
 def wait_until_hits(weirs: list[Weir]) -> None:

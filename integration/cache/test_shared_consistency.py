@@ -22,7 +22,7 @@ pytestmark = pytest.mark.needs_weir
 
 GROUPS = 12
 # No answer takes longer, whatever becomes of Redis: redis_timeout is 50 ms, and the machine is a busy one.
-LONGEST_S = 2.0
+LONGEST_S = 3.0
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def judge(load: Load, place: str, weirs: list[Weir], seed: int) -> None:
     assert inexcusable(late, allowance_s) == []
     assert inexcusable(backwards, allowance_s) == []
     assert from_redis > 0 and (from_memory > 0 or place == "redis")
-    assert load.longest < scaled(LONGEST_S)
+    assert load.longest < scaled(LONGEST_S), load.slowest
 
 
 def agree_in_the_end(weirs: list[Weir], postgres: Postgres) -> None:

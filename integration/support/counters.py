@@ -64,7 +64,7 @@ class Load:
         self.history = History()
         self.failures: list[str] = []
         self.done = 0
-        self.longest = 0.0
+        self.longest, self.slowest = 0.0, b""
         self.busy = threading.Event()
         self.clients = [
             Client(self, number, number % len(weirs), random.Random(seed * 1000 + number))
@@ -155,7 +155,8 @@ class Client:
         began = time.monotonic()
         self.client.send(*chunks)
         messages = self.client.receive_ready()
-        self.load.longest = max(self.load.longest, time.monotonic() - began)
+        if time.monotonic() - began > self.load.longest:
+            self.load.longest, self.load.slowest = time.monotonic() - began, chunks[0][5:80]
         assert errors(messages) == [], [(m.sqlstate, m.text) for m in messages if m.type == "E"]
         return messages
 
