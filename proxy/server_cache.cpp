@@ -94,7 +94,8 @@ void Server::add_redis(status::Cache& row) const {
     if (shared_cache_ == nullptr) {
         return;
     }
-    row.redis = shared_cache_->is_sure() ? status::RedisState::Up : status::RedisState::Down;
+    const bool is_used = shared_cache_->is_sure() && !shared_.cache_lease.has_untold();
+    row.redis = is_used ? status::RedisState::Up : status::RedisState::Down;
     const auto add = [&row](const cache::RedisCounters& one) {
         row.redis_hits += one.hits.value();
         row.redis_misses += one.misses.value();

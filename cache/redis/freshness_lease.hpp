@@ -28,12 +28,20 @@ public:
         until_.store(until.time_since_epoch().count(), std::memory_order_release);
     }
 
+    /// @return whether Redis may have what a write of this process has made wrong, because it could
+    /// not be told yet. Thread: any.
+    [[nodiscard]] bool has_untold() const { return untold_.load(std::memory_order_acquire) > 0; }
+
+    /// A thread has such writes, from now on or no more. Thread: any.
+    void note_untold(bool has) { has ? untold_.fetch_add(1) : untold_.fetch_sub(1); }
+
     /// Thread: the watch's.
     void end() { until_.store(0, std::memory_order_release); }
 
 private:
     std::atomic<Duration::rep> until_{0};
     std::atomic<std::uint64_t> epoch_{0};
+    std::atomic<unsigned> untold_{0};  // threads
 };
 
 }  // namespace weir::cache

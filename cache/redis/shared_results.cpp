@@ -101,7 +101,7 @@ struct SharedResults::Lookup {
 
 SharedResults::SharedResults(net::EventLoop& loop,
                              SharedResultsSettings settings,
-                             const FreshnessLease& lease,
+                             FreshnessLease& lease,
                              RedisCounters& counters)
     : loop_{loop},
       keys_{std::move(settings.prefix)},
@@ -113,12 +113,19 @@ SharedResults::SharedResults(net::EventLoop& loop,
       marks_{settings.untold_max, settings.lapse},
       link_{loop, with_scripts(std::move(settings.link)), *this, counters} {}
 
+SharedResults::~SharedResults() {
+    if (has_untold_) {
+        lease_.note_untold(false);
+    }
+}
+
 // ---- reading ----------------------------------------------------------------------------------
 
 /// The versions are asked for in front of the value: a value that agrees with them was right at
 /// that moment, which is after the call.
 bool SharedResults::get(const ResultKey& key, OnFound on_found) {
-    if (!lease_.holds(loop_.now())) {
+    // What one thread could not tell yet another one's question may come before.
+    if (!lease_.holds(loop_.now()) || lease_.has_untold()) {
         return false;
     }
     auto lookup = std::make_shared<Lookup>();
@@ -322,6 +329,7 @@ void SharedResults::remember(const Telling& telling) {
     if (marks_.remember(telling)) {
         counters_.whole_database.add();
     }
+    publish_untold();
     if (!retry_.is_set()) {
         loop_.set_deadline(retry_, loop_.now() + kRetry);
     }
@@ -332,6 +340,7 @@ void SharedResults::on_up() {
     if (link_.generation() > 1) {
         marks_.forget_marks(loop_.now());
     }
+    publish_untold();
     tell_untold();
 }
 
@@ -344,12 +353,23 @@ void SharedResults::tell_untold() {
     while (link_.is_up() && marks_.untold() > 0) {
         const Telling telling = marks_.next_untold();
         const std::size_t tables = telling.tables.size();
+        ++late_;
         const bool is_sent = tell(telling, phase_of(telling), [this, tables](Told told) {
             counters_.told_later.add(told == Told::Now ? tables : 0);
+            --late_;
+            publish_untold();
         });
         if (!is_sent) {
+            --late_;
             return;  // remembered once more, for later
         }
+    }
+}
+
+void SharedResults::publish_untold() {
+    const bool has = late_ > 0 || marks_.untold() > 0;
+    if (has != std::exchange(has_untold_, has)) {
+        lease_.note_untold(has);
     }
 }
 

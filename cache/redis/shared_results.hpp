@@ -65,13 +65,13 @@ public:
     /// @param lease outlives this; without it nothing is served or kept
     SharedResults(net::EventLoop& loop,
                   SharedResultsSettings settings,
-                  const FreshnessLease& lease,
+                  FreshnessLease& lease,
                   RedisCounters& counters);
     SharedResults(const SharedResults&) = delete;
     SharedResults& operator=(const SharedResults&) = delete;
     SharedResults(SharedResults&&) = delete;
     SharedResults& operator=(SharedResults&&) = delete;
-    ~SharedResults() = default;
+    ~SharedResults();
 
     /// Looks for a result, and asks for the versions of its tables with it.
     ///
@@ -107,8 +107,8 @@ public:
 
     [[nodiscard]] bool is_up() const { return link_.is_up(); }
 
-    /// @return tables of which Redis has still to be told
-    [[nodiscard]] std::size_t untold() const { return marks_.untold(); }
+    /// @return 0 when Redis has been told of everything
+    [[nodiscard]] std::size_t untold() const { return marks_.untold() + late_; }
 
 private:
     struct Lookup;
@@ -128,6 +128,7 @@ private:
     [[nodiscard]] bool drop_versions(const Telling& telling, const OnTold& on_told);
     void remember(const Telling& telling);
     void tell_untold();
+    void publish_untold();
 
     static constexpr std::size_t kWriteScript = 0;
     static constexpr std::size_t kStoreScript = 1;
@@ -140,9 +141,11 @@ private:
     std::uint64_t instance_;
     unsigned worker_;
     std::chrono::milliseconds lapse_;
-    const FreshnessLease& lease_;
+    FreshnessLease& lease_;
     RedisCounters& counters_;
     WriteMarks marks_;
+    std::size_t late_ = 0;     // tellings under way of what could not be told before
+    bool has_untold_ = false;  // as the lease knows it
     net::Deadline retry_{*this};
     RedisLink link_;
 };

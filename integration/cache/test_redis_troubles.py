@@ -193,7 +193,8 @@ def test_write_while_redis_is_paused_is_not_undone_by_what_redis_has(
                 client.receive_ready()
             resume.join()
             wait_until(lambda: [numbers(late[0].query(sql)) for sql in queries] == [[[number]]] * 8, "all is new", 0.5)
-            assert found == [[[number]]] * len(late) or (place, where) == ("memory", "other Weir"), f"in turn {number}"
+            # Another Weir may be asked before it can have heard: docs/cache.md, "What remains".
+            assert found == [[[number]]] * len(late) or where == "other Weir", f"in turn {number}"
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "volatile-lru"])
