@@ -253,23 +253,6 @@ def test_users_and_settings_tell_results_apart(
         postgres.execute("DROP OWNED BY poor; DROP ROLE poor; DROP SCHEMA aside CASCADE")
 
 
-def test_who_starts_later_finds_what_there_is(
-    start_weir: StartWeir, start_redis: Callable[..., Redis], postgres: Postgres, things: None
-) -> None:
-    redis = start_redis()
-    first = start_weir(settings(redis.url()))
-    wait_until_ready([first])
-    with first.logged_in() as client:
-        store(first, client, COUNT)
-    first.stop()
-    second = start_weir(settings(redis.url()))
-    wait_until_ready([second])
-    with second.logged_in() as client:
-        before = figure(second, "redis_hits")
-        assert calls_of(postgres, lambda: client.rows(COUNT)) == 0
-        assert figure(second, "redis_hits") == before + 1
-
-
 def test_what_comes_from_redis_lives_no_longer(
     start_weir: StartWeir, start_redis: Callable[..., Redis], postgres: Postgres, things: None
 ) -> None:
