@@ -361,3 +361,19 @@ def test_switched_off_and_on_by_a_reload(
             weir.reload({"cache": {"redis": redis.url()}})
         wait_until_up(weirs)
         wait_until_hits(weirs)
+
+
+def test_who_waits_for_redis_goes_on_when_another_one_is_named(
+    start_weir: StartWeir, start_redis: Callable[..., Redis], counters: None
+) -> None:
+    redis = start_redis()
+    weir: Any = start_weir(settings(redis.url(), max_size="0B", redis_timeout="1s"))
+    wait_until_ready([weir])
+    with weir.logged_in() as reader, weir.logged_in() as writer, redis.is_paused():
+        reader.send(wire.query("SELECT v FROM a0 WHERE id = 0"))
+        writer.send(wire.query("UPDATE a1 SET v = 1"))
+        began = time.monotonic()
+        weir.reload({"cache": {"redis": redis.url(database=1)}})
+        for client in (reader, writer):
+            assert errors(client.receive_ready()) == []
+        assert time.monotonic() - began < scaled(LONGEST_S)

@@ -45,7 +45,7 @@ def hits(weirs: list[Weir]) -> tuple[int, int]:
     return sum(int(row["hits"]) + int(row["coalesced"]) for row in rows) - redis, redis
 
 
-def judge(load: Load, place: str, weirs: list[Weir], seed: int) -> None:
+def judge(load: Load, place: str, weirs: list[Weir], seed: int, allowance_s: float) -> None:
     """Asserts that what the load has seen can be, and was worth it."""
     judgement = load.history.judged()
     reads, (from_memory, from_redis) = len(load.history.reads), hits(weirs)
@@ -57,7 +57,6 @@ def judge(load: Load, place: str, weirs: list[Weir], seed: int) -> None:
         f"\n  older than seen in the same session: {histogram(backwards)}"
         f"\n  older than seen by another session at the same Weir: {histogram(judgement.seen_by_others())}"
     )
-    allowance_s = scaled(LEASE_S) if place == "memory" else 0.0
     assert load.failures == []
     assert judgement.wrong == []
     assert inexcusable(late, allowance_s) == []
@@ -99,7 +98,7 @@ def test_nobody_reads_what_was_before(
     load = Load(weirs, groups=GROUPS, each=5, operations=reduced(operations), write_share=0.04, seed=seed)
     load.start()
     load.join()
-    judge(load, place, weirs, seed)
+    judge(load, place, weirs, seed, scaled(LEASE_S) if place == "memory" else 0.0)
     assert sum(hits(weirs)) > len(load.history.reads) / 3
     agree_in_the_end(weirs, postgres)
 
@@ -128,6 +127,7 @@ def test_nobody_reads_what_was_before_while_redis_is_in_trouble(
     load.join()
     print(f"\ntroubles: {' '.join(troubles.seen)}; while well, {troubles.answered} of {troubles.asked} from the cache")
     assert troubles.failures == []
-    judge(load, place, weirs, seed)
+    # While Redis is paused it may be asked, and then answer, before it has read what it was told first.
+    judge(load, place, weirs, seed, scaled(LEASE_S))
     assert troubles.answered > troubles.asked / 3
     agree_in_the_end(weirs, postgres)
