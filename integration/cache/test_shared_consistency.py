@@ -79,7 +79,7 @@ def agree_in_the_end(weirs: list[Weir], postgres: Postgres) -> None:
         client.close()
 
 
-OPERATIONS = [pytest.param(20_000, id="20k"), pytest.param(200_000, id="200k", marks=pytest.mark.slow)]
+OPERATIONS = [pytest.param(8_000, id="8k"), pytest.param(200_000, id="200k", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -119,7 +119,7 @@ def test_nobody_reads_what_was_before_while_redis_is_in_trouble(
     seed = int(os.environ.get("WEIR_TEST_SEED", random.randrange(1_000_000)))
     load = Load(weirs, groups=GROUPS, each=5, operations=reduced(operations), write_share=0.04, seed=seed)
     load.busy.set()
-    rounds = reduced(6) if operations <= 20_000 else reduced(60)
+    rounds = reduced(3) if operations <= 8_000 else reduced(60)
     troubles = Troubles(redis, weirs, rounds=rounds, seed=seed, on_end=load.busy.clear)
     load.start()
     troubles.thread.start()
