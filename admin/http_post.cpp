@@ -57,11 +57,11 @@ bool prepare(CURL* request,
              std::chrono::milliseconds limit) {
     using std::pair;
     constexpr long kYes = 1;
-    constexpr long kNo = 0;
+    constexpr long kOff = 0;
     return set_all(request,
                    pair{CURLOPT_URL, url.c_str()},
                    pair{CURLOPT_PROTOCOLS_STR, "http,https"},
-                   pair{CURLOPT_FOLLOWLOCATION, kNo},
+                   pair{CURLOPT_FOLLOWLOCATION, kOff},
                    pair{CURLOPT_PROXY, ""},
                    pair{CURLOPT_NOSIGNAL, kYes},
                    pair{CURLOPT_QUICK_EXIT, kYes},  // not to wait for a name server

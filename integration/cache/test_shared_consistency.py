@@ -129,5 +129,5 @@ def test_nobody_reads_what_was_before_while_redis_is_in_trouble(
     assert troubles.failures == []
     # While Redis is paused it may be asked, and then answer, before it has read what it was told first.
     judge(load, place, weirs, seed, scaled(LEASE_S))
-    assert troubles.answered > troubles.asked / 3
+    assert troubles.answered > troubles.asked / 5
     agree_in_the_end(weirs, postgres)

@@ -203,12 +203,13 @@ TEST_CASE("languages that are not read are believed as far as they can be") {
 
 TEST_CASE(
     "PostgreSQL's own functions that are called write no table, but for those that run text") {
-    constexpr std::array<FunctionRow, 5> kOwn = {{{"pg_catalog", "nextval", Volatility::Volatile},
-                                                  {"pg_catalog", "pg_sleep", Volatility::Volatile},
-                                                  {"pg_catalog", "lower", Volatility::Immutable},
-                                                  {"pg_catalog", "brand_new", Volatility::Volatile},
-                                                  {"pg_catalog", "ts_stat", Volatility::Volatile}}};
-    const FunctionCatalog functions{kOwn};
+    constexpr std::array<FunctionRow, 5> kMine = {
+        {{"pg_catalog", "nextval", Volatility::Volatile},
+         {"pg_catalog", "pg_sleep", Volatility::Volatile},
+         {"pg_catalog", "lower", Volatility::Immutable},
+         {"pg_catalog", "brand_new", Volatility::Volatile},
+         {"pg_catalog", "ts_stat", Volatility::Volatile}}};
+    const FunctionCatalog functions{kMine};
     const RelationCatalog catalog{rows_of({{"relation", "20000", "public", "r", "t"}})};
     CHECK(call(catalog, "nextval", functions).empty());
     CHECK(call(catalog, "pg_sleep", functions).empty());
