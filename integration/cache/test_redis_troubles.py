@@ -197,6 +197,29 @@ def test_write_while_redis_is_paused_is_not_undone_by_what_redis_has(
             assert found == [[[number]]] * len(late) or where == "other Weir", f"in turn {number}"
 
 
+@pytest.mark.parametrize("pause_s", [0.13, 0.25, 1.0])
+def test_what_is_written_during_a_pause_is_kept_again_soon(
+    start_weir: StartWeir, start_redis: Callable[..., Redis], postgres: Postgres, counters: None, pause_s: float
+) -> None:
+    redis = start_redis()
+    weirs = start_two(start_weir, redis)
+    wait_until_ready(weirs)
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(weirs[0].logged_in())
+        writers = [stack.enter_context(weirs[1].logged_in()) for _ in range(2 * GROUPS)]
+        resume = threading.Timer(scaled(pause_s), redis.resume)
+        redis.pause()
+        resume.start()
+        while resume.is_alive():
+            for number, client in enumerate(writers):
+                client.send(wire.query(f"UPDATE {'ab'[number % 2]}{number // 2} SET v = v + 1 WHERE id = 0"))
+            for client in writers:
+                assert errors(client.receive_ready()) == []
+        wait_until_up(weirs)
+        for client in (reader, writers[0]):
+            wait_until(lambda: calls_of(postgres, lambda: client.rows(COUNT)) == 0, "it is kept", 5)
+
+
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "volatile-lru"])
 def test_full_redis_forgets_and_is_used_again(
     start_weir: StartWeir, start_redis: Callable[..., Redis], postgres: Postgres, counters: None, policy: str
@@ -369,9 +392,11 @@ def test_who_waits_for_redis_goes_on_when_another_one_is_named(
     redis = start_redis()
     weir: Any = start_weir(settings(redis.url(), max_size="0B", redis_timeout="1s"))
     wait_until_ready([weir])
+    before = figure(weir, "misses")
     with weir.logged_in() as reader, weir.logged_in() as writer, redis.is_paused():
         reader.send(wire.query("SELECT v FROM a0 WHERE id = 0"))
         writer.send(wire.query("UPDATE a1 SET v = 1"))
+        wait_until(lambda: figure(weir, "misses") > before, "Redis is asked", 0.5)
         began = time.monotonic()
         weir.reload({"cache": {"redis": redis.url(database=1)}})
         for client in (reader, writer):
