@@ -253,8 +253,7 @@ def test_garbage_is_a_miss(
         redis.command("SET", key, chance.randbytes(chance.choice([0, 1, 7, 64, 5000])))
 
     def another_type(key: bytes) -> None:
-        redis.command("DEL", key)
-        redis.command("SADD", key, "x")
+        redis.command("EVAL", "redis.call('DEL', KEYS[1]); redis.call('SADD', KEYS[1], 'x')", 1, key)
 
     def damaged(key: bytes) -> None:
         value = redis.command("GET", key)
@@ -298,8 +297,8 @@ def test_garbage_instead_of_versions_recovers(
         for _ in range(2):
             wait_until_hits(weirs)
             for key in redis.keys("weir:*"):
-                redis.command("DEL", key)
-                redis.command(*(("SET", key, "x" * 100) if kind == "string" else ("SADD", key, "x")))
+                make = {"string": "'SET', KEYS[1], 'xxxxxxxx'", "set": "'SADD', KEYS[1], 'x'"}[kind]
+                redis.command("EVAL", f"redis.call('DEL', KEYS[1]); redis.call({make})", 1, key)
             time.sleep(scaled(1))  # clients go on with it
             for key in redis.keys("weir:*"):
                 redis.command("DEL", key)

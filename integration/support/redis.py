@@ -162,8 +162,8 @@ class Redis:
 
     def command(self, *words: Word, database: int = 0) -> Answer:
         """What one command answers, asked for as the user ``default`` on a connection of its own."""
-        with socket.create_connection((self.host, self.port), scaled(ANSWER_TIMEOUT_S)) as connection:
-            stream = _Stream(connection)
+        address = (self.host, self.port)
+        with socket.create_connection(address, scaled(ANSWER_TIMEOUT_S)) as connection, _Stream(connection) as stream:
             if self.password:
                 stream.ask("AUTH", self.password)
             if database:
@@ -196,6 +196,12 @@ class _Stream:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.file = connection.makefile("rb")
+
+    def __enter__(self) -> "_Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def ask(self, *words: Word) -> Answer:
         out = b"*%d\r\n" % len(words)
