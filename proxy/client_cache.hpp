@@ -64,6 +64,9 @@ public:
     /// @return false: it does not wait
     bool end_flight();
 
+    /// Redis will not answer: it is read.
+    static void end_look_up(ClientSession& session);
+
     /// @return whether the batch whose Sync has come was answered with its ReadyForQuery, once
     [[nodiscard]] bool take_told_ready() {
         const bool is_told = is_told_ready_;

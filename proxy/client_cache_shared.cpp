@@ -84,6 +84,15 @@ ClientCache::Answer ClientCache::look_up(cache::Leader leader,
     return wait();
 }
 
+void ClientCache::end_look_up(ClientSession& session) {
+    if (session.extras_ != nullptr && session.extras_->cached != nullptr) {
+        ClientCache& mine = *session.extras_->cached;
+        if (std::exchange(mine.asking_, nullptr) != nullptr) {
+            mine.on_alone();
+        }
+    }
+}
+
 void ClientCache::on_looked_up(const cache::FoundResult& found) {
     const std::shared_ptr<SharedRead> asked = std::exchange(asking_, nullptr);
     cache::Cache* const results = of(session_);

@@ -10,7 +10,7 @@ namespace weir::proxy {
 
 namespace {
 
-/// More than are ever under way; past it the oldest are taken for ended.
+/// More than are ever under way; past it all are taken for ended.
 constexpr std::size_t kForeignMax = 10'000;
 
 cache::FreshnessSettings watch_settings_of(const conf::CacheSettings& settings,
@@ -102,14 +102,16 @@ void SharedCache::on_invalidation(const cache::Invalidation& what) {
 void SharedCache::begin(const cache::Invalidation& what) {
     const TimePoint now = loop_.now();
     if (foreign_.size() >= kForeignMax) {
-        end_until(foreign_.front().lapses_at);
+        end_until(kNever);
     }
     const cache::DatabasePtr database = results_.database(what.database, now);
-    foreign_.push_back({what.instance,
-                        std::string{what.database},
-                        what.tables,
-                        now + kLapse,
-                        results_.begin_write(database, set_of(what.tables), now)});
+    for (const cache::TableId table : what.tables) {
+        Begun& begun = foreign_[{what.instance, std::string{what.database}, table}];
+        begun.lapses_at = now + kLapse;
+        if (!begun.write) {
+            begun.write = results_.begin_write(database, set_of({table}), now);
+        }
+    }
     if (!lapse_.is_set()) {
         loop_.set_deadline(lapse_, now + kLapse);
     }
@@ -118,31 +120,39 @@ void SharedCache::begin(const cache::Invalidation& what) {
 /// One that has not been heard to begin is over all the same.
 void SharedCache::end(const cache::Invalidation& what) {
     const TimePoint now = loop_.now();
-    const auto begun = std::find_if(foreign_.begin(), foreign_.end(), [&](const Foreign& one) {
-        return one.instance == what.instance && one.database == what.database &&
-               one.tables == what.tables;
-    });
-    if (begun != foreign_.end()) {
-        begun->write.end(cache::Outcome::Committed, now);
-        foreign_.erase(begun);
-        return;
-    }
     const cache::DatabasePtr database = results_.database(what.database, now);
-    results_.begin_write(database, set_of(what.tables), now).end(cache::Outcome::Committed, now);
+    for (const cache::TableId table : what.tables) {
+        const auto begun = foreign_.find({what.instance, std::string{what.database}, table});
+        if (begun != foreign_.end()) {
+            begun->second.write.end(cache::Outcome::Committed, now);
+            foreign_.erase(begun);
+        } else {
+            results_.begin_write(database, set_of({table}), now)
+                .end(cache::Outcome::Committed, now);
+        }
+    }
 }
 
 void SharedCache::on_deadline(net::Deadline& /*deadline*/) {
-    end_until(loop_.now());
-    if (!foreign_.empty()) {
-        loop_.set_deadline(lapse_, foreign_.front().lapses_at);
+    const TimePoint now = loop_.now();
+    end_until(now);
+    TimePoint next = kNever;
+    for (const auto& [foreign, begun] : foreign_) {
+        next = std::min(next, begun.lapses_at);
     }
+    loop_.set_deadline(lapse_, next);
 }
 
 /// @param lapsed ends those that lapse by then
 void SharedCache::end_until(TimePoint lapsed) {
-    while (!foreign_.empty() && foreign_.front().lapses_at <= lapsed) {
-        foreign_.front().write.end(cache::Outcome::Committed, loop_.now());
-        foreign_.pop_front();
+    const TimePoint now = loop_.now();
+    for (auto at = foreign_.begin(); at != foreign_.end();) {
+        if (at->second.lapses_at > lapsed) {
+            ++at;
+            continue;
+        }
+        at->second.write.end(cache::Outcome::Committed, now);
+        at = foreign_.erase(at);
     }
 }
 

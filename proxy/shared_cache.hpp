@@ -8,8 +8,9 @@
 #include "pool/shared_database.hpp"
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
-#include <list>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -50,11 +51,17 @@ public:
     [[nodiscard]] const cache::RedisCounters& counters() const { return counters_; }
 
 private:
-    /// A write of another instance that has begun.
+    /// A table that another instance writes to. Tables are told of together and apart: each for
+    /// itself, by the first end that is heard.
     struct Foreign {
         std::uint64_t instance = 0;
         std::string database;
-        std::vector<cache::TableId> tables;
+        cache::TableId table = cache::kWholeDatabase;
+
+        auto operator<=>(const Foreign&) const = default;
+    };
+
+    struct Begun {
         TimePoint lapses_at{};
         cache::Writing write;
     };
@@ -75,7 +82,7 @@ private:
     cache::Cache& results_;
     pool::SharedDatabases& databases_;
     cache::RedisCounters counters_;
-    std::list<Foreign> foreign_;  // in the order they lapse
+    std::map<Foreign, Begun> foreign_;
     net::Deadline lapse_{*this};
     cache::FreshnessWatch watch_;
 };

@@ -253,14 +253,15 @@ const cache::DatabasePtr& Worker::cached_database(const pool::Pool& pool) {
     return known;
 }
 
-/// Whoever waits for the old one's word goes on without.
+/// Whoever waits for the old one's answer goes on without.
 void Worker::renew_shared_results() {
     const conf::CacheSettings wanted = shared_part(config_->cache);
     if (wanted == shared_settings_) {
         return;
     }
     shared_settings_ = wanted;
-    shared_results_.reset();
+    const auto old = std::exchange(shared_results_, nullptr);
+    tell_sessions([](ClientSession& session) { ClientCache::end_look_up(session); });
     if (wanted.redis.empty()) {
         return;
     }

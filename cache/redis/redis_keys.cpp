@@ -39,13 +39,18 @@ end
 )";
 
 constexpr std::string_view kWrite = R"(
+local owner, generation = string.match(ARGV[2], '^(.*)%.(%d+)$')
+local function is_older(who)
+  local its, older = string.match(who, '^(.*)%.(%d+)$')
+  return its == owner and tonumber(older) < tonumber(generation)
+end
 for i = 6, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[1], ARGV[i], 1)
   if ARGV[i + 1] ~= '.' then
     local field = 'w' .. ARGV[i]
     local marks = ''
     for who, due in string.gmatch(redis.call('HGET', KEYS[1], field) or '', '([^=;]+)=(%d+);') do
-      if who ~= ARGV[2] and tonumber(due) > now then
+      if who ~= ARGV[2] and tonumber(due) > now and not is_older(who) then
         marks = marks .. who .. '=' .. due .. ';'
       end
     end

@@ -182,7 +182,10 @@ void SharedResults::take_value(Lookup& lookup, const Answer& answer) {
             found.value.reset();
         }
     }
-    if (!answer.is_good()) {
+    if (answer.error == RedisError::Refused) {
+        counters_.foreign.add();  // of another type: it is overwritten
+        counters_.misses.add();
+    } else if (!answer.is_good()) {
         found.versions.reset();  // who cannot answer that will not be asked to keep anything
     } else {
         (found.value ? counters_.hits : counters_.misses).add();

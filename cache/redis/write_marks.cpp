@@ -74,7 +74,7 @@ Telling WriteMarks::next_untold() {
     Database& from = found->second;
     for (const TableId table : from.untold) {
         const bool is_writing = from.writing.count(table) > 0;
-        telling.tables.push_back({table, is_writing ? Mark::Set : Mark::Leave});
+        telling.tables.push_back({table, is_writing ? Mark::Set : Mark::Clear});
     }
     if (from.untold.count(kWholeDatabase) > 0) {  // the marks are each table's own all the same
         for (const auto& [table, writing] : from.writing) {

@@ -55,7 +55,7 @@ TEST_SUITE("write_marks") {
         book.marks.remember(told({{kOne, Mark::Clear}}));
         book.marks.remember(told({{kOne, Mark::Clear}}));
         CHECK(book.marks.untold() == 2);
-        CHECK(book.marks.next_untold() == told({{kOne, Mark::Leave}, {kTwo, Mark::Set}}));
+        CHECK(book.marks.next_untold() == told({{kOne, Mark::Clear}, {kTwo, Mark::Set}}));
         CHECK(book.marks.untold() == 0);
         CHECK(book.marks.next_untold().tables.empty());
     }
@@ -81,7 +81,7 @@ TEST_SUITE("write_marks") {
         CHECK_FALSE(book.marks.remember(told({{9, Mark::Leave}})));
         CHECK(book.marks.untold() == 1);
         CHECK(book.marks.next_untold() ==
-              told({{kWholeDatabase, Mark::Leave}, {4, Mark::Set}, {5, Mark::Set}}));
+              told({{kWholeDatabase, Mark::Clear}, {4, Mark::Set}, {5, Mark::Set}}));
         CHECK(book.marks.untold() == 0);
     }
 
@@ -90,7 +90,7 @@ TEST_SUITE("write_marks") {
         book.marks.remember(
             told({{1, Mark::Leave}, {kWholeDatabase, Mark::Leave}, {2, Mark::Leave}}));
         CHECK(book.marks.untold() == 1);
-        CHECK(book.marks.next_untold() == told({{kWholeDatabase, Mark::Leave}}));
+        CHECK(book.marks.next_untold() == told({{kWholeDatabase, Mark::Clear}}));
     }
 
     TEST_CASE("write marks: a new connection has none of them") {
