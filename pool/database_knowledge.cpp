@@ -33,7 +33,9 @@ bool DatabaseKnowledge::is_due(std::int64_t at) const {
 }
 
 bool DatabaseKnowledge::claim(TimePoint now) {
-    return is_due(nanoseconds(now)) && !is_claimed_.exchange(true);
+    const std::int64_t at = nanoseconds(now);
+    const bool may_be_another = !is_of_server() && changing_.load() == 0 && at >= retry_at_.load();
+    return (may_be_another || is_due(at)) && !is_claimed_.exchange(true);
 }
 
 bool DatabaseKnowledge::takes_errand(TimePoint now) {
@@ -45,13 +47,15 @@ bool DatabaseKnowledge::takes_errand(TimePoint now) {
 
 void DatabaseKnowledge::renew(FunctionKnowledgePtr fresh,
                               std::uint32_t changes,
-                              TimePoint begun_at) {
+                              TimePoint begun_at,
+                              std::uint32_t losses) {
     if (fresh != nullptr) {
         const std::lock_guard<std::mutex> lock{mutex_};
         knowledge_ = std::move(fresh);
         version_.fetch_add(1);
     }
     read_at_.store(nanoseconds(begun_at));
+    known_losses_.store(losses);
     known_changes_.store(changes);
     is_claimed_.store(false);
 }

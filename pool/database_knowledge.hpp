@@ -153,9 +153,23 @@ public:
     /// itself: one at a time
     [[nodiscard]] bool takes_errand(TimePoint now);
 
+    /// A server has closed a connection: it may be another one from now on, without what it had not
+    /// written down. What is known of functions holds all the same.
+    void note_loss() { losses_.fetch_add(1); }
+
+    /// @return how often that was
+    [[nodiscard]] std::uint32_t losses() const { return losses_.load(); }
+
+    /// @return whether the catalog has been read since
+    [[nodiscard]] bool is_of_server() const { return known_losses_.load() == losses_.load(); }
+
     /// @param changes when the reading began
+    /// @param losses the same
     /// @param fresh nullptr: it is what it was
-    void renew(FunctionKnowledgePtr fresh, std::uint32_t changes, TimePoint begun_at);
+    void renew(FunctionKnowledgePtr fresh,
+               std::uint32_t changes,
+               TimePoint begun_at,
+               std::uint32_t losses = 0);
     /// The catalog could not be read.
     void fail(TimePoint now);
 
@@ -171,6 +185,8 @@ private:
     std::atomic<std::uint32_t> changes_{1};
     std::atomic<int> changing_{0};
     std::atomic<std::uint32_t> known_changes_{0};
+    std::atomic<std::uint32_t> losses_{0};
+    std::atomic<std::uint32_t> known_losses_{0};
     std::atomic<std::uint64_t> version_{0};
     std::atomic<std::int64_t> read_at_{0};   // ns; when known_changes_ is not 0
     std::atomic<std::int64_t> retry_at_{0};  // ns

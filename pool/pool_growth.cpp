@@ -39,8 +39,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     if (failure == nullptr) {
         if (backend.has_server_closed()) {
             env_.peers.on_server_trouble(key_);
-            // It may come back as another one, without what it had not written down.
-            const DatabaseKnowledge::Change may_be_another{database_->knowledge};
+            database_->knowledge.note_loss();
         }
         if (!line_.empty()) {
             grow();

@@ -93,7 +93,10 @@ Traits traits_of_all(const std::vector<std::uint64_t>& names, const TraitsByName
 CatalogReading::CatalogReading(pool::SharedDatabasePtr database,
                                const Wishes& wishes,
                                TimePoint now)
-    : database_{std::move(database)}, begun_at_{now}, changes_{database_->knowledge.changes()} {
+    : database_{std::move(database)},
+      begun_at_{now},
+      changes_{database_->knowledge.changes()},
+      losses_{database_->knowledge.losses()} {
     if (const pool::FunctionKnowledgePtr known = database_->knowledge.knowledge();
         known != nullptr && (!wishes.callable || !known->callable.empty())) {
         old_print_ = known->print;
@@ -273,7 +276,7 @@ void CatalogReading::on_end() {
     if (relations_ != nullptr) {
         fresh = with_relations(std::move(fresh));
     }
-    database_->knowledge.renew(std::move(fresh), changes_, begun_at_);
+    database_->knowledge.renew(std::move(fresh), changes_, begun_at_, losses_);
 }
 
 /// @param functions nullptr: they are what they were

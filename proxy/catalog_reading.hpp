@@ -71,6 +71,7 @@ private:
     pool::SharedDatabasePtr database_;
     TimePoint begun_at_;
     std::uint32_t changes_;
+    std::uint32_t losses_ = 0;  // the same of those
     std::string sql_;
     std::string print_;
     std::string old_print_;

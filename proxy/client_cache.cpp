@@ -165,6 +165,7 @@ bool ClientCache::may_be_kept(const CachedRequest& request,
            plan->refusal == policies::Refusal::None && session.context_->policy.rate_limit == 0 &&
            !may_be_old && !session.is_pinned() && session.is_text_known_plain() &&
            session.request_judge().is_informed(session.worker_.loop().now()) &&
+           session.request_judge().is_of_server() &&
            session.request_judge().cache_facts(digest, request.text).reads.may_be_kept() &&
            is_timeless(request);
 }

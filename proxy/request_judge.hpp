@@ -70,6 +70,9 @@ public:
         return database_->knowledge.is_current(now);
     }
 
+    /// @return whether it was read since a server was last lost, which may be another one since
+    [[nodiscard]] bool is_of_server() const { return database_->knowledge.is_of_server(); }
+
     /// @return whether it is known as it was last, and nobody has changed it through us since
     [[nodiscard]] bool is_unchanged() const { return database_->knowledge.is_unchanged(); }
 
