@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -372,3 +372,22 @@ def test_reload_to_another_database_finds_nothing_of_the_old_one(
         weir.reload({"database": {"app": {"cluster": "main", "set": {"search_path": "aside"}}}})
         wait_until(lambda: client.value("SHOW search_path") == "aside", "sessions begin otherwise")
         assert client.value(sql) == "99"
+
+
+def test_after_a_crash_of_the_server_nothing_from_before_is_given(
+    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir
+) -> None:
+    """What the server had not written down is gone with it, such as the rows of an unlogged table."""
+    server = own_postgres()
+    server.execute("CREATE UNLOGGED TABLE lost (id int); INSERT INTO lost VALUES (1)")
+    server.execute("CHECKPOINT")
+    weir = start_weir_at(server.port, {"cache": EVERYTHING})
+    sql = "SELECT count(*) FROM lost"
+    with weir.logged_in() as client:
+        wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "results are kept")
+        server.kill()
+        server.start()
+        wait_until(lambda: errors(client.query("SELECT 1")) == [], "it is back")
+        assert client.value(sql) == "0"
+        wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "results are kept again")
+        assert client.value(sql) == "0"
