@@ -36,7 +36,7 @@ public:
     ClientCache& operator=(const ClientCache&) = delete;
     ClientCache(ClientCache&&) = delete;
     ClientCache& operator=(ClientCache&&) = delete;
-    ~ClientCache();
+    ~ClientCache() override;
 
     enum class Answer : std::uint8_t {
         Run,    ///< by the server

@@ -49,6 +49,7 @@ void SentWrites::add(const sql::WriteSet& set, pool::Backend& backend) {
     has_everything_ = has_everything_ || set.is_everything;
     tables_.insert(tables_.end(), set.tables.begin(), set.tables.end());
     std::sort(tables_.begin(), tables_.end());
+    tables_.erase(std::unique(tables_.begin(), tables_.end()), tables_.end());
     writes_.push_back(worker_.shared().cache->begin_write(
         database_, {.tables = set.tables, .everything = set.is_everything}, now));
     tell(set.is_everything ? Tables{cache::kWholeDatabase} : set.tables, backend);
@@ -81,8 +82,11 @@ void SentWrites::on_rest(pool::LeaseHolder* holder) {
     }
     cache::SharedResults* const shared = worker_.shared_results();
     std::vector<Tables> told = std::exchange(told_, {});
-    if (shared == nullptr || told.empty()) {
+    if (shared == nullptr) {
         return;
+    }
+    if (told.empty()) {  // there was no Redis yet when it began
+        told.push_back(has_everything_ ? Tables{cache::kWholeDatabase} : tables_);
     }
     if (has_changed_catalog_) {
         told.insert(told.begin(), Tables{cache::kSchema});

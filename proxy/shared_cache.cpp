@@ -62,6 +62,11 @@ SharedCache::SharedCache(net::EventLoop& loop,
       databases_{databases},
       watch_{loop, watch_settings_of(settings, instance), lease, *this, counters_} {}
 
+/// Nobody will tell of their ends any more.
+SharedCache::~SharedCache() {
+    end_until(kNever);
+}
+
 void SharedCache::on_unsure() {
     log::warn("cache_not_trusted", {{"reason", "Redis is not heard"}});
 }
@@ -90,9 +95,10 @@ void SharedCache::on_invalidation(const cache::Invalidation& what) {
     if (what.instance == instance_) {
         return;  // who has written has seen to it
     }
-    if (what.tables == std::vector<cache::TableId>{cache::kSchema}) {
+    if (std::find(what.tables.begin(), what.tables.end(), cache::kSchema) != what.tables.end()) {
         doubt_catalog(std::string{what.database});
-    } else if (what.phase == cache::WritePhase::Begun) {
+    }
+    if (what.phase == cache::WritePhase::Begun) {
         begin(what);
     } else {
         end(what);

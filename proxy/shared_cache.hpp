@@ -42,7 +42,7 @@ public:
     SharedCache& operator=(const SharedCache&) = delete;
     SharedCache(SharedCache&&) = delete;
     SharedCache& operator=(SharedCache&&) = delete;
-    ~SharedCache() = default;
+    ~SharedCache();
 
     [[nodiscard]] const conf::CacheSettings& settings() const { return settings_; }
 

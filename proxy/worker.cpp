@@ -71,7 +71,7 @@ void Worker::run(std::promise<void>& started) {
     slow_plans_ = std::make_unique<SlowPlans>(*this);
     desk_.renew(*config_);
     renew_priorities();
-    renew_shared_results();
+    static_cast<void>(renew_shared_results());
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
     if (desk_.recorder() != nullptr) {
         loop.set_deadline(hand_over_, Clock::now() + kHandOverEvery);
@@ -121,13 +121,16 @@ void Worker::add_client(net::Fd fd) {
 void Worker::apply(conf::ConfigPtr config) {
     post([config = std::move(config)](Worker& worker) {
         worker.config_ = config;
-        worker.renew_shared_results();
+        const auto replaced = worker.renew_shared_results();
         worker.read_pools_.clear();
         worker.desk_.renew(*worker.config_);
         worker.renew_priorities();
         worker.tls_ = std::atomic_load(&worker.shared_.tls);
         worker.renew_plans();
         worker.tell_sessions([](ClientSession& session) { session.refresh(); });
+        if (replaced != nullptr) {  // whoever waits for its answer goes on without
+            worker.tell_sessions([](ClientSession& session) { ClientCache::end_look_up(session); });
+        }
     });
 }
 

@@ -270,7 +270,8 @@ private:
                                           const std::string& replication) const;
     void tell_sessions(const std::function<void(ClientSession&)>& tell);
     void renew_plans();
-    void renew_shared_results();
+    /// @return what they took the place of; nullptr: nothing
+    [[nodiscard]] std::unique_ptr<cache::SharedResults> renew_shared_results();
     void renew_priorities();
     void check_drained() const;
     [[nodiscard]] status::Connection describe(const pool::Pool& pool,

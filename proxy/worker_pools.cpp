@@ -253,27 +253,25 @@ const cache::DatabasePtr& Worker::cached_database(const pool::Pool& pool) {
     return known;
 }
 
-/// Whoever waits for the old one's answer goes on without.
-void Worker::renew_shared_results() {
+std::unique_ptr<cache::SharedResults> Worker::renew_shared_results() {
     const conf::CacheSettings wanted = shared_part(config_->cache);
     if (wanted == shared_settings_) {
-        return;
+        return nullptr;
     }
     shared_settings_ = wanted;
-    const auto old = std::exchange(shared_results_, nullptr);
-    tell_sessions([](ClientSession& session) { ClientCache::end_look_up(session); });
-    if (wanted.redis.empty()) {
-        return;
+    auto old = std::exchange(shared_results_, nullptr);
+    if (!wanted.redis.empty()) {
+        cache::SharedResultsSettings settings;
+        settings.link = redis_link_of(wanted);
+        settings.link.is_reported = false;
+        settings.prefix = wanted.redis_key_prefix;
+        settings.instance = shared_.instance;
+        settings.worker = index_;
+        settings.untold_max = wanted.redis_queue;
+        shared_results_ = std::make_unique<cache::SharedResults>(
+            *loop_, std::move(settings), shared_.cache_lease, redis_counters_);
     }
-    cache::SharedResultsSettings settings;
-    settings.link = redis_link_of(wanted);
-    settings.link.is_reported = false;
-    settings.prefix = wanted.redis_key_prefix;
-    settings.instance = shared_.instance;
-    settings.worker = index_;
-    settings.untold_max = wanted.redis_queue;
-    shared_results_ = std::make_unique<cache::SharedResults>(
-        *loop_, std::move(settings), shared_.cache_lease, redis_counters_);
+    return old;
 }
 
 pool::Pool& Worker::read_pool(const pool::Pool& home, std::size_t member) {

@@ -137,9 +137,13 @@ bool SharedResults::get(const ResultKey& key, OnFound on_found) {
                       [this, lookup](const Answer& answer) { take_versions(lookup, answer); })) {
         return false;
     }
-    // Refused where there was room for one more only: as if it had not been found.
-    return link_.send({"GET", keys_.result(key.database, key.key)},
-                      [this, lookup](const Answer& answer) { take_value(*lookup, answer); });
+    const bool is_asked =
+        link_.send({"GET", keys_.result(key.database, key.key)},
+                   [this, lookup](const Answer& answer) { take_value(*lookup, answer); });
+    if (!is_asked) {
+        lookup->on_found = nullptr;  // there was room for one more only
+    }
+    return is_asked;
 }
 
 bool SharedResults::ask_versions(const Lookup& lookup, RedisLink::OnAnswer on_answer) {
@@ -155,7 +159,7 @@ bool SharedResults::ask_versions(const Lookup& lookup, RedisLink::OnAnswer on_an
 
 /// Where nobody has counted yet somebody has to begin, or nothing could be kept.
 void SharedResults::take_versions(const std::shared_ptr<Lookup>& lookup, const Answer& answer) {
-    if (!answer.is_good()) {
+    if (!answer.is_good() || !lookup->on_found) {
         return;
     }
     lookup->found.versions = versions_from(answer.reply, lookup->tables, lease_.epoch());

@@ -41,13 +41,15 @@ Telling WriteMarks::end(std::string_view database_name,
 }
 
 bool WriteMarks::add_untold(Database& into, TableId table) {
-    if (into.untold.count(kWholeDatabase) > 0 || into.untold.count(table) > 0) {
+    // All the tables do not say that the catalog is another one.
+    const bool is_covered = table != kSchema && into.untold.count(kWholeDatabase) > 0;
+    if (is_covered || into.untold.count(table) > 0) {
         return false;
     }
-    const bool is_too_many = table != kWholeDatabase && untold_count_ >= untold_max_;
+    const bool is_too_many =
+        table != kWholeDatabase && table != kSchema && untold_count_ >= untold_max_;
     if (is_too_many || table == kWholeDatabase) {
-        untold_count_ -= into.untold.size();
-        into.untold.clear();
+        untold_count_ -= std::erase_if(into.untold, [](TableId one) { return one != kSchema; });
     }
     into.untold.insert(is_too_many ? kWholeDatabase : table);
     ++untold_count_;

@@ -9,7 +9,7 @@ from support.deadlines import wait_until
 from support.postgres import Postgres
 from support.raw_client import errors
 from support.redis import Redis
-from support.shared_cache import COUNTED, calls_of, figure, settings, store, wait_until_ready
+from support.shared_cache import COUNTED, calls_of, figure, settings, store, wait_until_ready, wait_until_up
 from support.weir import Weir
 
 pytestmark = pytest.mark.needs_weir
@@ -127,3 +127,22 @@ def test_password_is_shown_to_nobody(start_weir: StartWeir, start_redis: Callabl
     shown += [weir.http(path)[1] for path in ("/api/config", "/api/cache", "/metrics")]
     assert not any("sEcret0" in text for text in shown)
     assert "sEcret0" not in weir.log
+
+
+def test_write_that_began_before_redis_was_named_is_told(
+    start_weir: StartWeir, start_redis: Callable[..., Redis], thing: None
+) -> None:
+    redis = start_redis()
+    reader = start_weir(settings(redis.url()))
+    writer = start_weir({"cache": {"enabled": True, "default_ttl": "60s"}})
+    wait_until_ready([reader])
+    with writer.logged_in() as one, reader.logged_in() as other:
+        assert errors(one.query("BEGIN")) == []
+        # What it does is not known, so that nothing more can be added to it.
+        assert errors(one.query("DO $$ BEGIN DELETE FROM thing WHERE id = 1; END $$")) == []
+        store(reader, other, COUNT)
+        writer.reload(settings(redis.url()))
+        wait_until_up([writer])
+        assert other.value(COUNT) == "20"
+        assert errors(one.query("COMMIT")) == []
+        wait_until(lambda: other.value(COUNT) == "19", "the other has heard of it", 1)

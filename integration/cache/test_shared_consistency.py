@@ -79,6 +79,12 @@ def agree_in_the_end(weirs: list[Weir], postgres: Postgres) -> None:
         client.close()
 
 
+def load_of(weirs: list[Weir], operations: int) -> tuple[Load, int]:
+    """And the seed it was made from."""
+    seed = int(os.environ.get("WEIR_TEST_SEED", random.randrange(1_000_000)))
+    return Load(weirs, groups=GROUPS, each=5, operations=reduced(operations), write_share=0.04, seed=seed), seed
+
+
 OPERATIONS = [pytest.param(8_000, id="8k"), pytest.param(200_000, id="200k", marks=pytest.mark.slow)]
 
 
@@ -94,8 +100,7 @@ def test_nobody_reads_what_was_before(
     operations: int,
 ) -> None:
     weirs = start_two(start_weir, start_redis(), PLACES[place])
-    seed = int(os.environ.get("WEIR_TEST_SEED", random.randrange(1_000_000)))
-    load = Load(weirs, groups=GROUPS, each=5, operations=reduced(operations), write_share=0.04, seed=seed)
+    load, seed = load_of(weirs, operations)
     load.start()
     load.join()
     judge(load, place, weirs, seed, scaled(LEASE_S) if place == "memory" else 0.0)
@@ -116,8 +121,7 @@ def test_nobody_reads_what_was_before_while_redis_is_in_trouble(
 ) -> None:
     redis = start_redis()
     weirs = start_two(start_weir, redis, PLACES[place])
-    seed = int(os.environ.get("WEIR_TEST_SEED", random.randrange(1_000_000)))
-    load = Load(weirs, groups=GROUPS, each=5, operations=reduced(operations), write_share=0.04, seed=seed)
+    load, seed = load_of(weirs, operations)
     load.busy.set()
     rounds = reduced(3) if operations <= 8_000 else reduced(60)
     troubles = Troubles(redis, weirs, rounds=rounds, seed=seed, on_end=load.busy.clear)

@@ -66,15 +66,28 @@ def text_of(messages: list[Any]) -> str:
     return " ".join(message.body.decode() for message in messages if message.type == "E")
 
 
+def ask_in_turn(weir: Any, application: str, count: int) -> list[RawClient]:
+    """Clients that wait because of their application, who came first first, on whichever thread."""
+    late = []
+    for number in range(1, count + 1):
+        late.append(ask(weir, application))
+        waits_for_application(weir, number)
+    return late
+
+
+def leave_idle(weir: Any, count: int) -> None:
+    """So many server connections that others have given back."""
+    shops = [hold(weir, f"shop {number}") for number in range(count)]
+    for client in shops:
+        client.query("COMMIT")
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_others_get_past_an_application_at_its_limit(start_weir: StartWeir, threads: int) -> None:
     weir = start_weir({"listen": {"threads": threads}, "pool": {"max": 4, "application_max": 2}})
     warm(weir)
     reports = [hold(weir, "reports") for _ in range(2)]
-    late = []
-    for count in range(1, 4):  # one after the other, on whichever thread
-        late.append(ask(weir, "reports"))
-        waits_for_application(weir, count)
+    late = ask_in_turn(weir, "reports", 3)
     shop = [hold(weir, "shop") for _ in range(2)]
     assert weir.pool()["sv_active"] == 4
     for client in shop:
@@ -93,13 +106,8 @@ def test_place_goes_to_who_has_waited_longest(start_weir: StartWeir, threads: in
     weir = start_weir({"listen": {"threads": threads}, "pool": {"max": 6, "application_max": 1}})
     warm(weir)
     holder = hold(weir, "reports")
-    late = []
-    for count in range(1, 13):
-        late.append(ask(weir, "reports"))
-        waits_for_application(weir, count)
-    shops = [hold(weir, f"shop {number}") for number in range(5)]
-    for client in shops:
-        client.query("COMMIT")
+    late = ask_in_turn(weir, "reports", 12)
+    leave_idle(weir, 5)
     for next_client in late:
         holder.query("COMMIT")
         assert errors(next_client.receive_ready()) == []
@@ -111,13 +119,8 @@ def test_no_server_connection_travels_to_those_who_may_not_have_it(start_weir: S
     weir = start_weir({"listen": {"threads": 2}, "pool": {"max": 6, "application_max": 1}})
     warm(weir)
     holder = hold(weir, "reports")
-    late = []
-    for count in range(1, 9):
-        late.append(ask(weir, "reports"))
-        waits_for_application(weir, count)
-    shops = [hold(weir, f"shop {number}") for number in range(5)]
-    for client in shops:
-        client.query("COMMIT")
+    late = ask_in_turn(weir, "reports", 8)
+    leave_idle(weir, 5)
     for next_client in late[:6]:
         holder.query("COMMIT")
         assert errors(next_client.receive_ready()) == []

@@ -93,6 +93,19 @@ TEST_SUITE("write_marks") {
         CHECK(book.marks.next_untold() == told({{kWholeDatabase, Mark::Clear}}));
     }
 
+    TEST_CASE("write marks: a change of the schema is told beside the whole database") {
+        Book book;
+        book.marks.remember(told({{kSchema, Mark::Leave}, {1, Mark::Leave}}));
+        book.marks.remember(told({{kWholeDatabase, Mark::Leave}}));
+        CHECK(book.marks.untold() == 2);
+        book.marks.remember(told({{kSchema, Mark::Leave}}));
+        CHECK(book.marks.next_untold() ==
+              told({{kWholeDatabase, Mark::Clear}, {kSchema, Mark::Clear}}));
+        book.marks.remember(told({{kWholeDatabase, Mark::Leave}}));
+        book.marks.remember(told({{kSchema, Mark::Leave}}));
+        CHECK(book.marks.untold() == 2);
+    }
+
     TEST_CASE("write marks: a new connection has none of them") {
         Book book;
         static_cast<void>(book.begin({kOne, kTwo}));
