@@ -169,7 +169,7 @@ public:
     void renew(FunctionKnowledgePtr fresh,
                std::uint32_t changes,
                TimePoint begun_at,
-               std::uint32_t losses = 0);
+               std::uint32_t losses);
     /// The catalog could not be read.
     void fail(TimePoint now);
 

@@ -17,7 +17,7 @@ constexpr TimePoint kStart{std::chrono::hours{1}};
 void read(DatabaseKnowledge& knowledge, TimePoint now) {
     REQUIRE(knowledge.claim(now));
     const auto changes = knowledge.changes();
-    knowledge.renew(std::make_shared<const FunctionKnowledge>(), changes, now);
+    knowledge.renew(std::make_shared<const FunctionKnowledge>(), changes, now, knowledge.losses());
 }
 
 }  // namespace
@@ -74,9 +74,28 @@ TEST_CASE("what changes while the catalog is read is read again") {
     REQUIRE(knowledge.claim(kStart));
     const auto changes = knowledge.changes();
     { const DatabaseKnowledge::Change change{knowledge}; }
-    knowledge.renew(std::make_shared<const FunctionKnowledge>(), changes, kStart);
+    knowledge.renew(
+        std::make_shared<const FunctionKnowledge>(), changes, kStart, knowledge.losses());
     CHECK_FALSE(knowledge.is_current(kStart));
     CHECK(knowledge.claim(kStart));
+}
+
+TEST_CASE(
+    "a server that was lost is known again once the catalog was read, and nobody is sent for "
+    "that") {
+    DatabaseKnowledge knowledge;
+    read(knowledge, kStart);
+    knowledge.note_loss();
+    CHECK_FALSE(knowledge.is_of_server());
+    CHECK(knowledge.is_current(kStart));  // reads go on being routed
+    CHECK_FALSE(knowledge.takes_errand(kStart + std::chrono::seconds{2}));
+    REQUIRE(knowledge.claim(kStart));
+    const auto losses = knowledge.losses();
+    knowledge.note_loss();
+    knowledge.renew(nullptr, knowledge.changes(), kStart, losses);
+    CHECK_FALSE(knowledge.is_of_server());
+    read(knowledge, kStart);
+    CHECK(knowledge.is_of_server());
 }
 
 TEST_CASE("the names of settings that were mentioned last are kept") {
