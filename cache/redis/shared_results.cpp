@@ -70,13 +70,9 @@ std::string_view word_of(Mark mark) {
     return ".";
 }
 
-/// What is told late is told as it is now.
+/// @param telling late, of writes that are over or of such as are under way
 WritePhase phase_of(const Telling& telling) {
-    const bool is_under_way =
-        std::any_of(telling.tables.begin(), telling.tables.end(), [](const TableTelling& table) {
-            return table.mark == Mark::Set;
-        });
-    return is_under_way ? WritePhase::Begun : WritePhase::Ended;
+    return telling.tables.front().mark == Mark::Set ? WritePhase::Begun : WritePhase::Ended;
 }
 
 std::vector<TableId> tables_of(const Telling& telling) {
@@ -358,7 +354,7 @@ void SharedResults::on_deadline(net::Deadline& /*deadline*/) {
 void SharedResults::tell_untold() {
     retry_.clear();
     while (link_.is_up() && marks_.untold() > 0) {
-        const Telling telling = marks_.next_untold();
+        const Telling telling = marks_.next_untold(loop_.now());
         const std::size_t tables = telling.tables.size();
         ++late_;
         const bool is_sent = tell(telling, phase_of(telling), [this, tables](Told told) {

@@ -9,6 +9,11 @@ WriteMarks::Database& WriteMarks::database(std::string_view name) {
     return found != databases_.end() ? found->second : databases_[std::string{name}];
 }
 
+bool WriteMarks::Database::is_writing(TableId table, TimePoint now) const {
+    const auto found = writing.find(table);
+    return found != writing.end() && found->second.is_on(now);
+}
+
 Telling WriteMarks::begin(std::string_view database_name, std::span<const TableId> tables) {
     Telling telling{std::string{database_name}, {}};
     Database& into = database(database_name);
@@ -31,7 +36,7 @@ Telling WriteMarks::end(std::string_view database_name,
         if (how == WriteEnd::Unknown) {
             writing.unknown_until = now + lapse_;
         }
-        const bool is_quiet = writing.writes == 0 && writing.unknown_until <= now;
+        const bool is_quiet = !writing.is_on(now);
         telling.tables.push_back({table, is_quiet ? Mark::Clear : Mark::Leave});
         if (is_quiet) {
             from.writing.erase(table);
@@ -65,7 +70,7 @@ bool WriteMarks::remember(const Telling& telling) {
     return were_too_many;
 }
 
-Telling WriteMarks::next_untold() {
+Telling WriteMarks::next_untold(TimePoint now) {
     const auto found = std::find_if(databases_.begin(), databases_.end(), [](const auto& entry) {
         return !entry.second.untold.empty();
     });
@@ -74,27 +79,34 @@ Telling WriteMarks::next_untold() {
     }
     Telling telling{found->first, {}};
     Database& from = found->second;
+    Mark said = Mark::Set;
     for (const TableId table : from.untold) {
-        const bool is_writing = from.writing.count(table) > 0;
-        telling.tables.push_back({table, is_writing ? Mark::Set : Mark::Clear});
-    }
-    if (from.untold.count(kWholeDatabase) > 0) {  // the marks are each table's own all the same
-        for (const auto& [table, writing] : from.writing) {
-            if (from.untold.count(table) == 0) {
-                telling.tables.push_back({table, Mark::Set});
-            }
+        const Mark mark = from.is_writing(table, now) ? Mark::Set : Mark::Clear;
+        if (mark == Mark::Clear && said == Mark::Set) {  // what is over comes first
+            said = Mark::Clear;
+            telling.tables.clear();
+        }
+        if (mark == said) {
+            telling.tables.push_back({table, mark});
         }
     }
-    untold_count_ -= from.untold.size();
-    from.untold.clear();
+    for (const TableTelling& table : telling.tables) {
+        from.untold.erase(table.table);
+        --untold_count_;
+    }
+    // The marks are each table's own also where all the tables were told of as one.
+    if (said == Mark::Clear && telling.tables.front().table == kWholeDatabase) {
+        for (const auto& [table, writing] : from.writing) {
+            const bool is_new = from.is_writing(table, now) && from.untold.insert(table).second;
+            untold_count_ += is_new ? 1 : 0;
+        }
+    }
     return telling;
 }
 
 void WriteMarks::forget_marks(TimePoint now) {
     for (auto& [name, of] : databases_) {
-        std::erase_if(of.writing, [now](const auto& entry) {
-            return entry.second.writes == 0 && entry.second.unknown_until <= now;
-        });
+        std::erase_if(of.writing, [now](const auto& entry) { return !entry.second.is_on(now); });
         for (const auto& [table, writing] : of.writing) {
             add_untold(of, table);
         }

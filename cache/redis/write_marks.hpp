@@ -60,9 +60,10 @@ public:
     /// @return whether there were too many, and all of the database stands for them now
     bool remember(const Telling& telling);
 
-    /// Says what is to be told once more, one database at a time, and forgets it.
+    /// Says what is to be told once more and forgets it: one database at a time, and either writes
+    /// that are over or such as are under way, because they are told by messages of two kinds.
     /// @return no tables when there is nothing
-    [[nodiscard]] Telling next_untold();
+    [[nodiscard]] Telling next_untold(TimePoint now);
 
     /// The connection is a new one, on which none of the marks has been set: they are untold.
     void forget_marks(TimePoint now);
@@ -73,11 +74,15 @@ private:
     struct Writing {
         unsigned writes = 0;
         TimePoint unknown_until{};  // a write with an unknown end may still happen
+
+        [[nodiscard]] bool is_on(TimePoint now) const { return writes > 0 || unknown_until > now; }
     };
 
     struct Database {
         std::map<TableId, Writing> writing;
         std::set<TableId> untold;
+
+        [[nodiscard]] bool is_writing(TableId table, TimePoint now) const;
     };
 
     [[nodiscard]] Database& database(std::string_view name);

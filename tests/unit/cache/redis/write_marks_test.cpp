@@ -25,6 +25,8 @@ struct Book {
         return marks.end("shop", tables, how, now);
     }
 
+    Telling next(TimePoint now = kNow) { return marks.next_untold(now); }
+
     WriteMarks marks{3, seconds{30}};
 };
 
@@ -50,14 +52,36 @@ TEST_SUITE("write_marks") {
 
     TEST_CASE("write marks: what could not be told is told once more, each table once") {
         Book book;
-        CHECK(book.marks.next_untold().tables.empty());
+        CHECK(book.next().tables.empty());
         book.marks.remember(book.begin({kTwo}));
         book.marks.remember(told({{kOne, Mark::Clear}}));
         book.marks.remember(told({{kOne, Mark::Clear}}));
         CHECK(book.marks.untold() == 2);
-        CHECK(book.marks.next_untold() == told({{kOne, Mark::Clear}, {kTwo, Mark::Set}}));
+        CHECK(book.next() == told({{kOne, Mark::Clear}}));
+        CHECK(book.marks.untold() == 1);
+        CHECK(book.next() == told({{kTwo, Mark::Set}}));
         CHECK(book.marks.untold() == 0);
-        CHECK(book.marks.next_untold().tables.empty());
+        CHECK(book.next().tables.empty());
+    }
+
+    TEST_CASE("write marks: what is over is never told with what is under way") {
+        Book book;
+        book.marks.remember(book.begin({4, 2}));
+        book.marks.remember(told({{3, Mark::Clear}}));
+        CHECK(book.next() == told({{3, Mark::Clear}}));
+        CHECK(book.next() == told({{2, Mark::Set}, {4, Mark::Set}}));
+        CHECK(book.next().tables.empty());
+    }
+
+    TEST_CASE("write marks: a write with an unknown end is told of as over when it has lapsed") {
+        for (const bool has_lapsed : {false, true}) {
+            CAPTURE(has_lapsed);
+            Book book;
+            static_cast<void>(book.begin({kOne}));
+            book.marks.remember(book.end({kOne}, WriteEnd::Unknown));
+            const TimePoint now = kNow + seconds{has_lapsed ? 30 : 29};
+            CHECK(book.next(now) == told({{kOne, has_lapsed ? Mark::Clear : Mark::Set}}));
+        }
     }
 
     TEST_CASE("write marks: databases are told apart") {
@@ -65,8 +89,8 @@ TEST_SUITE("write_marks") {
         book.marks.remember({"a", {{kOne, Mark::Leave}}});
         book.marks.remember({"b", {{kOne, Mark::Leave}}});
         CHECK(book.marks.untold() == 2);
-        CHECK(book.marks.next_untold().database == "a");
-        CHECK(book.marks.next_untold().database == "b");
+        CHECK(book.next().database == "a");
+        CHECK(book.next().database == "b");
         CHECK(book.marks.untold() == 0);
     }
 
@@ -80,8 +104,8 @@ TEST_SUITE("write_marks") {
         CHECK(book.marks.untold() == 1);
         CHECK_FALSE(book.marks.remember(told({{9, Mark::Leave}})));
         CHECK(book.marks.untold() == 1);
-        CHECK(book.marks.next_untold() ==
-              told({{kWholeDatabase, Mark::Clear}, {4, Mark::Set}, {5, Mark::Set}}));
+        CHECK(book.next() == told({{kWholeDatabase, Mark::Clear}}));
+        CHECK(book.next() == told({{4, Mark::Set}, {5, Mark::Set}}));
         CHECK(book.marks.untold() == 0);
     }
 
@@ -90,7 +114,7 @@ TEST_SUITE("write_marks") {
         book.marks.remember(
             told({{1, Mark::Leave}, {kWholeDatabase, Mark::Leave}, {2, Mark::Leave}}));
         CHECK(book.marks.untold() == 1);
-        CHECK(book.marks.next_untold() == told({{kWholeDatabase, Mark::Clear}}));
+        CHECK(book.next() == told({{kWholeDatabase, Mark::Clear}}));
     }
 
     TEST_CASE("write marks: a change of the schema is told beside the whole database") {
@@ -99,7 +123,7 @@ TEST_SUITE("write_marks") {
         book.marks.remember(told({{kWholeDatabase, Mark::Leave}}));
         CHECK(book.marks.untold() == 2);
         book.marks.remember(told({{kSchema, Mark::Leave}}));
-        CHECK(book.marks.next_untold() ==
+        CHECK(book.next() ==
               told({{kWholeDatabase, Mark::Clear}, {kSchema, Mark::Clear}}));
         book.marks.remember(told({{kWholeDatabase, Mark::Leave}}));
         book.marks.remember(told({{kSchema, Mark::Leave}}));
@@ -111,9 +135,9 @@ TEST_SUITE("write_marks") {
         static_cast<void>(book.begin({kOne, kTwo}));
         static_cast<void>(book.end({kOne}, WriteEnd::Unknown));
         book.marks.forget_marks(kNow + seconds{29});
-        CHECK(book.marks.next_untold() == told({{kOne, Mark::Set}, {kTwo, Mark::Set}}));
+        CHECK(book.next() == told({{kOne, Mark::Set}, {kTwo, Mark::Set}}));
         book.marks.forget_marks(kNow + seconds{30});
-        CHECK(book.marks.next_untold() == told({{kTwo, Mark::Set}}));
+        CHECK(book.next(kNow + seconds{30}) == told({{kTwo, Mark::Set}}));
     }
 }
 
