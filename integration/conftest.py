@@ -4,6 +4,7 @@ WEIR_BINARY        the binary under test; default build/dev/weir, then build/rel
 WEIR_TEST_DIRECT   1 = no Weir at all: the tests that say the same about PostgreSQL itself run against it
 WEIR_TEST_SLOW     factor by which deadlines grow and repetitions shrink
 WEIR_TEST_ALL      1 = also the tests marked slow
+WEIR_TEST_CACHE    1 = every Weir keeps all results that may be kept
 """
 
 import os
@@ -34,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit("no weir binary: build it, name it in WEIR_BINARY, or set WEIR_TEST_DIRECT=1", 4)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Query styles once more with every result kept that may be: whoever asks must not see a difference."""
+    if metafunc.definition.get_closest_marker("also_cached") and not DIRECT:
+        metafunc.parametrize("kept_results", [False, True], ids=["plain", "cached"], indirect=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     binary = find_binary()
     sanitized = not DIRECT and binary is not None and has_sanitizer(binary)
@@ -48,6 +55,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="slow: runs with WEIR_TEST_ALL=1"))
         if item.get_closest_marker("memory") and sanitized:
             item.add_marker(pytest.mark.skip(reason="sanitizers have memory of their own"))
+
+
+@pytest.fixture(autouse=True)
+def kept_results(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switches the cache on in all that the test starts, where it is asked to."""
+    if getattr(request, "param", False):
+        monkeypatch.setenv("WEIR_TEST_CACHE", "1")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import pytest
 
 from support.endpoint import Endpoint
 
+pytestmark = pytest.mark.also_cached
+
 
 def run(weir: Endpoint, scenario: Callable[[Any], Awaitable[None]], **options: Any) -> None:
     """Runs ``scenario`` with one asyncpg connection."""

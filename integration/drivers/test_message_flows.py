@@ -10,6 +10,8 @@ from support.endpoint import Endpoint
 from support.postgres import Postgres
 from support.raw_client import RawClient
 
+pytestmark = pytest.mark.also_cached
+
 REPEATS = 12
 
 Flow = Callable[["Speaker"], None]

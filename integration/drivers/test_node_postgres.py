@@ -26,7 +26,7 @@ ANY_MODE = [
 SESSION_MODE = ["named_statement", "notify"]
 
 
-pytestmark = pytest.mark.usefixtures("node_folder")
+pytestmark = [pytest.mark.usefixtures("node_folder"), pytest.mark.also_cached]
 
 
 def run_case(weir: Endpoint, name: str) -> None:

@@ -4,6 +4,8 @@ from typing import Callable, Sequence
 
 import pytest
 
+pytestmark = pytest.mark.also_cached
+
 
 @pytest.mark.timeout(120)
 def test_driver_does_the_same_both_ways(same_both_ways: Callable[[Sequence[str]], None], program: list[str]) -> None:

@@ -10,6 +10,8 @@ from support.deadlines import scaled
 from support.endpoint import Endpoint
 from support.postgres import BINARIES
 
+pytestmark = pytest.mark.also_cached
+
 PSQL = shutil.which("psql") or str(BINARIES / "psql")
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from support.endpoint import Endpoint
 
+pytestmark = pytest.mark.also_cached
+
 
 def test_psycopg_runs_statements_with_and_without_parameters(any_weir: Endpoint) -> None:
     with any_weir.psycopg() as connection:

@@ -10,6 +10,8 @@ import pytest
 from support.deadlines import wait_until
 from support.endpoint import Endpoint
 
+pytestmark = pytest.mark.also_cached
+
 
 def test_psycopg2_runs_statements(any_weir: Endpoint) -> None:
     connection = any_weir.psycopg2()

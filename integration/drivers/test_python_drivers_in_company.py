@@ -14,6 +14,8 @@ from support.deadlines import DEFAULT_DEADLINE_S, scaled
 from support.endpoint import Endpoint
 from support.postgres import Postgres
 
+pytestmark = pytest.mark.also_cached
+
 TURNS = 40
 
 

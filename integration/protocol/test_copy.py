@@ -6,6 +6,8 @@ from support import wire
 from support.endpoint import Endpoint
 from support.raw_client import RawClient, errors, types
 
+pytestmark = pytest.mark.also_cached
+
 TABLE = "CREATE TEMP TABLE t (id int) ON COMMIT DROP"
 
 

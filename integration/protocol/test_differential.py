@@ -64,3 +64,16 @@ def test_every_script_gives_the_same_messages_in_small_pieces(start_weir: StartW
     for script in SCRIPTS:
         if not script.session_only:
             assert_same(hold(weir, script, 3), hold(postgres.endpoint, script), reports_may_move=True)
+
+
+@pytest.mark.needs_weir
+def test_every_script_gives_the_same_messages_with_results_kept(start_weir: StartWeir, postgres: Postgres) -> None:
+    """Each over and over, because many write something that may touch everything."""
+    weir = start_weir({"cache": {"enabled": True, "default_ttl": "60s"}})
+    scripts = [script for script in SCRIPTS if not script.session_only]
+    for script in scripts:
+        directly = hold(postgres.endpoint, script)
+        for slice_bytes in (0, 0, 0, 3):
+            assert_same(hold(weir, script, slice_bytes), directly, reports_may_move=True)
+    figures = weir.show("CACHE")[0]
+    assert figures["hits"] > 10, figures

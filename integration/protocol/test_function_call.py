@@ -2,9 +2,13 @@
 
 import struct
 
+import pytest
+
 from support import wire
 from support.endpoint import Endpoint
 from support.raw_client import errors, types
+
+pytestmark = pytest.mark.also_cached
 
 INT4_PLUS = 177  # the OID of int4pl(int4, int4) in every PostgreSQL
 

@@ -7,6 +7,8 @@ from support.deadlines import reduced, wait_until
 from support.endpoint import Endpoint
 from support.raw_client import errors, types
 
+pytestmark = pytest.mark.also_cached
+
 BATCH_OK = "12TDCZ"  # ParseComplete, BindComplete, RowDescription, DataRow, CommandComplete, ReadyForQuery
 
 

@@ -11,6 +11,8 @@ from support.fault_gate import FaultGate
 from support.postgres import Postgres
 from support.raw_client import types
 
+pytestmark = pytest.mark.also_cached
+
 OpenGate = Callable[[int], FaultGate]
 
 
