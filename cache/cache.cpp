@@ -115,6 +115,10 @@ ReadStart Cache::begin_read(const ReadRequest& request, TimePoint now) {
         add(counters_.saved_us, found.entry->facts().server_us);
         return hit(std::move(found));
     }
+    if (!request.may_wait) {
+        Leader leader = flights_->lead(request.key, request.database, std::move(stamp));
+        return leader ? lead(std::move(leader), now) : bypass();
+    }
     Joined joined = flights_->join(
         {request.key, request.database, request.follower, request.mailbox}, std::move(stamp));
     if (joined.leader) {

@@ -35,6 +35,7 @@ struct ReadRequest {
     std::span<const TableId> tables;  ///< that it reads, sorted, each once
     Follower& follower;               ///< told, if it has to wait
     const std::shared_ptr<Mailbox>& mailbox;
+    bool may_wait = true;  ///< false: where another one reads it, it is read without the cache
 };
 
 enum class ReadAction : std::uint8_t {

@@ -167,10 +167,7 @@ public:
     /// @return the epoch that what is prepared now belongs to: the next one already where the
     /// holder's open transaction has changed the schema (when it ends there are two new ones: what
     /// was prepared within it is nobody else's, since it may be rolled back)
-    [[nodiscard]] std::uint64_t schema_epoch() const {
-        return env_.database->schema_epoch.load(std::memory_order_relaxed) +
-               (has_changed_schema_ ? 1 : 0);
-    }
+    [[nodiscard]] std::uint64_t schema_epoch() const;
 
     /// The client's own Parse of it: sent with `batch`, or answered by us where the backend has it.
     void parse(const StatementPtr& statement, RequestBatch& batch);
@@ -202,6 +199,9 @@ public:
 
     /// @return whether the unnamed statement here is known to be the holder's
     [[nodiscard]] bool has_holders_unnamed() const { return holder_has_unnamed_; }
+
+    /// The holder has another one by now, or none.
+    void forget_holders_unnamed() { holder_has_unnamed_ = false; }
 
     /// The client gets the answer to this request from us, once all before it is answered.
     void answer(const protocol::ExpectedReply& request);

@@ -77,6 +77,11 @@ void Backend::send_parse(const StatementPtr& statement,
     batch.add(statement->definition);
 }
 
+std::uint64_t Backend::schema_epoch() const {
+    return env_.database->schema_epoch.load(std::memory_order_relaxed) +
+           (has_changed_schema_ ? 1 : 0);
+}
+
 void Backend::parse_unnamed(const Statement& statement, RequestBatch& batch) {
     constexpr std::string_view kNoName{"\0", 1};
     will_send({FrontendMessage::Parse, ReplyAction::Prepare, Noted::Nowhere});

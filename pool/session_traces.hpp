@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.hpp"
 #include "base/session_effects.hpp"
 #include "pool/transaction_witness.hpp"
 
@@ -58,6 +59,24 @@ public:
 
     void set_witness(std::unique_ptr<TransactionWitness> witness) { witness_ = std::move(witness); }
 
+    /// What a transaction under way has been seen to do, from its beginning on.
+    enum class Course : std::uint8_t {
+        Unseen,
+        Reads,  ///< began as READ COMMITTED, and nothing but reads that leave nothing since
+        Other,
+    };
+
+    [[nodiscard]] Course course() const { return course_; }
+
+    /// @return when the last statement was sent
+    [[nodiscard]] TimePoint ran_at() const { return ran_at_; }
+
+    /// A statement is about to be sent, after which this is what the transaction has done.
+    void note_run(Course course, TimePoint now) {
+        course_ = course;
+        ran_at_ = now;
+    }
+
     /// @return whether a holder has let its session write, as far as the server reports that (from
     /// version 14 on)
     [[nodiscard]] bool is_read_only_lifted() const { return is_read_only_lifted_; }
@@ -83,6 +102,7 @@ private:
         are_being_forgotten_ = false;
         has_reset_ = is_set_a_reset_ = false;
         local_sets_ = 0;
+        course_ = Course::Unseen;
     }
 
     void tell_catalog_change() {
@@ -93,6 +113,7 @@ private:
 
     /// All has been answered, and no transaction is open.
     void come_to_rest(LeaseHolder* holder) {
+        course_ = Course::Unseen;
         if (const auto witness = std::exchange(witness_, nullptr); witness != nullptr) {
             witness->on_rest(holder);
         }
@@ -111,6 +132,8 @@ private:
     bool is_reapplying_ = false;
     bool has_reapply_failed_ = false;
     bool is_read_only_lifted_ = false;
+    Course course_ = Course::Unseen;
+    TimePoint ran_at_{};
     std::optional<bool> is_text_plain_;
     std::unique_ptr<TransactionWitness> witness_;
 };

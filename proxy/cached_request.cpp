@@ -134,7 +134,7 @@ std::optional<CachedRequest> read_cached_request(ByteView rest, const Definition
                 return std::nullopt;
             }
             CachedRequest request;
-            request.shape = "Q";
+            request.shape = CachedRequest::kSimple;
             request.text = query->sql;
             request.bytes = at;
             return request;

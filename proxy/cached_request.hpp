@@ -14,6 +14,9 @@ namespace weir::proxy {
 /// A request that one result answers: a simple Query, or messages that bind one statement and
 /// execute it to its end, with their Sync. All of it is the caller's.
 struct CachedRequest {
+    /// The shape of a simple Query.
+    static constexpr std::string_view kSimple = "Q";
+
     /// Its messages in order, which say what the reply is made of: "Q", "PBDES", "BdES"; a Describe
     /// of a statement is "d", of a portal "D".
     std::string shape;

@@ -49,11 +49,6 @@ bool is_timeless(const CachedRequest& request) {
            });
 }
 
-bool is_within_limits(const policies::Plan& plan, const cache::Entry& entry) {
-    return (plan.row_limit == 0 || entry.facts().rows <= plan.row_limit) &&
-           (plan.byte_limit == 0 || entry.reply().size() <= plan.byte_limit);
-}
-
 }  // namespace
 
 cache::Cache* ClientCache::of(const ClientSession& session) {
@@ -109,19 +104,13 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
     cache::Leader promoted = std::exchange(promoted_, {});
     std::shared_ptr<SharedRead> looked_up = std::exchange(shared_read_, nullptr);
     const cache::EntryPtr landed = std::exchange(landed_, nullptr);
-    const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
-    StatementTicket ticket = session_.ticket_for(request.text, digest);
-    if (!may_be_kept(request, ticket, digest)) {
+    std::optional<Question> question = prepare(results, request);
+    if (!question) {
         return Answer::Run;
     }
+    auto& [ticket, digest] = *question;
     const TimePoint now = worker.loop().now();
-    if (!worker.trusts_cache(now)) {
-        results.count_bypass();
-        return Answer::Run;
-    }
-    cache::KeyBuilder& key = worker.cache_key();
-    begin_key(key).add(session_.request_judge().server()).add_number(session_.pool_->generation());
-    write_key(request, ticket.plan->cache_ttl, key);
+    const cache::KeyBuilder& key = worker.cache_key();
     // What it has waited for may have been refused meanwhile: then this is another request.
     if (landed != nullptr && landed->key() == key.view() &&
         is_within_limits(*ticket.plan, *landed)) {
@@ -129,7 +118,7 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
     }
     if (promoted && promoted.key() == key.view()) {
         promoted.renew_stamp(now);
-        lead(std::move(promoted), ticket, digest);
+        lead(std::move(promoted), ticket, digest, TransactionStatus::Idle);
         shared_read_ = std::move(looked_up);
         return Answer::Run;
     }
@@ -151,6 +140,31 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
         case cache::ReadAction::Bypass: return Answer::Run;
     }
     return Answer::Run;
+}
+
+/// Makes the worker's key that of the request.
+/// @return nothing where the server has to be asked
+std::optional<ClientCache::Question> ClientCache::prepare(cache::Cache& results,
+                                                          const CachedRequest& request) {
+    Worker& worker = session_.worker_;
+    const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
+    Question question{session_.ticket_for(request.text, digest), digest};
+    if (!may_be_kept(request, question.ticket, digest)) {
+        return std::nullopt;
+    }
+    if (!worker.trusts_cache(worker.loop().now())) {
+        results.count_bypass();
+        return std::nullopt;
+    }
+    cache::KeyBuilder& key = worker.cache_key();
+    begin_key(key).add(session_.request_judge().server()).add_number(session_.pool_->generation());
+    write_key(request, question.ticket.plan->cache_ttl, key);
+    return question;
+}
+
+bool ClientCache::is_within_limits(const policies::Plan& plan, const cache::Entry& entry) {
+    return (plan.row_limit == 0 || entry.facts().rows <= plan.row_limit) &&
+           (plan.byte_limit == 0 || entry.reply().size() <= plan.byte_limit);
 }
 
 /// @return whether what holds for it, and what it says, lets its result be another one's too
@@ -203,24 +217,43 @@ ClientCache::Answer ClientCache::wait() {
     return Answer::Wait;
 }
 
-void ClientCache::lead(cache::Leader leader, const StatementTicket& ticket, std::uint64_t digest) {
+/// @param behind what the server says of the transaction behind the reply
+void ClientCache::lead(cache::Leader leader,
+                       const StatementTicket& ticket,
+                       std::uint64_t digest,
+                       TransactionStatus behind) {
     leader_ = std::move(leader);
     digest_ = digest;
     fresh_for_ = ticket.plan->cache_ttl;
     asked_at_ = session_.worker_.loop().now();
-    recorder_.begin(of(session_)->entry_bytes_max());
+    recorder_.begin(of(session_)->entry_bytes_max(), behind);
     if (ClientRoute* route = session_.route(); route != nullptr) {
         // A replica may serve it that has replayed what the result must have seen.
         route->wrote_at = std::max(route->wrote_at, leader_.stamp().written_at());
     }
 }
 
-/// Gives the client what the server would have, for all of its request.
+/// Gives the client what the server would have, for all of its request, outside a transaction.
 ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
                                         const CachedRequest& request,
                                         StatementTicket ticket) {
+    give(entry, request, std::move(ticket), TransactionStatus::Idle);
+    session_.pool_->counters().transactions.add();
+    session_.tally_.add_transaction();
+    if (request.shape != CachedRequest::kSimple) {
+        is_told_ready_ = true;
+        session_.transition(ClientEvent::RequestRefused);  // the rest is dropped, up to its Sync
+    }
+    session_.came_to_rest();
+    return Answer::Given;
+}
+
+void ClientCache::give(const cache::Entry& entry,
+                       const CachedRequest& request,
+                       StatementTicket ticket,
+                       TransactionStatus status) {
     Worker& worker = session_.worker_;
-    const bool is_query = request.shape == "Q";
+    const bool is_query = request.shape == CachedRequest::kSimple;
     session_.count(is_query ? FrontendMessage::Query : FrontendMessage::Execute);
     if (is_query && session_.statements_ != nullptr) {
         session_.statements_->forget_unnamed();
@@ -230,23 +263,15 @@ ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
         session_.statements().settle(1);
     }
     ByteWriter ready;
-    protocol::write_ready_for_query(ready, TransactionStatus::Idle);
+    protocol::write_ready_for_query(ready, status);
     net::WriteBatch batch;
     batch.add(entry.reply());
     batch.add(ready.bytes());
     session_.stream_.write(batch);
     worker.mutable_counters().bytes_to_clients.add(batch.total());
     session_.pool_->counters().bytes_sent.add(batch.total());
-    session_.pool_->counters().transactions.add();
     session_.tally_.add_out(batch.total());
-    session_.tally_.add_transaction();
     tell(entry, std::move(ticket));
-    if (!is_query) {
-        is_told_ready_ = true;
-        session_.transition(ClientEvent::RequestRefused);  // the rest is dropped, up to its Sync
-    }
-    session_.came_to_rest();
-    return Answer::Given;
 }
 
 /// The ledger hears of it as of any other statement, which took the server no time.
@@ -378,8 +403,10 @@ void ClientCache::note_effect(const ClientSession& session,
     }
     if (const std::uint64_t version = statement.judge->version();
         known.writes == nullptr || known.writes_version != version) {
-        known.writes = std::make_shared<const sql::WriteSet>(
-            statement.judge->cache_facts(statement.digest, statement.text).writes);
+        const CacheFacts& facts = statement.judge->cache_facts(statement.digest, statement.text);
+        known.writes = std::make_shared<const sql::WriteSet>(facts.writes);
+        known.is_kept_read = facts.reads.may_be_kept();
+        known.begins = facts.begins;
         known.writes_version = version;
     }
 }
@@ -401,11 +428,13 @@ void ClientCache::note_write(ClientSession& session, const StatementTicket& tick
     const auto* known = static_cast<const KnownStatement*>(ticket.subject.get());
     const bool is_known = known != nullptr && known->writes != nullptr && !ticket.is_doubtful &&
                           known->writes_version == judge.version() && judge.is_unchanged();
+    note_course(session, is_known ? known : nullptr);
     note_write(session,
                is_known ? *known->writes : sql::WriteSet{.is_everything = true, .tables = {}});
 }
 
 void ClientCache::note_unseen_write(ClientSession& session) {
+    note_course(session, nullptr);
     note_write(session, sql::WriteSet{.is_everything = true, .tables = {}});
 }
 

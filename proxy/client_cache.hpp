@@ -26,8 +26,8 @@ struct StatementText;
 /// What a client has to do with the cache: it is answered from there, fills it, and tells it of
 /// writes. A part of ClientSession, which makes one with the first read that may be kept.
 ///
-/// What is answered here are requests that begin where nothing of the client's is under way, no
-/// transaction and no server connection of its own: there it sees what anybody would.
+/// What is answered here are requests that begin where nothing of the client's is under way: there
+/// it sees what anybody would.
 class ClientCache final : private cache::Follower {
 public:
     explicit ClientCache(ClientSession& session) : session_{session} {}
@@ -47,6 +47,11 @@ public:
     /// A request begins.
     /// @param rest from its first message on, as much as has been read
     [[nodiscard]] static Answer ask(ClientSession& session, ByteView rest);
+
+    /// The same of a request within a transaction, whose server connection the client has: where
+    /// the transaction has done nothing but such reads, they see what anybody would.
+    /// @return how many bytes of `rest` have been answered: none, or the whole request
+    [[nodiscard]] static std::size_t answer_inside(ClientSession& session, ByteView rest);
 
     /// A part of a reply has been passed on to the client.
     void record(const net::WriteBatch& batch);
@@ -99,18 +104,37 @@ private:
 
     [[nodiscard]] static std::optional<ByteView> definition_of(ClientSession& session,
                                                                std::string_view name);
+
+    /// A request that may be answered from here.
+    struct Question {
+        pool::StatementTicket ticket;
+        std::uint64_t digest = 0;
+    };
+
     [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
+    [[nodiscard]] bool ask_inside(cache::Cache& results, const CachedRequest& request);
+    [[nodiscard]] std::optional<Question> prepare(cache::Cache& results,
+                                                  const CachedRequest& request);
     [[nodiscard]] bool may_be_kept(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
+    [[nodiscard]] static bool is_within_limits(const policies::Plan& plan,
+                                               const cache::Entry& entry);
     [[nodiscard]] cache::KeyBuilder& begin_key(cache::KeyBuilder& key) const;
     void write_key(const CachedRequest& request, Duration fresh_for, cache::KeyBuilder& key) const;
     Answer wait(cache::Waiting waiting);
     Answer wait();
-    void lead(cache::Leader leader, const pool::StatementTicket& ticket, std::uint64_t digest);
+    void lead(cache::Leader leader,
+              const pool::StatementTicket& ticket,
+              std::uint64_t digest,
+              protocol::TransactionStatus behind);
     Answer answer(const cache::Entry& entry,
                   const CachedRequest& request,
                   pool::StatementTicket ticket);
+    void give(const cache::Entry& entry,
+              const CachedRequest& request,
+              pool::StatementTicket ticket,
+              protocol::TransactionStatus status);
     void tell(const cache::Entry& entry, pool::StatementTicket ticket);
     void land();
 
@@ -123,6 +147,7 @@ private:
     void on_looked_up(const cache::FoundResult& found);
     void share(const cache::ReadResult& result);
     static void note_write(ClientSession& session, const sql::WriteSet& set);
+    static void note_course(ClientSession& session, const KnownStatement* known);
     void give_up_read();
 
     ClientSession& session_;

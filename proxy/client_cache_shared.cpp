@@ -14,6 +14,7 @@
 
 namespace weir::proxy {
 
+using protocol::TransactionStatus;
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
@@ -52,7 +53,7 @@ ClientCache::Answer ClientCache::look_up(cache::Leader leader,
     cache::SharedResults* const shared = worker.shared_results();
     const std::string_view server = session_.request_judge().server();
     if (shared == nullptr || server.empty()) {
-        lead(std::move(leader), ticket, digest);
+        lead(std::move(leader), ticket, digest, TransactionStatus::Idle);
         return Answer::Run;
     }
     auto asked = std::make_shared<SharedRead>();
@@ -76,7 +77,7 @@ ClientCache::Answer ClientCache::look_up(cache::Leader leader,
             }
         });
     if (!is_asked) {
-        lead(std::move(leader), ticket, digest);
+        lead(std::move(leader), ticket, digest, TransactionStatus::Idle);
         return Answer::Run;
     }
     asked->leader = std::move(leader);

@@ -127,6 +127,9 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
     }
     is_allowed_ = false;
     if (begun.treatment == Treatment::Forward) {
+        if (const std::size_t answered = ClientCache::answer_inside(*this, rest); answered > 0) {
+            return {Treatment::Drop, answered};
+        }
         begun = begin_forwarding(header, reference, rest);
     }
     body_left_ = header.frame_bytes() - begun.used;

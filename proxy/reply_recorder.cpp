@@ -1,7 +1,6 @@
 #include "proxy/reply_recorder.hpp"
 
 #include "protocol/backend_views.hpp"
-#include "protocol/message_type.hpp"
 
 #include <algorithm>
 
@@ -9,8 +8,9 @@ namespace weir::proxy {
 
 using protocol::BackendMessage;
 
-void ReplyRecorder::begin(std::size_t bytes_max) {
+void ReplyRecorder::begin(std::size_t bytes_max, protocol::TransactionStatus behind) {
     end();
+    behind_ = behind;
     bytes_max_ = bytes_max;
     state_ = State::Recording;
 }
@@ -82,8 +82,8 @@ void ReplyRecorder::take_body(ByteView part) {
     if (is_ready_) {
         const bool is_one = ends_ == 1 && is_ended_;
         const auto status = protocol::read_ready_for_query(part);
-        const bool is_idle = status && *status == protocol::TransactionStatus::Idle;
-        state_ = is_one && is_idle && body_left_ == 0 ? State::Complete : State::Unfit;
+        const bool is_as_before = status && *status == behind_;
+        state_ = is_one && is_as_before && body_left_ == 0 ? State::Complete : State::Unfit;
         return;
     }
     reply_.insert(reply_.end(), part.begin(), part.end());

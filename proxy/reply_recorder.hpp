@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "protocol/frame.hpp"
+#include "protocol/message_type.hpp"
 
 #include <array>
 #include <cstddef>
@@ -17,14 +18,15 @@ public:
     enum class State : std::uint8_t {
         Off,
         Recording,
-        Complete,  ///< reply() is all of it, and no transaction is open behind it
+        Complete,  ///< reply() is all of it
         Failed,    ///< it has an error
-        Unfit,     ///< something else than one result: notices, a COPY, an open transaction
+        Unfit,  ///< something else than one result: notices, a COPY, a transaction begun or ended
         TooLarge,
     };
 
     /// @param bytes_max of a reply
-    void begin(std::size_t bytes_max);
+    /// @param behind what its ReadyForQuery is to say
+    void begin(std::size_t bytes_max, protocol::TransactionStatus behind);
     /// Forgets what was recorded, and its memory.
     void end();
     /// The next bytes of the reply, and perhaps of what follows it, which is left alone.
@@ -42,6 +44,7 @@ private:
     void take_body(ByteView part);
 
     State state_ = State::Off;
+    protocol::TransactionStatus behind_{};
     std::vector<std::byte> reply_;
     std::size_t bytes_max_ = 0;
     std::uint64_t rows_ = 0;

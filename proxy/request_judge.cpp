@@ -168,7 +168,8 @@ const CacheFacts& RequestJudge::cache_facts(std::uint64_t digest, std::string_vi
     return mine.cached
         .emplace(digest,
                  CacheFacts{sql::cacheable(*facts, mine.functions, relations),
-                            sql::effect_of(*facts, mine.functions, relations)})
+                            sql::effect_of(*facts, mine.functions, relations),
+                            sql::begins_committed(*facts, relations)})
         .first->second;
 }
 

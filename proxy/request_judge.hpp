@@ -23,6 +23,7 @@ namespace weir::proxy {
 struct CacheFacts {
     sql::Cacheability reads;
     sql::WriteSet writes;
+    sql::BeginsCommitted begins = sql::BeginsCommitted::No;
 };
 
 /// What one database's functions may do in the name of a request: by the knowledge of the catalog,

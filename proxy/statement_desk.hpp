@@ -71,6 +71,8 @@ struct KnownStatement final : pool::RunSubject {
     sql::CursorUse cursors;
     std::shared_ptr<const sql::WriteSet> writes;  ///< nullptr: it is not known what
     std::uint64_t writes_version = 0;             ///< RequestJudge::version() then
+    bool is_kept_read = false;                    ///< by its digest; of that version, as the next
+    sql::BeginsCommitted begins = sql::BeginsCommitted::No;
     ledger::Sums* sums = nullptr;
     std::uint64_t epoch = 0;  ///< Recorder::epoch(), for which sums holds
 };

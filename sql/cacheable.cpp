@@ -100,6 +100,18 @@ Cacheability cacheable(const StatementFacts& facts,
     return found;
 }
 
+BeginsCommitted begins_committed(const StatementFacts& facts, const RelationCatalog& relations) {
+    using Isolation = TransactionModes::Isolation;
+    if (!facts.is_understood || facts.access != Access::Begin || facts.has_several ||
+        facts.modes.isolation == Isolation::Snapshot) {
+        return BeginsCommitted::No;
+    }
+    if (facts.modes.isolation == Isolation::Committed) {
+        return BeginsCommitted::Yes;
+    }
+    return relations.has_other_isolation() ? BeginsCommitted::No : BeginsCommitted::ByDefault;
+}
+
 bool is_settled_parameter(std::uint32_t type) {
     static constexpr std::array<std::uint32_t, 4> kOfDay = {1083, 1183, 1266, 1270};
     constexpr std::uint32_t kFirstOwn = 16384;

@@ -28,6 +28,18 @@ struct Cacheability {
                                      const FunctionCatalog& functions,
                                      const RelationCatalog& relations);
 
+/// Whether a request begins a transaction, and does nothing else, whose statements each see what is
+/// committed when they begin.
+enum class BeginsCommitted : std::uint8_t {
+    No,         ///< it does something else, or is not known to
+    ByDefault,  ///< where the session's default_transaction_isolation is the server's
+    Yes,
+};
+
+/// Hangs on the digest alone.
+[[nodiscard]] BeginsCommitted begins_committed(const StatementFacts& facts,
+                                               const RelationCatalog& relations);
+
 /// @param type pg_type.oid as a Parse gives it; 0 where it leaves that to the server
 /// @return whether a result may be kept for parameters of that type: not of time and timetz, which
 /// take this day's offset, nor of types of one's own, which may be made of them

@@ -204,7 +204,9 @@ RelationCatalog::RelationCatalog(const RelationRows& rows) {
     }
     std::sort(computed_.begin(), computed_.end());
     has_unsettled_cast_ = !rows.casts().empty();
+    has_other_isolation_ = false;
     for (const RelationRows::Row& flag : rows.flags()) {
+        has_other_isolation_ = has_other_isolation_ || flag.word == "isolation";
         has_timetz_ = has_timetz_ || flag.word == "timetz";
         has_event_trigger_ = has_event_trigger_ || flag.word == "event_trigger";
     }

@@ -101,6 +101,10 @@ public:
 
     [[nodiscard]] bool has_event_trigger() const { return has_event_trigger_; }
 
+    /// @return whether BEGIN alone may begin something else than a READ COMMITTED transaction, for
+    /// somebody
+    [[nodiscard]] bool has_other_isolation() const { return has_other_isolation_; }
+
     /// @return a number that the same rows share in this process; 0 of empty knowledge
     [[nodiscard]] std::uint64_t version() const { return version_; }
 
@@ -116,6 +120,7 @@ private:
     bool has_unsettled_cast_ = false;
     bool has_timetz_ = false;
     bool has_event_trigger_ = false;
+    bool has_other_isolation_ = true;  // of empty knowledge
 };
 
 }  // namespace weir::sql

@@ -223,6 +223,14 @@ UNION ALL SELECT 'flag', '', '', 'timetz', '' WHERE EXISTS (SELECT FROM func f
   JOIN clock ON clock.oid OPERATOR(pg_catalog.=) r.rngsubtype)
 UNION ALL SELECT 'flag', '', '', 'event_trigger', ''
  WHERE EXISTS (SELECT FROM pg_catalog.pg_event_trigger)
+UNION ALL SELECT 'flag', '', '', 'isolation', ''
+ WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s
+   WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_isolation'
+    AND (s.setting OPERATOR(pg_catalog.<>) 'read committed'
+     OR s.reset_val OPERATOR(pg_catalog.<>) 'read committed'))
+  OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting r
+   WHERE pg_catalog.array_to_string(r.setconfig, ' ')
+    OPERATOR(pg_catalog.~~) '%transaction_isolation%')
 UNION ALL SELECT 'server', d.oid::pg_catalog.text, '', '',
   EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())::pg_catalog.text
  FROM pg_catalog.pg_database d

@@ -166,6 +166,7 @@ private:
     /// Their values are the grammar's words, no literals.
     void read_modes(const Json& options) {
         using Writes = TransactionModes::Writes;
+        using Isolation = TransactionModes::Isolation;
         for (const Json& option : options) {
             const Node node = node_of(option);
             if (node.fields == nullptr) {
@@ -182,6 +183,10 @@ private:
                 facts_.modes.writes = is_on && !was_off ? Writes::ReadOnly : Writes::ReadWrite;
             } else if (name == "transaction_isolation") {
                 const std::string_view level = text_field(field(*value.fields, "sval"), "sval");
+                const bool is_committed = level == "read committed" || level == "read uncommitted";
+                const bool was_snapshot = facts_.modes.isolation == Isolation::Snapshot;
+                facts_.modes.isolation =
+                    is_committed && !was_snapshot ? Isolation::Committed : Isolation::Snapshot;
                 facts_.modes.is_serializable =
                     facts_.modes.is_serializable || level == "serializable";
             }

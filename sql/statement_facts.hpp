@@ -26,8 +26,12 @@ enum class Access : std::uint8_t {
 /// What BEGIN says of its transaction.
 struct TransactionModes {
     enum class Writes : std::uint8_t { Unsaid, ReadOnly, ReadWrite };
+    /// What its statements see. Committed: each what is committed when it begins, also where READ
+    /// UNCOMMITTED is said.
+    enum class Isolation : std::uint8_t { Unsaid, Committed, Snapshot };
 
     Writes writes = Writes::Unsaid;
+    Isolation isolation = Isolation::Unsaid;
     bool is_serializable = false;  ///< PostgreSQL refuses these on a standby
 
     [[nodiscard]] bool operator==(const TransactionModes&) const = default;

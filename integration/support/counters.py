@@ -98,6 +98,7 @@ class Client:
             self.read_bound,
             self.read_prepared,
         ]
+        self.steps = [*self.reads, self.read_inside]
         self.writes: list[Callable[[], dict[Row, int]]] = [
             *[self.write_simple] * 4,
             *[self.write_extended] * 4,
@@ -123,7 +124,7 @@ class Client:
 
     def step(self) -> None:
         if self.chance.random() >= self.load.write_share:
-            self.chance.choice(self.reads)()
+            self.chance.choice(self.steps)()
             return
         kind = self.chance.random()
         if kind < 0.01:
@@ -206,6 +207,13 @@ class Client:
         batch = wire.extended(sql) + wire.sync() if self.chance.random() < 0.5 else wire.query(sql)
         self.note_read("view", batch, lambda found: self.pairs(group, found))
 
+    def read_inside(self) -> None:
+        """A transaction that only reads; each of them sees what is committed by then."""
+        self.query("BEGIN")
+        for _ in range(self.chance.randint(1, 4)):
+            self.chance.choice(self.reads)()
+        self.query("COMMIT")
+
     def pairs(self, group: int, found: list[list[int]]) -> dict[Row, int]:
         rows = {}
         for number, a, b in found:
@@ -241,6 +249,8 @@ class Client:
     def write_pair(self, end: str, by: int) -> dict[Row, int]:
         rows, written = self.pair(), {}
         self.query("BEGIN")
+        if self.chance.random() < 0.3:
+            self.chance.choice(self.reads)()
         for row in rows:
             written[row] = self.query(update(row, by))[0][0]
         own = self.query(f"SELECT v FROM {rows[0][0]} WHERE id = {rows[0][1]}")[0][0]

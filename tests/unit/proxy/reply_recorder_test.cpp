@@ -8,6 +8,7 @@
 namespace weir::proxy {
 namespace {
 
+using protocol::TransactionStatus;
 using State = ReplyRecorder::State;
 
 std::string frame(char type, std::string_view body) {
@@ -30,7 +31,7 @@ TEST_SUITE("reply_recorder") {
         for (std::size_t size = 1; size <= whole.size(); ++size) {
             CAPTURE(size);
             ReplyRecorder recorder;
-            recorder.begin(1000);
+            recorder.begin(1000, TransactionStatus::Idle);
             for (std::size_t at = 0; at < whole.size(); at += size) {
                 recorder.feed(as_bytes(std::string_view{whole}.substr(at, size)));
             }
@@ -44,7 +45,7 @@ TEST_SUITE("reply_recorder") {
         const std::string whole = kResult + kReady;
         for (std::size_t split = 0; split <= whole.size(); ++split) {
             ReplyRecorder recorder;
-            recorder.begin(1000);
+            recorder.begin(1000, TransactionStatus::Idle);
             recorder.feed(as_bytes(std::string_view{whole}.substr(0, split)));
             CHECK((recorder.state() == State::Complete) == (split == whole.size()));
             recorder.feed(as_bytes(std::string_view{whole}.substr(split)));
@@ -56,7 +57,7 @@ TEST_SUITE("reply_recorder") {
     TEST_CASE("reply recorder: nothing else than one result") {
         const auto state_of = [](const std::string& bytes, std::size_t bytes_max = 1000) {
             ReplyRecorder recorder;
-            recorder.begin(bytes_max);
+            recorder.begin(bytes_max, TransactionStatus::Idle);
             recorder.feed(as_bytes(bytes));
             return recorder.state();
         };
@@ -78,13 +79,24 @@ TEST_SUITE("reply_recorder") {
         CHECK(state_of(kResult + kReady, kResult.size() - 1) == State::TooLarge);
     }
 
+    TEST_CASE("reply recorder: a transaction goes on behind it as before") {
+        for (const auto& [said, state] :
+             {std::pair{"T", State::Complete}, {"I", State::Unfit}, {"E", State::Unfit}}) {
+            CAPTURE(said);
+            ReplyRecorder recorder;
+            recorder.begin(1000, TransactionStatus::InTransaction);
+            recorder.feed(as_bytes(kResult + frame('Z', said)));
+            CHECK(recorder.state() == state);
+        }
+    }
+
     TEST_CASE("reply recorder: begins anew") {
         ReplyRecorder recorder;
         recorder.feed(as_bytes(kResult));
         CHECK(recorder.state() == State::Off);
-        recorder.begin(1000);
+        recorder.begin(1000, TransactionStatus::Idle);
         recorder.feed(as_bytes(std::string_view{kResult}.substr(0, 7)));
-        recorder.begin(1000);
+        recorder.begin(1000, TransactionStatus::Idle);
         recorder.feed(as_bytes(kResult + kReady));
         CHECK(as_text(recorder.reply()) == kResult);
         recorder.end();

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <string>
 
+using weir::sql::begins_committed;
+using weir::sql::BeginsCommitted;
 using weir::sql::Cacheability;
 using weir::sql::cacheable;
 using weir::sql::effect_of;
@@ -112,6 +114,44 @@ TEST_CASE("where something makes timetz unseen, nothing with a time is kept") {
     CHECK(why("SELECT * FROM u", relations) == Uncacheable::Time);
     CHECK(why("SELECT at AT TIME ZONE 'UTC' FROM t", relations) == Uncacheable::Time);
     CHECK(why("SELECT at FROM t", relations) == Uncacheable::No);
+}
+
+TEST_CASE("a transaction sees what is committed where that is said, or is everybody's default") {
+    const auto begins = [](std::string_view sql, const RelationCatalog& relations) {
+        return begins_committed(statement_facts(sql), relations);
+    };
+    const RelationCatalog nothing;
+    const RelationCatalog usual = catalog_with({"flag", "", "", "timetz", ""});
+    const RelationCatalog other = catalog_with({"flag", "", "", "isolation", ""});
+    for (const char* const sql : {"BEGIN", "START TRANSACTION", "begin work read only"}) {
+        CAPTURE(sql);
+        CHECK(begins(sql, usual) == BeginsCommitted::ByDefault);
+        CHECK(begins(sql, other) == BeginsCommitted::No);
+        CHECK(begins(sql, nothing) == BeginsCommitted::No);
+    }
+    for (const char* const sql : {"BEGIN ISOLATION LEVEL READ COMMITTED",
+                                  "BEGIN READ WRITE, ISOLATION LEVEL READ UNCOMMITTED"}) {
+        CAPTURE(sql);
+        CHECK(begins(sql, usual) == BeginsCommitted::Yes);
+        CHECK(begins(sql, nothing) == BeginsCommitted::Yes);
+    }
+    for (const char* const sql :
+         {"BEGIN ISOLATION LEVEL REPEATABLE READ",
+          "BEGIN ISOLATION LEVEL SERIALIZABLE",
+          "BEGIN ISOLATION LEVEL READ COMMITTED ISOLATION LEVEL SERIALIZABLE",
+          "BEGIN ISOLATION LEVEL REPEATABLE READ ISOLATION LEVEL READ COMMITTED",
+          "BEGIN; SELECT 1",
+          "BEGIN; BEGIN",
+          "COMMIT",
+          "COMMIT AND CHAIN",
+          "SELECT 1",
+          "SAVEPOINT s",
+          "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+          "BEGI",
+          ""}) {
+        CAPTURE(sql);
+        CHECK(begins(sql, usual) == BeginsCommitted::No);
+    }
 }
 
 TEST_CASE("an event trigger may run for a temporary table") {

@@ -77,10 +77,15 @@ TEST_CASE("the table of statements") {
 
 TEST_CASE("what BEGIN says") {
     using Writes = TransactionModes::Writes;
+    using Isolation = TransactionModes::Isolation;
     CHECK(statement_facts("BEGIN").modes == TransactionModes{});
     CHECK(statement_facts("START TRANSACTION READ ONLY").modes.writes == Writes::ReadOnly);
     CHECK(statement_facts("BEGIN READ WRITE, ISOLATION LEVEL SERIALIZABLE").modes ==
-          TransactionModes{Writes::ReadWrite, true});
+          TransactionModes{Writes::ReadWrite, Isolation::Snapshot, true});
+    CHECK(statement_facts("BEGIN ISOLATION LEVEL REPEATABLE READ").modes.isolation ==
+          Isolation::Snapshot);
+    CHECK(statement_facts("BEGIN ISOLATION LEVEL READ UNCOMMITTED").modes.isolation ==
+          Isolation::Committed);
     CHECK(statement_facts("BEGIN READ WRITE READ ONLY").modes.writes == Writes::ReadWrite);
     CHECK(statement_facts("BEGIN READ ONLY READ WRITE").modes.writes == Writes::ReadWrite);
     CHECK(weir::sql::begins_read_only(statement_facts("BEGIN READ ONLY NOT DEFERRABLE")));

@@ -123,8 +123,7 @@ TEST_SUITE("write_marks") {
         book.marks.remember(told({{kWholeDatabase, Mark::Leave}}));
         CHECK(book.marks.untold() == 2);
         book.marks.remember(told({{kSchema, Mark::Leave}}));
-        CHECK(book.next() ==
-              told({{kWholeDatabase, Mark::Clear}, {kSchema, Mark::Clear}}));
+        CHECK(book.next() == told({{kWholeDatabase, Mark::Clear}, {kSchema, Mark::Clear}}));
         book.marks.remember(told({{kWholeDatabase, Mark::Leave}}));
         book.marks.remember(told({{kSchema, Mark::Leave}}));
         CHECK(book.marks.untold() == 2);
