@@ -11,6 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "scripts", "lib"))
 
 # The path above must be set before the folder's own modules look for the shared helpers.
+import cache  # noqa: E402
 import failover  # noqa: E402
 import idle  # noqa: E402
 import own_writes  # noqa: E402
@@ -21,7 +22,7 @@ import throughput  # noqa: E402
 from processes import Failed  # noqa: E402
 
 BENCHES = {"throughput": throughput, "idle": idle, "slow-reader": slow_reader, "split": split,
-           "own-writes": own_writes, "failover": failover, "remembered": remembered}
+           "own-writes": own_writes, "failover": failover, "remembered": remembered, "cache": cache}
 
 
 def machine():

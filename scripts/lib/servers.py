@@ -1,4 +1,4 @@
-"""The servers that the demo and the bench put on a Stage: PostgreSQL, Weir, PgBouncer, HAProxy."""
+"""The servers that the demo and the bench put on a Stage: PostgreSQL, Weir, PgBouncer, HAProxy, Redis."""
 
 import contextlib
 import glob
@@ -232,4 +232,29 @@ listen postgres
         if program is None:
             raise Failed("no haproxy; scripts/install-deps bench installs it")
         self.pid = self.stage.start(self.name, [program, "-db", "-f", self.config])
+        self.stage.must_listen(self.name, self.pid, self.port)
+
+
+class Redis:
+    """A Redis that keeps nothing on disk."""
+
+    name = "redis"
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.port = free_port()
+        self.pid = None
+
+    @property
+    def url(self):
+        """What cache.redis calls it."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self):
+        """Starts the process and waits until it listens."""
+        program = shutil.which("redis-server")
+        if program is None:
+            raise Failed("no redis-server; scripts/install-deps test installs it")
+        self.pid = self.stage.start(self.name, [program, "--bind", "127.0.0.1", "--port", str(self.port),
+                                                "--save", "", "--appendonly", "no"])
         self.stage.must_listen(self.name, self.pid, self.port)
