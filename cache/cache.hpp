@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "cache/database.hpp"
+#include "cache/draft.hpp"
 #include "cache/entry.hpp"
 #include "cache/flights.hpp"
 #include "cache/key.hpp"
@@ -139,6 +140,9 @@ public:
 
     /// To be called before anything of the statement is sent.
     [[nodiscard]] ReadStart begin_read(const ReadRequest& request, TimePoint now);
+
+    /// What a reply that may be kept is collected in.
+    [[nodiscard]] Draft draft() { return Draft{store_}; }
 
     /// After the last message of the reply, if it was a success.
     ReadEnd end_read(Leader leader, const ReadResult& result, TimePoint now);

@@ -76,6 +76,17 @@ bool LocalStore::evict_one(Removed& removed) {
     }
 }
 
+/// Or until the rest is held by those who read it.
+template <class Try>
+void LocalStore::make_room_until(const Try& has_room) {
+    while (!has_room()) {
+        Removed removed;
+        if (!evict_one(removed)) {
+            return;
+        }
+    }
+}
+
 std::shared_ptr<StoredEntry> LocalStore::make(const EntryParts& parts) {
     std::size_t bytes = 0;
     for (const ByteView piece : parts.reply) {
@@ -85,16 +96,15 @@ std::shared_ptr<StoredEntry> LocalStore::make(const EntryParts& parts) {
     if (bytes > limits.entry_bytes_max || bytes >= limits.bytes_max || limits.entries_max == 0) {
         return nullptr;
     }
-    for (;;) {
-        std::shared_ptr<StoredEntry> entry = StoredEntry::make(arena_, parts);
-        if (entry != nullptr) {
-            return entry;
-        }
-        Removed removed;
-        if (!evict_one(removed)) {
-            return nullptr;  // the rest is held by those who read it
-        }
-    }
+    std::shared_ptr<StoredEntry> entry;
+    make_room_until([&] { return (entry = StoredEntry::make(arena_, parts)) != nullptr; });
+    return entry;
+}
+
+void* LocalStore::allocate(std::size_t size) {
+    void* block = nullptr;
+    make_room_until([&] { return (block = arena_->allocate(size)) != nullptr; });
+    return block;
 }
 
 Removed LocalStore::put(std::shared_ptr<StoredEntry> entry) {

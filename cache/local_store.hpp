@@ -66,6 +66,12 @@ public:
     /// @return nullptr: it is too large, or there is no room
     [[nodiscard]] std::shared_ptr<StoredEntry> make(const EntryParts& parts);
 
+    /// Memory of the arena, for which entries make room.
+    /// @return nullptr: there is none
+    [[nodiscard]] void* allocate(std::size_t size);
+
+    [[nodiscard]] const std::shared_ptr<Arena>& arena() const { return arena_; }
+
     /// Takes the place of the one with the same key.
     /// @param entry made by this store; once
     /// @return what had to go, to be destroyed where no lock is held
@@ -88,6 +94,8 @@ private:
         return *shards_[key.hash >> kTopBits];
     }
 
+    template <class Try>
+    void make_room_until(const Try& has_room);
     bool evict_one(Removed& removed);
     [[nodiscard]] std::size_t drop_batches(DatabaseId database, TableId table);
 

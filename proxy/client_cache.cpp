@@ -226,7 +226,8 @@ void ClientCache::lead(cache::Leader leader,
     digest_ = digest;
     fresh_for_ = ticket.plan->cache_ttl;
     asked_at_ = session_.worker_.loop().now();
-    recorder_.begin(of(session_)->entry_bytes_max(), behind);
+    cache::Cache& results = *of(session_);
+    recorder_.begin(results.entry_bytes_max(), behind, results.draft());
     if (ClientRoute* route = session_.route(); route != nullptr) {
         // A replica may serve it that has replayed what the result must have seen.
         route->wrote_at = std::max(route->wrote_at, leader_.stamp().written_at());
@@ -311,9 +312,9 @@ void ClientCache::land() {
         return;
     }
     const TimePoint now = session_.worker_.loop().now();
-    const ByteView reply = recorder_.reply();
+    const std::vector<ByteView> reply = recorder_.reply();
     cache::ReadResult result;
-    result.reply = {&reply, 1};
+    result.reply = reply;
     result.digest = digest_;
     result.rows = recorder_.rows();
     result.server_us = static_cast<std::uint64_t>(
@@ -324,6 +325,7 @@ void ClientCache::land() {
     if (session_.worker_.config().cache.max_size == 0 || !session_.worker_.trusts_cache(now)) {
         result.fresh_for = {};  // for those who wait
     }
+    recorder_.yield();
     results->end_read(std::move(leader_), result, now);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,17 @@ namespace {
 
 std::int64_t wall_clock_ms() {
     return duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// @param room for it, where it is in more than one piece
+ByteView in_one(std::span<const ByteView> pieces, std::string& room) {
+    if (pieces.size() == 1) {
+        return pieces.front();
+    }
+    for (const ByteView piece : pieces) {
+        room += as_text(piece);
+    }
+    return as_bytes(room);
 }
 
 }  // namespace
@@ -137,6 +149,7 @@ void ClientCache::share(const cache::ReadResult& result) {
     if (read == nullptr || !read->versions || shared == nullptr || left.count() <= 0) {
         return;
     }
+    std::string joined;
     const std::int64_t now = wall_clock_ms();
     shared->set(read->result_key(),
                 *read->versions,
@@ -144,7 +157,7 @@ void ClientCache::share(const cache::ReadResult& result) {
                  .server_us = result.server_us,
                  .stored_at_ms = now,
                  .fresh_until_ms = now + left.count(),
-                 .reply = result.reply.front()},
+                 .reply = in_one(result.reply, joined)},
                 left);
 }
 

@@ -3,14 +3,18 @@
 #include "protocol/backend_views.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::proxy {
 
 using protocol::BackendMessage;
 
-void ReplyRecorder::begin(std::size_t bytes_max, protocol::TransactionStatus behind) {
+void ReplyRecorder::begin(std::size_t bytes_max,
+                          protocol::TransactionStatus behind,
+                          cache::Draft draft) {
     end();
     behind_ = behind;
+    reply_ = std::move(draft);
     bytes_max_ = bytes_max;
     state_ = State::Recording;
 }
@@ -70,10 +74,16 @@ void ReplyRecorder::begin_frame() {
             state_ = State::TooLarge;
             return;
         }
-        reply_.insert(reply_.end(), header_.begin(), header_.end());
+        keep(header_);
     }
     if (body_left_ == 0) {
         header_bytes_ = 0;
+    }
+}
+
+void ReplyRecorder::keep(ByteView bytes) {
+    if (!reply_.append(bytes)) {
+        state_ = State::TooLarge;
     }
 }
 
@@ -86,7 +96,7 @@ void ReplyRecorder::take_body(ByteView part) {
         state_ = is_one && is_as_before && body_left_ == 0 ? State::Complete : State::Unfit;
         return;
     }
-    reply_.insert(reply_.end(), part.begin(), part.end());
+    keep(part);
     if (body_left_ == 0) {
         header_bytes_ = 0;
     }

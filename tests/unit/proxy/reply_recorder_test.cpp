@@ -1,5 +1,7 @@
 #include "proxy/reply_recorder.hpp"
 
+#include "cache/cache.hpp"
+
 #include <doctest/doctest.h>
 
 #include <string>
@@ -20,6 +22,14 @@ std::string frame(char type, std::string_view body) {
     return bytes.append(body);
 }
 
+std::string reply_of(const ReplyRecorder& recorder) {
+    std::string reply;
+    for (const ByteView piece : recorder.reply()) {
+        reply += as_text(piece);
+    }
+    return reply;
+}
+
 const std::string kResult = frame('1', "") + frame('2', "") + frame('T', "columns") +
                             frame('D', "one") + frame('D', "two") +
                             frame('C', std::string_view{"SELECT 2\0", 9});
@@ -36,7 +46,7 @@ TEST_SUITE("reply_recorder") {
                 recorder.feed(as_bytes(std::string_view{whole}.substr(at, size)));
             }
             CHECK(recorder.state() == State::Complete);
-            CHECK(as_text(recorder.reply()) == kResult);
+            CHECK(reply_of(recorder) == kResult);
             CHECK(recorder.rows() == 2);
         }
     }
@@ -50,8 +60,30 @@ TEST_SUITE("reply_recorder") {
             CHECK((recorder.state() == State::Complete) == (split == whole.size()));
             recorder.feed(as_bytes(std::string_view{whole}.substr(split)));
             CHECK(recorder.state() == State::Complete);
-            CHECK(as_text(recorder.reply()) == kResult);
+            CHECK(reply_of(recorder) == kResult);
         }
+    }
+
+    TEST_CASE("reply recorder: what is long counts for the cache while it comes in") {
+        constexpr std::size_t kRoom = std::size_t{1} << 20U;
+        cache::Cache results{{.bytes_max = kRoom, .entries_max = 10, .entry_bytes_max = 4 * kRoom}};
+        const std::size_t before = results.statistics().bytes;
+        const std::string whole = frame('D', std::string(kRoom / 2, 'x')) + kResult + kReady;
+        ReplyRecorder recorder;
+        recorder.begin(4 * kRoom, TransactionStatus::Idle, results.draft());
+        recorder.feed(as_bytes(whole));
+        CHECK(recorder.state() == State::Complete);
+        CHECK(reply_of(recorder) == whole.substr(0, whole.size() - kReady.size()));
+        CHECK(results.statistics().bytes >= before + kRoom / 2 - cache::Draft::kShortBytes);
+        ReplyRecorder other;
+        other.begin(4 * kRoom, TransactionStatus::Idle, results.draft());
+        other.feed(as_bytes(whole));
+        CHECK(other.state() == State::TooLarge);
+        other.end();
+        recorder.yield();
+        CHECK(results.statistics().bytes == before);
+        recorder.end();
+        CHECK(results.statistics().bytes == before);
     }
 
     TEST_CASE("reply recorder: nothing else than one result") {
@@ -98,10 +130,10 @@ TEST_SUITE("reply_recorder") {
         recorder.feed(as_bytes(std::string_view{kResult}.substr(0, 7)));
         recorder.begin(1000, TransactionStatus::Idle);
         recorder.feed(as_bytes(kResult + kReady));
-        CHECK(as_text(recorder.reply()) == kResult);
+        CHECK(reply_of(recorder) == kResult);
         recorder.end();
         CHECK(recorder.state() == State::Off);
-        CHECK(recorder.reply().empty());
+        CHECK(reply_of(recorder).empty());
     }
 }
 
