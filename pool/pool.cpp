@@ -19,6 +19,15 @@ constexpr std::size_t kWelcomesMax = 256;
 /// On their way at once; what more of them do, these have done.
 constexpr std::size_t kCancelsPerBackend = 2;
 
+/// For names of PostgreSQL's own, which are ASCII; allocates nothing.
+bool is_called(std::string_view name, std::string_view lower_case_name) {
+    const auto is_same = [](char mine, char lower) {
+        return (mine >= 'A' && mine <= 'Z' ? static_cast<char>(mine - 'A' + 'a') : mine) == lower;
+    };
+    return name.size() == lower_case_name.size() &&
+           std::equal(name.begin(), name.end(), lower_case_name.begin(), is_same);
+}
+
 }  // namespace
 
 std::string PoolPlan::target() const {
@@ -179,7 +188,7 @@ void Pool::remember_welcome(const SettingsPtr& settings, const ReportedParameter
 
 const std::string* Pool::default_of(std::string_view lower_case_name) const {
     for (const auto& [name, value] : defaults_) {
-        if (lower_case(name) == lower_case_name) {
+        if (is_called(name, lower_case_name)) {
             return &value;
         }
     }
