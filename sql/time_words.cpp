@@ -34,6 +34,20 @@ bool is_time_word(std::string_view word) {
     });
 }
 
+/// Most statements have none, and need not be cut into tokens.
+bool may_have_strings(std::string_view sql) {
+    if (sql.find('\'') != std::string_view::npos) {
+        return true;
+    }
+    for (std::size_t at = sql.find('$'); at != std::string_view::npos; at = sql.find('$', at + 1)) {
+        const bool is_parameter = at + 1 < sql.size() && sql[at + 1] >= '0' && sql[at + 1] <= '9';
+        if (!is_parameter) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 bool has_time_word(std::string_view text) {
@@ -55,6 +69,9 @@ bool has_time_word(std::string_view text) {
 }
 
 bool literals_have_time_word(std::string_view sql) {
+    if (!may_have_strings(sql)) {
+        return false;
+    }
     Lexer lexer{sql};
     TokenKind before = TokenKind::End;
     for (Token token = lexer.next(); token.kind != TokenKind::End; token = lexer.next()) {

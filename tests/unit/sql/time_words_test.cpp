@@ -50,6 +50,11 @@ TEST_CASE("only literals of a statement count") {
     CHECK_FALSE(literals_have_time_word("SELECT now, \"today\" FROM tomorrow -- 'now'"));
     CHECK_FALSE(literals_have_time_word("SELECT /* 'now' */ 'x', 'it''s'"));
     CHECK_FALSE(literals_have_time_word(""));
+    CHECK_FALSE(literals_have_time_word("SELECT now FROM t WHERE a = $1 AND b = $23"));
+    CHECK(literals_have_time_word("SELECT $1, $$now$$"));
+    CHECK(literals_have_time_word("SELECT $1$$now$$"));
+    CHECK(literals_have_time_word("SELECT $1, $_1$now$_1$"));
+    CHECK_FALSE(literals_have_time_word("SELECT $1, now, $"));
 }
 
 TEST_CASE("a word may be written otherwise") {
