@@ -1,21 +1,24 @@
 #include "sql/session_facts_memo.hpp"
 
+#include <functional>
+
 #include "sql/digest.hpp"
 #include "sql/lexer.hpp"
 
 namespace weir::sql {
 
 SessionFacts SessionFactsMemo::facts(std::string_view sql) {
-    if (!sql.empty() && sql == last_text_) {
+    Recent& recent = recent_[std::hash<std::string_view>{}(sql) % kRecentTexts];
+    if (!sql.empty() && sql == recent.text) {
         SessionFacts known;
-        known.effects = last_;
+        known.effects = recent.effects;
         known.is_of_digest = true;
         return known;
     }
     SessionFacts found = look_up(sql);
-    if (found.is_of_digest && sql.size() <= kLastBytesMax) {
-        last_text_ = sql;
-        last_ = found.effects;
+    if (found.is_of_digest && sql.size() <= kRecentBytesMax) {
+        recent.text = sql;
+        recent.effects = found.effects;
     }
     return found;
 }

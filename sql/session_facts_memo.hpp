@@ -2,6 +2,7 @@
 
 #include "base/session_effects.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,8 +21,10 @@ namespace weir::sql {
 class SessionFactsMemo {
 public:
     static constexpr std::size_t kEntriesMax = 32768;
-    /// Of a text that is asked for twice in a row: where it runs, and what it leaves behind.
-    static constexpr std::size_t kLastBytesMax = 4096;
+    /// Of a text that is asked for again soon: if its result is kept, where it runs, and, perhaps
+    /// after others, what it leaves behind.
+    static constexpr std::size_t kRecentBytesMax = 4096;
+    static constexpr std::size_t kRecentTexts = 64;  ///< a power of two
 
     /// @param sql as for session_facts(), and what is returned is the same
     [[nodiscard]] SessionFacts facts(std::string_view sql);
@@ -29,11 +32,15 @@ public:
     [[nodiscard]] std::size_t size() const { return effects_.size(); }
 
 private:
+    struct Recent {
+        std::string text;  // "" = none
+        RequestEffects effects;
+    };
+
     [[nodiscard]] SessionFacts look_up(std::string_view sql);
 
     std::unordered_map<std::uint64_t, RequestEffects> effects_;  // by digest
-    std::string last_text_;                                      // asked for; "" = none
-    RequestEffects last_;                                        // of that text
+    std::array<Recent, kRecentTexts> recent_;                    // each text has one place
 };
 
 }  // namespace weir::sql
