@@ -22,9 +22,11 @@ std::size_t headroom(std::size_t bytes_max) {
     return bytes_max / kShare;
 }
 
+/// Twice as many as entries: who looks in vain mostly finds an empty one, and need not look at an
+/// entry, which is nowhere near the processor.
 std::size_t buckets_for(const Limits& limits) {
     const std::size_t entries = std::min(limits.entries_max, limits.bytes_max / kEntryBytesMin);
-    return std::bit_ceil(std::max<std::size_t>(entries / LocalStore::kShards, 1));
+    return std::bit_ceil(std::max<std::size_t>(2 * entries / LocalStore::kShards, 1));
 }
 
 }  // namespace

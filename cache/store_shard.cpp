@@ -18,6 +18,22 @@ void StoreCounts::add(const StoreCounts& other) {
     saved_us += other.saved_us;
 }
 
+namespace {
+
+/// Nobody has looked at it for long: when its turn comes, it need not be waited for.
+void prefetch(const StoredEntry* entry) {
+    if (entry != nullptr) {
+        constexpr std::size_t kLineBytes = 64;
+        const auto* begin = reinterpret_cast<const std::byte*>(entry);
+        for (std::size_t at = 0; at < sizeof(StoredEntry) + 2 * sizeof(TableLink);
+             at += kLineBytes) {
+            __builtin_prefetch(begin + at, 1);
+        }
+    }
+}
+
+}  // namespace
+
 StoreShard::~StoreShard() {
     Removed removed;
     drop_any(SIZE_MAX, removed);
@@ -159,6 +175,7 @@ std::size_t StoreShard::evict(Removed& removed) {
     }
     remove(*oldest, removed);
     counters_.evictions.add();
+    prefetch(by_use_.front());
     return 1;
 }
 
