@@ -123,11 +123,11 @@ Result answer_to(const CacheCommand& command, const std::string& sql) {
 }
 
 /// @return the value as a number where it is one
-nlohmann::ordered_json json_of(const PGresult& result, int column) {
-    if (PQgetisnull(&result, 0, column) != 0) {
+nlohmann::ordered_json json_of(const PGresult& result, int row, int column) {
+    if (PQgetisnull(&result, row, column) != 0) {
         return {};
     }
-    const std::string_view text = PQgetvalue(&result, 0, column);
+    const std::string_view text = PQgetvalue(&result, row, column);
     const char* const end = text.data() + text.size();
     std::int64_t whole = 0;
     if (const auto [at, error] = std::from_chars(text.data(), end, whole);
@@ -140,6 +140,32 @@ nlohmann::ordered_json json_of(const PGresult& result, int column) {
         return number;
     }
     return text;
+}
+
+nlohmann::ordered_json json_of(const PGresult& result, int row) {
+    nlohmann::ordered_json all = nlohmann::ordered_json::object();
+    for (int i = 0; i < PQnfields(&result); ++i) {
+        all[PQfname(&result, i)] = json_of(result, row, i);
+    }
+    return all;
+}
+
+std::string text_of(const PGresult& result, int row, int column) {
+    return PQgetisnull(&result, row, column) != 0 ? "-" : PQgetvalue(&result, row, column);
+}
+
+/// A line for each rule: its name, then what is counted of it.
+void print_rules(const PGresult& rules, std::ostream& out) {
+    constexpr std::size_t kNameColumn = 14;
+    for (int row = 0; row < PQntuples(&rules); ++row) {
+        std::string name = text_of(rules, row, 0);
+        name.resize(std::max(name.size() + 1, kNameColumn), ' ');
+        out << (row == 0 ? "\n" : "") << name;
+        for (int i = 1; i < PQnfields(&rules); ++i) {
+            out << (i > 1 ? " " : "") << PQfname(&rules, i) << '=' << text_of(rules, row, i);
+        }
+        out << '\n';
+    }
 }
 
 }  // namespace
@@ -173,24 +199,27 @@ std::string clear_cache_sql(const CacheChoice& choice) {
 
 int print_cache(const CacheCommand& command, CacheForm form) {
     const Result result = answer_to(command, "SHOW CACHE");
-    if (result == nullptr) {
+    const Result rules =
+        result == nullptr ? Result{nullptr, &PQclear} : answer_to(command, "SHOW CACHE_RULES");
+    if (rules == nullptr) {
         return kFailed;
     }
+    if (form == CacheForm::Json) {
+        nlohmann::ordered_json all = json_of(*result, 0);
+        all["rules"] = nlohmann::ordered_json::array();
+        for (int row = 0; row < PQntuples(rules.get()); ++row) {
+            all["rules"].push_back(json_of(*rules, row));
+        }
+        command.out << all.dump() << '\n';
+        return kFine;
+    }
     constexpr std::size_t kNameColumn = 14;
-    nlohmann::ordered_json all = nlohmann::ordered_json::object();
     for (int i = 0; i < PQnfields(result.get()); ++i) {
         std::string name = PQfname(result.get(), i);
-        if (form == CacheForm::Json) {
-            all[name] = json_of(*result, i);
-            continue;
-        }
         name.resize(std::max(name.size() + 1, kNameColumn), ' ');
-        const bool is_null = PQgetisnull(result.get(), 0, i) != 0;
-        command.out << name << (is_null ? "-" : PQgetvalue(result.get(), 0, i)) << '\n';
+        command.out << name << text_of(*result, 0, i) << '\n';
     }
-    if (form == CacheForm::Json) {
-        command.out << all.dump() << '\n';
-    }
+    print_rules(*rules, command.out);
     return kFine;
 }
 

@@ -189,7 +189,14 @@ std::string health_json(const CommandInput& input) {
 
 std::string cache_json(const CommandInput& input) {
     const Command& shown = *find_command("cache");
-    return text_of(json_of(shown.rows(input).front(), shown.columns));
+    Json all = json_of(shown.rows(input).front(), shown.columns);
+    const Command& by_rule = *find_command("cache_rules");
+    Json rules = Json::array();
+    for (const Row& row : by_rule.rows(input)) {
+        rules.push_back(json_of(row, by_rule.columns));
+    }
+    all["rules"] = std::move(rules);
+    return text_of(all);
 }
 
 bool is_listed(std::string_view command) {

@@ -20,8 +20,9 @@ constexpr Column kStatementColumns[] = {
     {"bytes", Int8},        {"total_ms", Float8},      {"mean_ms", Float8}, {"min_ms", Float8},
     {"max_ms", Float8},     {"p50_ms", Float8},        {"p95_ms", Float8},  {"p99_ms", Float8},
     {"server_ms", Float8},  {"server_p95_ms", Float8}, {"wait_ms", Float8}, {"wait_p95_ms", Float8},
-    {"sending_ms", Float8}, {"retried", Int8},         {"cut", Int8},       {"kind", Text},
-    {"tables", Text},       {"query", Text},
+    {"sending_ms", Float8}, {"retried", Int8},         {"cut", Int8},       {"cache_hits", Int8},
+    {"cache_misses", Int8}, {"cache_saved_us", Int8},  {"kind", Text},      {"tables", Text},
+    {"query", Text},
 };
 
 constexpr Column kKeptColumns[] = {
@@ -112,6 +113,9 @@ Row row_of(const ledger::StatementRow& statement) {
             ms(figures.sending_us),
             cell(figures.retried),
             cell(figures.cut),
+            cell(figures.cache_hits),
+            cell(figures.cache_misses),
+            cell(figures.cache_saved_us),
             text_or_null(statement.kind),
             text_or_null(statement.tables),
             statement.text};

@@ -11,7 +11,8 @@
 #include <vector>
 
 /// Answers of the ledger as columns and rows: what SHOW, /api and the command line have in common.
-/// Times are text in UTC with microseconds; durations are milliseconds; what is not known is NULL.
+/// Times are text in UTC with microseconds; durations are milliseconds,
+/// but for cache_saved_us, which is as in SHOW CACHE; what is not known is NULL.
 /// Thread: the Reader's.
 namespace weir::admin {
 

@@ -29,6 +29,7 @@ struct Show {
 [[nodiscard]] Show show_members();
 [[nodiscard]] Show show_breakers();
 [[nodiscard]] Show show_cache();
+[[nodiscard]] Show show_cache_rules();
 [[nodiscard]] Show show_sockets();
 [[nodiscard]] Show show_active_sockets();
 [[nodiscard]] Show show_fds();

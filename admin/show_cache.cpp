@@ -15,11 +15,18 @@ constexpr Column kCacheColumns[] = {
     {"redis_errors", Int8}, {"redis_late", Int8},
 };
 
+constexpr Column kRuleColumns[] = {
+    {"source", Text},
+    {"hits", Int8},
+    {"misses", Int8},
+    {"hit_rate", Float8},
+    {"saved_us", Int8},
+};
+
 /// @return null before anything was asked for
-Cell hit_rate_of(const status::Cache& cache) {
-    const std::uint64_t asked = cache.answered() + cache.misses;
-    return asked == 0 ? Cell{}
-                      : Cell{static_cast<double>(cache.answered()) / static_cast<double>(asked)};
+Cell hit_rate_of(std::uint64_t hits, std::uint64_t misses) {
+    const std::uint64_t asked = hits + misses;
+    return asked == 0 ? Cell{} : Cell{static_cast<double>(hits) / static_cast<double>(asked)};
 }
 
 std::vector<Row> cache_rows(const CommandInput& input) {
@@ -34,7 +41,7 @@ std::vector<Row> cache_rows(const CommandInput& input) {
              cell(cache.coalesced),
              cell(cache.misses),
              cell(cache.bypassed),
-             hit_rate_of(cache),
+             hit_rate_of(cache.answered(), cache.misses),
              cell(cache.saved_us),
              cell(cache.evictions),
              cell(cache.drops),
@@ -48,7 +55,23 @@ std::vector<Row> cache_rows(const CommandInput& input) {
              cell(cache.redis_late)}};
 }
 
+std::vector<Row> rule_rows(const CommandInput& input) {
+    std::vector<Row> rows;
+    for (const status::CacheRule& rule : input.snapshot.cache.rules) {
+        rows.push_back({rule.source,
+                        cell(rule.hits),
+                        cell(rule.misses),
+                        hit_rate_of(rule.hits, rule.misses),
+                        cell(rule.saved_us)});
+    }
+    return rows;
+}
+
 }  // namespace
+
+Show show_cache_rules() {
+    return {kRuleColumns, rule_rows};
+}
 
 Show show_cache() {
     return {kCacheColumns, cache_rows};

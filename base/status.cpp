@@ -5,6 +5,14 @@
 
 namespace weir::status {
 
+void CacheRule::add(const CacheRule& other) {
+    source = other.source;
+    hits += other.hits;
+    misses += other.misses;
+    saved_us += other.saved_us;
+    is_in_force = is_in_force || other.is_in_force;
+}
+
 void Pool::add(const Pool& other) {
     clients_active += other.clients_active;
     clients_idle += other.clients_idle;

@@ -268,12 +268,26 @@ enum class RedisState : std::uint8_t {
 /// @return the word for it
 [[nodiscard]] std::string_view name_of(RedisState state);
 
+/// Reads whose results may be reused because somebody has said so. SHOW CACHE_RULES.
+struct CacheRule {
+    std::string source;      ///< "rule 3", "default_ttl", "hint"
+    std::uint64_t hits = 0;  ///< answered without the server, in whichever way
+    std::uint64_t misses = 0;
+    std::uint64_t saved_us = 0;
+    bool is_in_force = false;  ///< it says so of what is asked from now on
+
+    /// Counts in what another worker has of it.
+    void add(const CacheRule& other);
+
+    bool operator==(const CacheRule&) const = default;
+};
+
 /// The results kept for reuse: sums since the start, and what there is now. SHOW CACHE.
 struct Cache {
     bool enabled = false;
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;     ///< read from the server, for the cache
-    std::uint64_t bypassed = 0;   ///< read from the server without it: a write was under way
+    std::uint64_t bypassed = 0;   ///< read from the server without it
     std::uint64_t stale = 0;      ///< past their time, while another client renewed them
     std::uint64_t coalesced = 0;  ///< waited for another client's read
     std::uint64_t evictions = 0;  ///< made room
@@ -291,6 +305,9 @@ struct Cache {
     std::uint64_t redis_stored = 0;                          ///< results
     std::uint64_t redis_late = 0;                            ///< writes that others learn of later
     std::map<std::string, std::uint64_t> redis_errors = {};  ///< by their kind
+    /// Since the start, or since the rules have changed.
+    std::vector<CacheRule> rules = {};
+    std::uint64_t rules_version = 0;  ///< counts how often they have changed
 
     /// @return all of them
     [[nodiscard]] std::uint64_t redis_error_count() const;

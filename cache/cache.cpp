@@ -7,12 +7,12 @@ namespace weir::cache {
 
 namespace {
 
-void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount = 1) {
-    counter.fetch_add(amount, std::memory_order_relaxed);
-}
-
-std::uint64_t value(const std::atomic<std::uint64_t>& counter) {
-    return counter.load(std::memory_order_relaxed);
+ReadStart hit(Found found) {
+    ReadStart start;
+    start.action = ReadAction::Hit;
+    start.entry = std::move(found.entry);
+    start.freshness = found.freshness;
+    return start;
 }
 
 }  // namespace
@@ -81,22 +81,10 @@ void Cache::forget_databases(TimePoint now) {
     }
 }
 
-ReadStart Cache::bypass() {
-    add(counters_.bypassed);
-    return {};
-}
-
-ReadStart Cache::hit(Found found) {
-    ReadStart start;
-    start.action = ReadAction::Hit;
-    start.entry = std::move(found.entry);
-    return start;
-}
-
 ReadStart Cache::begin_read(const ReadRequest& request, TimePoint now) {
     TableVersions& versions = request.database->versions();
     if (versions.is_blocked(request.tables, now)) {
-        return bypass();
+        return {};
     }
     Found found = store_.find(request.key, now);
     if (found.freshness == Freshness::Fresh) {
@@ -104,31 +92,28 @@ ReadStart Cache::begin_read(const ReadRequest& request, TimePoint now) {
     }
     Snapshot stamp = versions.stamp(request.tables, now);
     if (!stamp.is_valid()) {
-        return bypass();
+        return {};
     }
     if (found.freshness == Freshness::Stale) {
         Leader leader = flights_->lead(request.key, request.database, std::move(stamp));
         if (leader) {
             return lead(std::move(leader), now);
         }
-        add(counters_.stale);
-        add(counters_.saved_us, found.entry->facts().server_us);
         return hit(std::move(found));
     }
     if (!request.may_wait) {
         Leader leader = flights_->lead(request.key, request.database, std::move(stamp));
-        return leader ? lead(std::move(leader), now) : bypass();
+        return leader ? lead(std::move(leader), now) : ReadStart{};
     }
     Joined joined = flights_->join(
         {request.key, request.database, request.follower, request.mailbox}, std::move(stamp));
     if (joined.leader) {
         return lead(std::move(joined.leader), now);
     }
-    if (!joined.waiting) {
-        return bypass();
-    }
-    add(counters_.coalesced);
     ReadStart start;
+    if (!joined.waiting) {
+        return start;
+    }
     start.action = ReadAction::Wait;
     start.waiting = std::move(joined.waiting);
     return start;
@@ -137,14 +122,11 @@ ReadStart Cache::begin_read(const ReadRequest& request, TimePoint now) {
 /// The flight before may have landed after the caller had looked for its entry: then that is it,
 /// for it was put before the flight ended. The stamp says that no write came in between.
 ReadStart Cache::lead(Leader leader, TimePoint now) {
-    Found found = store_.find_again(leader.key(), now);
+    Found found = store_.find(leader.key(), now);
     if (found.freshness == Freshness::Fresh) {
-        add(counters_.hits_again);
-        const std::size_t followers = leader.land(found.entry);
-        add(counters_.saved_us, (1 + followers) * found.entry->facts().server_us);
+        leader.land(found.entry);
         return hit(std::move(found));
     }
-    add(counters_.misses);
     ReadStart start;
     start.action = ReadAction::Run;
     start.leader = std::move(leader);
@@ -165,7 +147,7 @@ Cache::Landing Cache::land(Leader leader, const ReadResult& result, TimePoint no
                                .stale_until = fresh_until + result.stale_for}};
     std::shared_ptr<StoredEntry> made = store_.make(parts);
     if (made == nullptr) {
-        add(counters_.not_kept);
+        not_kept_.fetch_add(1, std::memory_order_relaxed);
         leader.give_up();
         return {};
     }
@@ -175,7 +157,7 @@ Cache::Landing Cache::land(Leader leader, const ReadResult& result, TimePoint no
     landing.is_kept = result.fresh_for > Duration::zero() &&
                       leader.database()->versions().run_if_current(
                           leader.stamp(), [&] { removed = store_.put(std::move(made)); });
-    landing.followers = leader.land(landing.entry);
+    leader.land(landing.entry);
     return landing;
 }
 
@@ -184,20 +166,14 @@ ReadEnd Cache::end_read(Leader leader, const ReadResult& result, TimePoint now) 
     if (landing.entry == nullptr) {
         return ReadEnd::TooLarge;
     }
-    add(counters_.saved_us, landing.followers * result.server_us);
-    add(counters_.not_kept, landing.is_kept || result.fresh_for == Duration::zero() ? 0 : 1);
+    if (!landing.is_kept && result.fresh_for > Duration::zero()) {
+        not_kept_.fetch_add(1, std::memory_order_relaxed);
+    }
     return landing.is_kept ? ReadEnd::Kept : ReadEnd::NotKept;
 }
 
 EntryPtr Cache::take_over(Leader leader, const ReadResult& result, TimePoint now) {
-    const Landing landing = land(std::move(leader), result, now);
-    if (landing.entry == nullptr) {
-        return nullptr;
-    }
-    counters_.misses.fetch_sub(1, std::memory_order_relaxed);  // of lead()
-    add(counters_.hits_again);
-    add(counters_.saved_us, (1 + landing.followers) * result.server_us);
-    return landing.entry;
+    return land(std::move(leader), result, now).entry;
 }
 
 Writing Cache::begin_write(const DatabasePtr& database, WriteSet set, TimePoint now) {
@@ -246,16 +222,10 @@ std::size_t Cache::clear_matching(std::string_view pattern) {
 
 Statistics Cache::statistics() const {
     const StoreStatistics store = store_.statistics();
-    return {.hits = store.counts.hits + value(counters_.hits_again),
-            .stale = value(counters_.stale),
-            .misses = value(counters_.misses),
-            .coalesced = value(counters_.coalesced),
-            .bypassed = value(counters_.bypassed),
-            .evictions = store.counts.evictions,
+    return {.evictions = store.counts.evictions,
             .drops = store.counts.drops,
             .expired = store.counts.expired,
-            .not_kept = value(counters_.not_kept),
-            .saved_us = store.counts.saved_us + value(counters_.saved_us),
+            .not_kept = not_kept_.load(std::memory_order_relaxed),
             .bytes = store.bytes,
             .entries = store.entries};
 }

@@ -48,7 +48,8 @@ enum class ReadAction : std::uint8_t {
 
 struct ReadStart {
     ReadAction action = ReadAction::Bypass;
-    EntryPtr entry;   ///< Hit
+    EntryPtr entry;                         ///< Hit
+    Freshness freshness = Freshness::Miss;  ///< of the entry
     Waiting waiting;  ///< Wait: to be kept until the follower is told; destroying it is leaving
     Leader leader;    ///< Run
 };
@@ -95,18 +96,12 @@ private:
     WriteSet set_;
 };
 
-/// Sums since the start, and what there is now.
+/// Sums since the start, and what there is now. What became of reads is counted by who asks.
 struct Statistics {
-    std::uint64_t hits = 0;
-    std::uint64_t stale = 0;      ///< served while another one renews it
-    std::uint64_t misses = 0;     ///< were read from the server, for the cache
-    std::uint64_t coalesced = 0;  ///< waited for another one's
-    std::uint64_t bypassed = 0;   ///< a write was under way, or too many waited
     std::uint64_t evictions = 0;
     std::uint64_t drops = 0;
     std::uint64_t expired = 0;
     std::uint64_t not_kept = 0;  ///< results that a write made old, or that were too large
-    std::uint64_t saved_us = 0;  ///< of the server's time
     std::size_t bytes = 0;
     std::size_t entries = 0;
 };
@@ -151,9 +146,6 @@ public:
     /// @return nullptr: it is too large; those who waited read for themselves
     [[nodiscard]] EntryPtr take_over(Leader leader, const ReadResult& result, TimePoint now);
 
-    /// A read that might have been answered here was not, because nothing here can be trusted.
-    void count_bypass() { static_cast<void>(bypass()); }
-
     /// To be called before what may commit is sent: a COMMIT, or a statement outside of a
     /// transaction.
     [[nodiscard]] Writing begin_write(const DatabasePtr& database, WriteSet set, TimePoint now);
@@ -179,33 +171,20 @@ private:
 
     void end_write(Database& database, const WriteSet& set, Outcome outcome, TimePoint now);
     std::size_t drop(const Database& database, const WriteSet& set);
-    [[nodiscard]] ReadStart hit(Found found);
-    [[nodiscard]] ReadStart bypass();
     [[nodiscard]] ReadStart lead(Leader leader, TimePoint now);
 
     struct Landing {
         EntryPtr entry;  // nullptr: it was too large
-        std::size_t followers = 0;
         bool is_kept = false;
     };
 
     [[nodiscard]] Landing land(Leader leader, const ReadResult& result, TimePoint now);
     void forget_databases(TimePoint now);
 
-    struct Counters {
-        std::atomic<std::uint64_t> stale{0};
-        std::atomic<std::uint64_t> misses{0};
-        std::atomic<std::uint64_t> coalesced{0};
-        std::atomic<std::uint64_t> bypassed{0};
-        std::atomic<std::uint64_t> not_kept{0};
-        std::atomic<std::uint64_t> hits_again{0};  // that the store has not counted as such
-        std::atomic<std::uint64_t> saved_us{0};    // that the store has not counted
-    };
-
     const Duration grace_;
     LocalStore store_;
     std::shared_ptr<Flights> flights_;
-    Counters counters_;
+    std::atomic<std::uint64_t> not_kept_{0};
 
     std::mutex mutex_;  // guards the databases
     std::map<std::string, DatabasePtr, std::less<>> databases_;

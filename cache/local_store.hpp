@@ -53,14 +53,7 @@ public:
 
     [[nodiscard]] Limits limits() const;
 
-    [[nodiscard]] Found find(KeyView key, TimePoint now) {
-        return shard_of(key).find(key, now, StoreShard::Count::Yes);
-    }
-
-    /// Looks once more for what was missing: does not count.
-    [[nodiscard]] Found find_again(KeyView key, TimePoint now) {
-        return shard_of(key).find(key, now, StoreShard::Count::No);
-    }
+    [[nodiscard]] Found find(KeyView key, TimePoint now) { return shard_of(key).find(key, now); }
 
     /// Makes an entry of copies, and room for it, but does not put it anywhere yet.
     /// @return nullptr: it is too large, or there is no room

@@ -9,13 +9,9 @@
 namespace weir::cache {
 
 void StoreCounts::add(const StoreCounts& other) {
-    hits += other.hits;
-    misses += other.misses;
-    stale += other.stale;
     evictions += other.evictions;
     drops += other.drops;
     expired += other.expired;
-    saved_us += other.saved_us;
 }
 
 namespace {
@@ -40,13 +36,9 @@ StoreShard::~StoreShard() {
 }
 
 StoreCounts StoreShard::counts() const {
-    return {.hits = counters_.hits.value(),
-            .misses = counters_.misses.value(),
-            .stale = counters_.stale.value(),
-            .evictions = counters_.evictions.value(),
+    return {.evictions = counters_.evictions.value(),
             .drops = counters_.drops.value(),
-            .expired = counters_.expired.value(),
-            .saved_us = counters_.saved_us.value()};
+            .expired = counters_.expired.value()};
 }
 
 void StoreShard::set_buckets(std::size_t buckets) {
@@ -88,7 +80,7 @@ void StoreShard::touch(StoredEntry& entry, TimePoint now) {
     note_oldest();
 }
 
-Found StoreShard::find(KeyView key, TimePoint now, Count count) {
+Found StoreShard::find(KeyView key, TimePoint now) {
     Removed too_old;  // let go after the lock
     const std::lock_guard lock{mutex_};
     StoredEntry* entry = lookup(key);
@@ -99,15 +91,10 @@ Found StoreShard::find(KeyView key, TimePoint now, Count count) {
         entry = nullptr;
     }
     if (entry == nullptr) {
-        counters_.misses.add(count == Count::Yes ? 1 : 0);
         return {};
     }
     touch(*entry, now);
     const bool is_fresh = now < entry->facts().fresh_until;
-    if (count == Count::Yes) {
-        (is_fresh ? counters_.hits : counters_.stale).add();
-        counters_.saved_us.add(is_fresh ? entry->facts().server_us : 0);
-    }
     return {is_fresh ? Freshness::Fresh : Freshness::Stale, entry->self};
 }
 

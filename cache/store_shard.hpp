@@ -31,13 +31,9 @@ using Removed = std::vector<EntryPtr>;
 
 /// What became of the entries of a store; sums since the start.
 struct StoreCounts {
-    std::uint64_t hits = 0;
-    std::uint64_t misses = 0;
-    std::uint64_t stale = 0;
     std::uint64_t evictions = 0;  ///< for want of room
     std::uint64_t drops = 0;      ///< because of a write, or by order
     std::uint64_t expired = 0;    ///< found too old
-    std::uint64_t saved_us = 0;   ///< of the server's time, by hits
 
     void add(const StoreCounts& other);
 };
@@ -46,8 +42,6 @@ struct StoreCounts {
 /// @thread any
 class StoreShard {
 public:
-    enum class Count : std::uint8_t { Yes, No };
-
     /// @param entries of all shards; counts what is removed here. Who puts counts before.
     StoreShard(Arena& arena, std::atomic<std::size_t>& entries)
         : arena_{arena}, entries_{entries} {}
@@ -61,7 +55,7 @@ public:
     /// @param buckets of its hash table: a power of two
     void set_buckets(std::size_t buckets);
 
-    [[nodiscard]] Found find(KeyView key, TimePoint now, Count count);
+    [[nodiscard]] Found find(KeyView key, TimePoint now);
 
     /// Takes the place of one with the same key.
     void put(std::shared_ptr<StoredEntry> entry, Removed& removed);
@@ -89,13 +83,9 @@ public:
 
 private:
     struct Counters {
-        Counter hits;
-        Counter misses;
-        Counter stale;
         Counter evictions;
         Counter drops;
         Counter expired;
-        Counter saved_us;
     };
 
     struct TableKey {

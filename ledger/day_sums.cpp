@@ -9,11 +9,11 @@ namespace {
 constexpr const char* kSumTotals =
     "INSERT OR REPLACE INTO daily(day, digest, db, usr, app, calls, errors, rows, bytes, total_us, "
     "server_us, wait_us,"
-    " sending_us, min_us, max_us, retried, cut)"
+    " sending_us, min_us, max_us, retried, cut, cache_hits, cache_misses, cache_saved_us)"
     " SELECT ?1, digest, db, usr, app, sum(calls), sum(errors), sum(rows), sum(bytes), "
     "sum(total_us),"
     " sum(server_us), sum(wait_us), sum(sending_us), min(min_us), max(max_us), sum(retried), "
-    "sum(cut)"
+    "sum(cut), sum(cache_hits), sum(cache_misses), sum(cache_saved_us)"
     " FROM hourly WHERE hour >= ?1 * 24 AND hour < (?1 + 1) * 24 GROUP BY +digest, db, usr, app";
 
 // The histograms lie by digest: one range for each that the day has.

@@ -11,7 +11,8 @@ std::string totals_sql(const std::string& table, const std::string& time) {
     return "INSERT INTO " + table + "(" + time +
            ", digest, db, usr, app, calls, errors, rows, bytes, total_us, server_us, wait_us, "
            "sending_us, min_us,"
-           " max_us, retried, cut) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+           " max_us, retried, cut, cache_hits, cache_misses, cache_saved_us)"
+           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
            " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, errors = errors + "
            "excluded.errors,"
            " rows = rows + excluded.rows, bytes = bytes + excluded.bytes, total_us = total_us + "
@@ -19,7 +20,9 @@ std::string totals_sql(const std::string& table, const std::string& time) {
            " server_us = server_us + excluded.server_us, wait_us = wait_us + excluded.wait_us,"
            " sending_us = sending_us + excluded.sending_us, min_us = min(min_us, excluded.min_us),"
            " max_us = max(max_us, excluded.max_us), retried = retried + excluded.retried,"
-           " cut = cut + excluded.cut";
+           " cut = cut + excluded.cut, cache_hits = cache_hits + excluded.cache_hits,"
+           " cache_misses = cache_misses + excluded.cache_misses,"
+           " cache_saved_us = cache_saved_us + excluded.cache_saved_us";
 }
 
 std::string spread_sql(const std::string& table, const std::string& time) {
@@ -87,6 +90,9 @@ void HourWriter::write_totals(const Numbers& numbers, const Pending::Hour& hour)
             .with(totals.max_us)
             .with(totals.retried)
             .with(totals.cut)
+            .with(totals.cache_hits)
+            .with(totals.cache_misses)
+            .with(totals.cache_saved_us)
             .run();
     };
     add_to(kHours, numbers.hour);

@@ -33,7 +33,8 @@ constexpr const char* kSums =
     "bytes_sum,"
     " sum(total_us) total_sum, sum(server_us) server_sum, sum(wait_us) wait_sum, sum(sending_us) "
     "sending_sum,"
-    " min(min_us) least, max(max_us) most, sum(retried) retried_sum, sum(cut) cut_sum FROM ";
+    " min(min_us) least, max(max_us) most, sum(retried) retried_sum, sum(cut) cut_sum,"
+    " sum(cache_hits) hits_sum, sum(cache_misses) misses_sum, sum(cache_saved_us) saved_sum FROM ";
 
 constexpr const char* kNarrowed =
     " AND (?5 = 0 OR db = ?5) AND (?6 = 0 OR usr = ?6) AND (?7 = 0 OR app = ?7) AND (?8 < 0 OR "
@@ -43,7 +44,7 @@ std::string part(const char* table, const char* range) {
     return std::string{
                "SELECT digest, calls, errors, rows, bytes, total_us, server_us, wait_us, "
                "sending_us, min_us,"
-               " max_us, retried, cut FROM "} +
+               " max_us, retried, cut, cache_hits, cache_misses, cache_saved_us FROM "} +
            table + " WHERE " + range + kNarrowed;
 }
 
@@ -61,7 +62,8 @@ std::string top_sql(std::size_t order, Spans spans) {
            "k.rows_sum,"
            " k.bytes_sum, k.total_sum, k.server_sum, k.wait_sum, k.sending_sum, k.least, k.most, "
            "k.retried_sum,"
-           " k.cut_sum FROM keyed k WHERE k.place < ?9 OR (k.place = ?9 AND k.digest > ?10)"
+           " k.cut_sum, k.hits_sum, k.misses_sum, k.saved_sum FROM keyed k WHERE k.place < ?9 OR "
+           "(k.place = ?9 AND k.digest > ?10)"
            " ORDER BY k.place DESC, k.digest LIMIT ?11";
 }
 
@@ -205,7 +207,10 @@ std::vector<Found> read_sums(const Asking& asking,
                                       &figures.min_us,
                                       &figures.max_us,
                                       &figures.retried,
-                                      &figures.cut}) {
+                                      &figures.cut,
+                                      &figures.cache_hits,
+                                      &figures.cache_misses,
+                                      &figures.cache_saved_us}) {
             *figure = sums.natural(column++);
         }
     }

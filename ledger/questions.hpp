@@ -68,6 +68,9 @@ struct Figures {
     std::uint64_t max_us = 0;
     std::uint64_t retried = 0;
     std::uint64_t cut = 0;
+    std::uint64_t cache_hits = 0;
+    std::uint64_t cache_misses = 0;
+    std::uint64_t cache_saved_us = 0;
     std::optional<Quantiles> total;
     std::optional<Quantiles> server;
     std::optional<Quantiles> wait;

@@ -88,6 +88,8 @@ std::optional<std::string> Reader::open(const std::string& what) {
         connection_.close();
         return "cannot read " + what + ": " + (why.empty() ? "it is no ledger" : why);
     }
+    is_older_ = connection_.integer("PRAGMA user_version").value_or(0) <
+                static_cast<std::int64_t>(schema_steps().size());
     connection_.execute("PRAGMA query_only = ON");
     connection_.execute("PRAGMA trusted_schema = OFF");
     connection_.execute("PRAGMA temp_store = MEMORY");
@@ -117,8 +119,13 @@ std::string Reader::problem() const {
     if (!connection_.trouble()) {
         return "";
     }
-    return Clock::now() >= guard_->due ? "it took longer than two seconds"
-                                       : connection_.trouble()->text;
+    if (Clock::now() >= guard_->due) {
+        return "it took longer than two seconds";
+    }
+    return connection_.trouble()->text +
+           (is_older_ ? " (an older Weir has written this file: a Weir of this version that writes "
+                        "it brings it up)"
+                      : "");
 }
 
 /// @return the one statement that the text has; null, with the connection's trouble, where it has

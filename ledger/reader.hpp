@@ -67,6 +67,7 @@ private:
 
     std::unique_ptr<Guard> guard_;
     Connection connection_;
+    bool is_older_ = false;  // than this program: columns are missing
 };
 
 }  // namespace weir::ledger

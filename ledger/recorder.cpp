@@ -203,6 +203,9 @@ void Recorder::count(Sums& sums, const Statement& statement) {
     totals.max_us = std::max(totals.max_us, total);
     totals.retried += statement.is_retried ? 1 : 0;
     totals.cut += statement.is_cut ? 1 : 0;
+    totals.cache_hits += statement.cache == CacheUse::Hit ? 1 : 0;
+    totals.cache_misses += statement.cache == CacheUse::Miss ? 1 : 0;
+    totals.cache_saved_us += us_of(statement.saved);
     to->spread.total.add(total);
     to->spread.server.add(server);
     to->spread.wait.add(wait);

@@ -75,7 +75,17 @@ ALTER TABLE name ADD COLUMN last_t INTEGER NOT NULL DEFAULT 0;
 UPDATE name SET last_t = unixepoch() * 1000000;
 )sql";
 
-constexpr std::array<SchemaStep, 2> kSteps{kFirst, kNamesInUse};
+/// What was answered from the cache, and what was read for it.
+constexpr SchemaStep kCacheCounts = R"sql(
+ALTER TABLE hourly ADD COLUMN cache_hits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hourly ADD COLUMN cache_misses INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hourly ADD COLUMN cache_saved_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE daily ADD COLUMN cache_hits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE daily ADD COLUMN cache_misses INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE daily ADD COLUMN cache_saved_us INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<SchemaStep, 3> kSteps{kFirst, kNamesInUse, kCacheCounts};
 
 constexpr std::uintmax_t kCopyBytesMax = std::uintmax_t{256} << 20U;
 

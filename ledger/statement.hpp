@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/cache_use.hpp"
 #include "base/sqlstate.hpp"
 #include "base/statement_detail.hpp"
 
@@ -62,6 +63,8 @@ struct Statement {
     bool is_slow = false;
     bool is_retried = false;
     bool is_cut = false;  ///< it met a limit of rows or bytes
+    CacheUse cache = CacheUse::None;
+    microseconds saved{};  ///< of a Hit: how long the server once took for that result
     std::unique_ptr<StatementDetail> detail;
 };
 

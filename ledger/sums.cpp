@@ -42,6 +42,9 @@ void Totals::add(const Totals& other) {
     max_us = std::max(max_us, other.max_us);
     retried += other.retried;
     cut += other.cut;
+    cache_hits += other.cache_hits;
+    cache_misses += other.cache_misses;
+    cache_saved_us += other.cache_saved_us;
 }
 
 void Spread::add(const Spread& other) {

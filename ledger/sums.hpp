@@ -56,6 +56,9 @@ struct Totals {
     std::uint64_t max_us = 0;
     std::uint64_t retried = 0;
     std::uint64_t cut = 0;
+    std::uint64_t cache_hits = 0;    ///< answered without the server
+    std::uint64_t cache_misses = 0;  ///< read from the server for the cache
+    std::uint64_t cache_saved_us = 0;
 
     void add(const Totals& other);
 };

@@ -18,8 +18,8 @@ namespace {
 
 /// Who had the last word: the number of a rule, from 0, or one of these.
 using Origin = int;
-constexpr Origin kSettings = -1;
-constexpr Origin kHint = -2;
+constexpr Origin kSettings = kCacheByDefault;
+constexpr Origin kHint = kCacheByHint;
 
 struct Origins {
     Origin statement_timeout = kSettings;
@@ -196,6 +196,9 @@ Decision make(const Subject& subject,
     add_hint(decision, hint, settings.hints);
     if (!may_be_cached(subject, settings)) {
         decision.plan.cache_ttl = {};
+    }
+    if (decision.plan.cache_ttl.count() > 0) {
+        decision.plan.cache_from = decision.origins.cache_ttl;
     }
     refuse(decision, subject);
     return decision;

@@ -16,6 +16,10 @@ enum class Refusal : std::uint8_t {
     ReadOnly,  ///< it may write, and its user may not: 25006
 };
 
+/// Who has said how long a result may be reused: a rule, by its number from 0 on, or one of these.
+inline constexpr int kCacheByDefault = -1;  ///< cache.default_ttl
+inline constexpr int kCacheByHint = -2;     ///< the statement's own comment
+
 /// What holds for one statement: made once by decide(), carried out by the data path. Zero = no
 /// limit. Immutable, shared by all statements it holds for.
 struct Plan {
@@ -29,6 +33,7 @@ struct Plan {
     bool explain_slow = false;
     /// Its result may be reused for so long, if it can be cached at all; zero = is not.
     std::chrono::milliseconds cache_ttl{};
+    int cache_from = kCacheByDefault;  ///< where cache_ttl is from, if it is not zero
     conf::RuleRoute route = conf::RuleRoute::Auto;
     Refusal refusal = Refusal::None;
     /// It ends with a reset of all that was set in its session; known where something hangs on it.

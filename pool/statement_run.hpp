@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/cache_use.hpp"
 #include "base/clock.hpp"
 #include "base/sqlstate.hpp"
 #include "base/statement_detail.hpp"
@@ -8,6 +9,7 @@
 #include "pool/wait_reason.hpp"
 #include "protocol/message_type.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,6 +53,8 @@ struct StatementRun {
     StatementTicket ticket;
     TimePoint asked_at{};     ///< when its message came
     bool is_retried = false;  ///< not the first try
+    CacheUse cache = CacheUse::None;
+    std::chrono::microseconds saved{};  ///< of a Hit: what the server once took
 
     // Measured:
     Duration waited{};                          ///< from then on: for the backend

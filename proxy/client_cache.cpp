@@ -69,7 +69,7 @@ ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
     if (mine != nullptr) {
         mine->give_up_read();
         if (std::exchange(mine->is_alone_, false)) {
-            return Answer::Run;
+            return mine->bypass();
         }
     }
     const auto request = read_cached_request(
@@ -104,7 +104,7 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
     cache::Leader promoted = std::exchange(promoted_, {});
     std::shared_ptr<SharedRead> looked_up = std::exchange(shared_read_, nullptr);
     const cache::EntryPtr landed = std::exchange(landed_, nullptr);
-    std::optional<Question> question = prepare(results, request);
+    std::optional<Question> question = prepare(request);
     if (!question) {
         return Answer::Run;
     }
@@ -114,7 +114,7 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
     // What it has waited for may have been refused meanwhile: then this is another request.
     if (landed != nullptr && landed->key() == key.view() &&
         is_within_limits(*ticket.plan, *landed)) {
-        return answer(*landed, request, std::move(ticket));
+        return answer({*landed, landed_as_, session_.waiting_since}, request, std::move(ticket));
     }
     if (promoted && promoted.key() == key.view()) {
         promoted.renew_stamp(now);
@@ -131,21 +131,27 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
                                                 now);
     switch (start.action) {
         case cache::ReadAction::Hit:
-            return is_within_limits(*ticket.plan, *start.entry)
-                       ? answer(*start.entry, request, std::move(ticket))
-                       : Answer::Run;
+            if (!is_within_limits(*ticket.plan, *start.entry)) {
+                return bypass();  // the server cuts it as it does without the cache
+            }
+            return answer(
+                {*start.entry, outcome_of(start.freshness), now}, request, std::move(ticket));
         case cache::ReadAction::Wait: return wait(std::move(start.waiting));
         case cache::ReadAction::Run:
             return look_up(std::move(start.leader), request, ticket, digest);
-        case cache::ReadAction::Bypass: return Answer::Run;
+        case cache::ReadAction::Bypass: return bypass();
     }
+    return bypass();
+}
+
+ClientCache::Answer ClientCache::bypass() {
+    session_.worker_.cache_counts().count_bypass();
     return Answer::Run;
 }
 
 /// Makes the worker's key that of the request.
 /// @return nothing where the server has to be asked
-std::optional<ClientCache::Question> ClientCache::prepare(cache::Cache& results,
-                                                          const CachedRequest& request) {
+std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& request) {
     Worker& worker = session_.worker_;
     const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
     Question question{session_.ticket_for(request.text, digest), digest};
@@ -153,7 +159,7 @@ std::optional<ClientCache::Question> ClientCache::prepare(cache::Cache& results,
         return std::nullopt;
     }
     if (!worker.trusts_cache(worker.loop().now())) {
-        results.count_bypass();
+        bypass();
         return std::nullopt;
     }
     cache::KeyBuilder& key = worker.cache_key();
@@ -225,7 +231,9 @@ void ClientCache::lead(cache::Leader leader,
     leader_ = std::move(leader);
     digest_ = digest;
     fresh_for_ = ticket.plan->cache_ttl;
-    asked_at_ = session_.worker_.loop().now();
+    asked_at_ = sent_at_ = session_.worker_.loop().now();
+    is_sent_ = false;
+    session_.worker_.cache_counts().count(ReadOutcome::Miss, ticket.plan->cache_from);
     cache::Cache& results = *of(session_);
     recorder_.begin(results.entry_bytes_max(), behind, results.draft());
     if (ClientRoute* route = session_.route(); route != nullptr) {
@@ -235,10 +243,10 @@ void ClientCache::lead(cache::Leader leader,
 }
 
 /// Gives the client what the server would have, for all of its request, outside a transaction.
-ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
+ClientCache::Answer ClientCache::answer(const Reused& reused,
                                         const CachedRequest& request,
                                         StatementTicket ticket) {
-    give(entry, request, std::move(ticket), TransactionStatus::Idle);
+    give(reused, request, std::move(ticket), TransactionStatus::Idle);
     session_.pool_->counters().transactions.add();
     session_.tally_.add_transaction();
     if (request.shape != CachedRequest::kSimple) {
@@ -249,7 +257,7 @@ ClientCache::Answer ClientCache::answer(const cache::Entry& entry,
     return Answer::Given;
 }
 
-void ClientCache::give(const cache::Entry& entry,
+void ClientCache::give(const Reused& reused,
                        const CachedRequest& request,
                        StatementTicket ticket,
                        TransactionStatus status) {
@@ -266,24 +274,39 @@ void ClientCache::give(const cache::Entry& entry,
     ByteWriter ready;
     protocol::write_ready_for_query(ready, status);
     net::WriteBatch batch;
-    batch.add(entry.reply());
+    batch.add(reused.entry.reply());
     batch.add(ready.bytes());
     session_.stream_.write(batch);
     worker.mutable_counters().bytes_to_clients.add(batch.total());
     session_.pool_->counters().bytes_sent.add(batch.total());
     session_.tally_.add_out(batch.total());
-    tell(entry, std::move(ticket));
+    worker.cache_counts().count(
+        reused.outcome, ticket.plan->cache_from, reused.entry.facts().server_us);
+    tell(reused, std::move(ticket));
 }
 
 /// The ledger hears of it as of any other statement, which took the server no time.
-void ClientCache::tell(const cache::Entry& entry, StatementTicket ticket) {
-    const TimePoint now = session_.worker_.loop().now();
+void ClientCache::tell(const Reused& reused, StatementTicket ticket) {
     pool::StatementRun run;
     run.ticket = std::move(ticket);
-    run.asked_at = run.began_at = run.ended_at = now;
-    run.rows = entry.facts().rows;
-    run.bytes = entry.reply().size();
-    session_.tell_run(run, {}, now);
+    run.asked_at = reused.asked_at;
+    run.began_at = run.ended_at = session_.worker_.loop().now();
+    run.rows = reused.entry.facts().rows;
+    run.bytes = reused.entry.reply().size();
+    run.cache = CacheUse::Hit;
+    run.saved = std::chrono::microseconds{reused.entry.facts().server_us};
+    session_.on_run_end(run);
+}
+
+void ClientCache::note_sent(ClientSession& session, pool::StatementRun& run) {
+    if (session.extras_ == nullptr || session.extras_->cached == nullptr) {
+        return;
+    }
+    ClientCache& mine = *session.extras_->cached;
+    if (mine.leader_ && (!std::exchange(mine.is_sent_, true) || run.is_retried)) {
+        mine.sent_at_ = session.worker_.loop().now();
+        run.cache = CacheUse::Miss;
+    }
 }
 
 void ClientCache::record(const net::WriteBatch& batch) {
@@ -318,7 +341,7 @@ void ClientCache::land() {
     result.digest = digest_;
     result.rows = recorder_.rows();
     result.server_us = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(now - asked_at_).count());
+        std::chrono::duration_cast<std::chrono::microseconds>(now - sent_at_).count());
     result.fresh_for = std::max(Duration{}, fresh_for_ - (now - asked_at_));
     result.stale_for = session_.worker_.config().cache.stale_while_revalidate;
     share(result);
@@ -372,6 +395,7 @@ bool ClientCache::end_flight() {
 
 void ClientCache::on_landed(cache::EntryPtr entry) {
     landed_ = std::move(entry);
+    landed_as_ = ReadOutcome::Coalesced;
     go_on();
 }
 

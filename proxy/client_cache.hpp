@@ -6,6 +6,7 @@
 #include "cache/redis/shared_results.hpp"
 #include "net/write_batch.hpp"
 #include "pool/statement_run.hpp"
+#include "proxy/cache_counts.hpp"
 #include "proxy/cached_request.hpp"
 #include "proxy/reply_recorder.hpp"
 
@@ -52,6 +53,9 @@ public:
     /// the transaction has done nothing but such reads, they see what anybody would.
     /// @return how many bytes of `rest` have been answered: none, or the whole request
     [[nodiscard]] static std::size_t answer_inside(ClientSession& session, ByteView rest);
+
+    /// A statement is about to be sent: says whether its result is for the cache as well.
+    static void note_sent(ClientSession& session, pool::StatementRun& run);
 
     /// A part of a reply has been passed on to the client.
     void record(const net::WriteBatch& batch);
@@ -113,8 +117,7 @@ private:
 
     [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] bool ask_inside(cache::Cache& results, const CachedRequest& request);
-    [[nodiscard]] std::optional<Question> prepare(cache::Cache& results,
-                                                  const CachedRequest& request);
+    [[nodiscard]] std::optional<Question> prepare(const CachedRequest& request);
     [[nodiscard]] bool may_be_kept(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
@@ -128,14 +131,21 @@ private:
               const pool::StatementTicket& ticket,
               std::uint64_t digest,
               protocol::TransactionStatus behind);
-    Answer answer(const cache::Entry& entry,
-                  const CachedRequest& request,
-                  pool::StatementTicket ticket);
-    void give(const cache::Entry& entry,
+
+    /// What is reused, and since when its client has been waiting for it.
+    struct Reused {
+        const cache::Entry& entry;
+        ReadOutcome outcome;
+        TimePoint asked_at;
+    };
+
+    Answer answer(const Reused& reused, const CachedRequest& request, pool::StatementTicket ticket);
+    void give(const Reused& reused,
               const CachedRequest& request,
               pool::StatementTicket ticket,
               protocol::TransactionStatus status);
-    void tell(const cache::Entry& entry, pool::StatementTicket ticket);
+    void tell(const Reused& reused, pool::StatementTicket ticket);
+    Answer bypass();
     void land();
 
     // Results that other processes have kept as well (client_cache_shared.cpp).
@@ -162,9 +172,12 @@ private:
     std::uint64_t digest_ = 0;
     Duration fresh_for_{};
     TimePoint asked_at_{};
+    TimePoint sent_at_{};
     std::shared_ptr<SharedRead> asking_;       // while Redis is asked for it first
     std::shared_ptr<SharedRead> shared_read_;  // what Redis is to be given, once it is read
 
+    ReadOutcome landed_as_ = ReadOutcome::Coalesced;
+    bool is_sent_ = false;  // what is to be read: a statement behind it is something else
     bool is_told_ready_ = false;
 };
 

@@ -80,7 +80,7 @@ std::size_t ClientCache::answer_inside(ClientSession& session, ByteView rest) {
 /// server connection.
 /// @return whether it was answered
 bool ClientCache::ask_inside(cache::Cache& results, const CachedRequest& request) {
-    std::optional<Question> question = prepare(results, request);
+    std::optional<Question> question = prepare(request);
     if (!question) {
         return false;
     }
@@ -97,12 +97,17 @@ bool ClientCache::ask_inside(cache::Cache& results, const CachedRequest& request
                                                 now);
     if (start.action == cache::ReadAction::Run) {
         lead(std::move(start.leader), ticket, digest, TransactionStatus::InTransaction);
+        return false;
     }
     if (start.action != cache::ReadAction::Hit || !is_within_limits(*ticket.plan, *start.entry) ||
         now - session_.backend_->traces().ran_at() >= kUnheardMax) {
+        bypass();
         return false;
     }
-    give(*start.entry, request, std::move(ticket), TransactionStatus::InTransaction);
+    give({*start.entry, outcome_of(start.freshness), now},
+         request,
+         std::move(ticket),
+         TransactionStatus::InTransaction);
     if (request.shape == CachedRequest::kSimple || !request.definition.empty()) {
         session_.backend_->forget_holders_unnamed();
     }

@@ -130,6 +130,7 @@ void ClientCache::on_looked_up(const cache::FoundResult& found) {
             }
             landed_ =
                 results->take_over(std::move(asked->leader), result, session_.worker_.loop().now());
+            landed_as_ = ReadOutcome::Hit;
             is_alone_ = landed_ == nullptr;
             go_on();
             return;

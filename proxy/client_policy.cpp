@@ -214,6 +214,7 @@ void ClientSession::run_statement(FrontendMessage type, StatementTicket ticket) 
     run.ticket = std::move(ticket);
     run.asked_at = backend_->has_runs() ? worker_.loop().now() : request_at_;
     run.is_retried = route() != nullptr && route()->retried.has_value();
+    ClientCache::note_sent(*this, run);
     backend_->will_run(type, std::move(run));
 }
 

@@ -127,6 +127,8 @@ void ClientSession::tell_run(const pool::StatementRun& run,
     statement.error = run.error;
     statement.is_retried = run.is_retried;
     statement.is_cut = run.is_cut;
+    statement.cache = run.cache;
+    statement.saved = run.saved;
     if (!run.error_message.empty()) {
         statement.detail = std::make_unique<StatementDetail>();
         statement.detail->message = run.error_message;
@@ -369,8 +371,9 @@ bool ClientSession::is_to_be_explained(const pool::StatementTicket& ticket,
                                        const ledger::Statement& statement,
                                        pool::Pool& ran_on) {
     const pool::StatementRequest* request = ticket.request.get();
-    if (request == nullptr || request->wants_bind || statement.error || !carries_state() ||
-        is_pinned() || is_reading_uncertain_ || !can_be_explained(statement.digest->kind) ||
+    if (request == nullptr || request->wants_bind || statement.error ||
+        statement.cache == CacheUse::Hit || !carries_state() || is_pinned() ||
+        is_reading_uncertain_ || !can_be_explained(statement.digest->kind) ||
         !worker_.slow_plans().may_ask(statement, ran_on)) {
         return false;
     }

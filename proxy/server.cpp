@@ -296,7 +296,7 @@ void Server::add_databases(status::Snapshot& snapshot) const {
 }
 
 void Server::add_process(status::Snapshot& snapshot) const {
-    snapshot.cache = cache_status();
+    add_cache(snapshot.cache);
     snapshot.clients_max = config_->listen.max_clients;
     add_members(*clusters_.views(), snapshot);
     snapshot.paused = control_.holds().is_paused;

@@ -114,7 +114,7 @@ private:
     void end_reload(const control::Answer& answer);
     void prepare_cache();
     void settle_cache(const conf::CacheSettings& before);
-    [[nodiscard]] status::Cache cache_status() const;
+    void add_cache(status::Cache& row) const;
     void add_redis(status::Cache& row) const;
     void put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls);
     void watch_files();

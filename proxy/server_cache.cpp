@@ -65,29 +65,25 @@ void Server::settle_cache(const conf::CacheSettings& before) {
             [this](const status::Snapshot& /*all have heard*/) { shared_.cache->clear(); });
 }
 
-status::Cache Server::cache_status() const {
-    status::Cache row;
+/// @param row with what the workers have counted
+void Server::add_cache(status::Cache& row) const {
+    std::erase_if(row.rules, [](const status::CacheRule& rule) {
+        return !rule.is_in_force && rule.hits + rule.misses == 0;
+    });
     row.enabled = config_->cache.enabled;
     row.max_bytes = config_->cache.max_size;
     row.max_entries = config_->cache.max_entries;
     if (shared_.cache == nullptr) {
-        return row;
+        return;
     }
     const cache::Statistics now = shared_.cache->statistics();
-    row.hits = now.hits;
-    row.misses = now.misses;
-    row.bypassed = now.bypassed;
-    row.stale = now.stale;
-    row.coalesced = now.coalesced;
     row.evictions = now.evictions;
     row.drops = now.drops;
     row.expired = now.expired;
     row.not_kept = now.not_kept;
-    row.saved_us = now.saved_us;
     row.bytes = now.bytes;
     row.entries = now.entries;
     add_redis(row);
-    return row;
 }
 
 void Server::add_redis(status::Cache& row) const {

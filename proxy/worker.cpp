@@ -70,6 +70,7 @@ void Worker::run(std::promise<void>& started) {
     user_lookups_ = std::make_unique<UserLookups>(*this);
     slow_plans_ = std::make_unique<SlowPlans>(*this);
     desk_.renew(*config_);
+    cache_counts_.renew(config_);
     renew_priorities();
     static_cast<void>(renew_shared_results());
     loop.set_deadline(sweep_, Clock::now() + kSweepEvery);
@@ -124,6 +125,7 @@ void Worker::apply(conf::ConfigPtr config) {
         const auto replaced = worker.renew_shared_results();
         worker.read_pools_.clear();
         worker.desk_.renew(*worker.config_);
+        worker.cache_counts_.renew(worker.config_);
         worker.renew_priorities();
         worker.tls_ = std::atomic_load(&worker.shared_.tls);
         worker.renew_plans();
@@ -349,6 +351,7 @@ void Worker::add_to(status::Snapshot& snapshot, status::Detail detail) {
         snapshot.totals.logins_failed_by_reason[reason] += count;
     }
     add_counters_to(snapshot.totals);
+    cache_counts_.add_to(snapshot.cache);
     snapshot.draining = snapshot.draining || is_draining();
 }
 

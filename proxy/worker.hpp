@@ -19,6 +19,7 @@
 #include "pool/session_settings.hpp"
 #include "pool/shared_database.hpp"
 #include "pool/statement.hpp"
+#include "proxy/cache_counts.hpp"
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
@@ -223,6 +224,8 @@ public:
 
     [[nodiscard]] const cache::RedisCounters& redis_counters() const { return redis_counters_; }
 
+    [[nodiscard]] CacheCounts& cache_counts() { return cache_counts_; }
+
     /// @return scratch
     [[nodiscard]] cache::KeyBuilder& cache_key() { return cache_key_; }
 
@@ -329,6 +332,7 @@ private:
     std::vector<policies::Candidate> candidates_;
     std::shared_ptr<cache::Mailbox> mailbox_;
     cache::KeyBuilder cache_key_;
+    CacheCounts cache_counts_;
     cache::RedisCounters redis_counters_;
     conf::CacheSettings shared_settings_;  // what shared_results_ was made for
     std::unique_ptr<cache::SharedResults> shared_results_;

@@ -52,7 +52,9 @@ def test_the_row_and_its_other_forms(start_weir: StartWeir) -> None:
     shown = row(weir)
     assert (shown["enabled"], shown["max_bytes"], shown["max_entries"]) == (1, 2 << 20, 50)
     assert (shown["entries"], shown["hits"], shown["hit_rate"]) == (0, 0, None)
-    assert weir.api("cache") == shown
+    rules = [{"source": "rule 1", "hits": 0, "misses": 0, "hit_rate": None, "saved_us": 0}]
+    assert weir.show("CACHE_RULES") == rules
+    assert weir.api("cache") == {**shown, "rules": rules}
     with weir.psycopg(dbname="weir", user="watcher") as viewer:
         assert viewer.execute("SELECT enabled, entries FROM cache").fetchall() == [(1, 0)]
     metrics = weir.metrics()
@@ -124,7 +126,9 @@ def test_the_command_line(start_weir: StartWeir) -> None:
     done = run(weir, "stats", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == weir.api("cache")
-    assert "max_entries   50\n" in run(weir, "stats").stdout
+    said_of_all = run(weir, "stats").stdout
+    assert "max_entries   50\n" in said_of_all
+    assert said_of_all.endswith("\n\nrule 1        hits=0 misses=0 hit_rate=- saved_us=0\n")
     assert run(weir, "clear").stdout == "dropped 0 results\n"
     assert run(weir, "clear", "--table", "it's").stdout == "dropped 0 results: cleared everything\n"
     assert run(weir, "clear", "--pattern", "select*").stdout == "dropped 0 results\n"

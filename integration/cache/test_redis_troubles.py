@@ -375,11 +375,10 @@ def test_who_waits_for_redis_goes_on_when_another_one_is_named(
     redis = start_redis()
     weir: Any = start_weir(settings(redis.url(), max_size="0B", redis_timeout="1s"))
     wait_until_ready([weir])
-    before = figure(weir, "misses")
     with weir.logged_in() as reader, weir.logged_in() as writer, redis.is_paused():
         reader.send(wire.query("SELECT v FROM a0 WHERE id = 0"))
         writer.send(wire.query("UPDATE a1 SET v = 1"))
-        wait_until(lambda: figure(weir, "misses") > before, "Redis is asked", 0.5)
+        wait_until(lambda: "waiting" in {one["state"] for one in weir.show("CLIENTS")}, "Redis is asked", 0.5)
         began = time.monotonic()
         weir.reload({"cache": {"redis": redis.url(database=1)}})
         for client in (reader, writer):

@@ -180,7 +180,9 @@ inline status::Snapshot sample_snapshot() {
                       .redis_misses = 11,
                       .redis_stored = 9,
                       .redis_late = 1,
-                      .redis_errors = {{"timeout", 3}, {"closed", 2}}};
+                      .redis_errors = {{"timeout", 3}, {"closed", 2}},
+                      .rules = {{.source = "default_ttl", .hits = 60, .misses = 20, .saved_us = 7},
+                                {.source = "rule 2"}}};
     snapshot.alerts = {{.name = "full",
                         .when = "pool_usage > 0.8 for 1m",
                         .state = "firing",

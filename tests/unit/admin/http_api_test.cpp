@@ -75,15 +75,26 @@ TEST_SUITE("http api") {
                    {"readWaitingCount", 0}});
     }
 
-    TEST_CASE("api: the cache is the row of SHOW CACHE") {
+    TEST_CASE("api: the cache is the row of SHOW CACHE, with the rows of SHOW CACHE_RULES") {
         Process process;
         const Json cache = Json::parse(cache_json(process.input()));
         CHECK(cache["enabled"] == 1);
         CHECK(cache["hits"] == 70);
         CHECK(cache["hit_rate"] == 0.8);
-        CHECK(cache.size() == find_command("cache")->columns.size());
+        CHECK(cache.size() == find_command("cache")->columns.size() + 1);
+        CHECK(cache["rules"] == Json::array({{{"source", "default_ttl"},
+                                              {"hits", 60},
+                                              {"misses", 20},
+                                              {"hit_rate", 0.75},
+                                              {"saved_us", 7}},
+                                             {{"source", "rule 2"},
+                                              {"hits", 0},
+                                              {"misses", 0},
+                                              {"hit_rate", nullptr},
+                                              {"saved_us", 0}}}));
         process.now.cache = {};
         CHECK(Json::parse(cache_json(process.input()))["hit_rate"].is_null());
+        CHECK(Json::parse(cache_json(process.input()))["rules"] == Json::array());
     }
 
     TEST_CASE("api: rows have the columns of SHOW as keys, with their types") {

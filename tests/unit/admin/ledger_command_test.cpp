@@ -141,7 +141,7 @@ TEST_SUITE("ledger command") {
             REQUIRE(connection.execute(
                 "INSERT INTO daily SELECT unixepoch() / 86400 - 5, digest, db, usr, app, calls, "
                 "errors, rows, bytes, total_us, server_us, wait_us, sending_us, min_us, max_us, "
-                "retried, cut FROM hourly LIMIT 1;"
+                "retried, cut, cache_hits, cache_misses, cache_saved_us FROM hourly LIMIT 1;"
                 "UPDATE daily SET calls = 40000;"
                 "INSERT INTO meta(key, value) VALUES ('summed_day', unixepoch() / 86400 - 1)"
                 " ON CONFLICT DO UPDATE SET value = excluded.value"));

@@ -76,6 +76,7 @@ public:
 
     /// What happened how often, so that a test can see that all of it did.
     std::size_t hits = 0;
+    std::size_t stale = 0;  // of these
     std::size_t landed = 0;
     std::size_t kept = 0;
     std::size_t not_kept = 0;
@@ -127,6 +128,7 @@ private:
         switch (start.action) {
             case ReadAction::Hit:
                 ++hits;
+                stale += start.freshness == Freshness::Stale ? 1 : 0;
                 show(session, *start.entry);
                 break;
             case ReadAction::Wait: session.state = Session::State::Waiting; break;
@@ -301,7 +303,7 @@ TEST_CASE(
         CHECK(model.not_kept > 100);
         CHECK(model.bypassed > 300);
         CHECK(model.promoted > 20);
-        stale += model.statistics().stale;
+        stale += model.stale;
         CHECK(model.statistics().evictions > 50);
     }
     CAPTURE(stale);

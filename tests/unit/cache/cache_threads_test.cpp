@@ -169,9 +169,7 @@ TEST_CASE("threads that read and write see no value from before an answered comm
     }
     CHECK(hits > 1'000);
     CHECK(world.database->versions().is_quiet(kStart));
-    const Statistics sums = world.cache.statistics();
-    CHECK(sums.hits >= hits);
-    CHECK(sums.drops > 100);
+    CHECK(world.cache.statistics().drops > 100);
 }
 
 TEST_CASE("of five hundred on four threads one reads, and all get it") {

@@ -48,12 +48,7 @@ TEST_CASE("an entry is fresh, then stale, then gone") {
     CHECK(store.statistics().entries == 1);
     CHECK(look(store, "a", kStart + seconds{20}) == Freshness::Miss);
     CHECK(store.statistics().entries == 0);
-    const StoreCounts counts = store.statistics().counts;
-    CHECK(counts.hits == 1);
-    CHECK(counts.stale == 1);
-    CHECK(counts.misses == 2);
-    CHECK(counts.expired == 1);
-    CHECK(counts.saved_us == 1000);
+    CHECK(store.statistics().counts.expired == 1);
 }
 
 TEST_CASE("one that is not to be stale is gone when it is not fresh") {

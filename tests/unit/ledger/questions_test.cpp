@@ -30,6 +30,10 @@ void fill(Book& book, std::int64_t t = kTen) {
                 t + std::int64_t{n} * 100 + i,
                 std::int64_t{100} * (31 - n));
             statement.is_slow = n == 3;
+            if (n % 5 == 0) {
+                statement.cache = i == 0 ? CacheUse::Miss : CacheUse::Hit;
+                statement.saved = microseconds{i == 0 ? 0 : 40};
+            }
             if (n % 10 == 0) {
                 statement.error = SqlState::parse(n == 10 ? "40001" : "40P01");
                 statement.detail = std::make_unique<StatementDetail>();
@@ -185,6 +189,13 @@ TEST_SUITE("questions") {
             CHECK(days.digest == hours.digest);
             CHECK(days.figures.calls == hours.digest * 11);
             CHECK(days.figures.total_us == hours.figures.total_us);
+            const std::uint64_t runs = hours.digest % 5 == 0 ? hours.digest : 0;
+            const std::uint64_t misses = runs > 0 ? 1 : 0;
+            for (const Figures* figures : {&hours.figures, &days.figures}) {
+                CHECK(figures->cache_hits == (runs - misses) * 11);
+                CHECK(figures->cache_misses == misses * 11);
+                CHECK(figures->cache_saved_us == figures->cache_hits * 40);
+            }
             REQUIRE(days.figures.total);
             CHECK(days.figures.total->p95 == hours.figures.total->p95);
         }

@@ -46,6 +46,13 @@ TEST_SUITE("recorder") {
         failed.is_retried = true;
         failed.wait_reason = WaitReason::PoolFull;
         recorder.add(std::move(failed));
+        const auto cached = make_labels("kept");
+        for (int i = 0; i < 3; ++i) {
+            Statement kept = make_statement(digest, cached, kTen, 0);
+            kept.cache = i == 0 ? CacheUse::Miss : CacheUse::Hit;
+            kept.saved = microseconds{i * 100};
+            recorder.add(std::move(kept));
+        }
         recorder.hand_over();
         const auto table = recorder.take();
         REQUIRE(table);
@@ -55,11 +62,16 @@ TEST_SUITE("recorder") {
                 by_database[sums.labels->database] = &sums;
             }
         }
-        REQUIRE(by_database.size() == 2);
+        REQUIRE(by_database.size() == 3);
+        CHECK(by_database["kept"]->totals.calls == 3);
+        CHECK(by_database["kept"]->totals.cache_hits == 2);
+        CHECK(by_database["kept"]->totals.cache_misses == 1);
+        CHECK(by_database["kept"]->totals.cache_saved_us == 300);
         const Totals& totals = by_database["shop"]->totals;
         CHECK(totals.calls == 11);
         CHECK(totals.errors == 1);
         CHECK(totals.retried == 1);
+        CHECK(totals.cache_hits + totals.cache_misses + totals.cache_saved_us == 0);
         CHECK(totals.rows == 22);
         CHECK(totals.total_us == 55'500);
         CHECK(totals.min_us == 500);

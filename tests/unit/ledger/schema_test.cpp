@@ -1,5 +1,7 @@
 #include "ledger/schema.hpp"
 
+#include "ledger/questions.hpp"
+#include "ledger/reader.hpp"
 #include "ledger/store.hpp"
 #include "tests/support/ledger_support.hpp"
 
@@ -68,6 +70,34 @@ TEST_SUITE("schema") {
         CHECK(bring_up(connection, folder.file()) == SchemaState::Ready);
         CHECK(connection.integer("SELECT last_t / 1000000 BETWEEN unixepoch() - 60 AND unixepoch() "
                                  "FROM name") == 1);
+    }
+
+    TEST_CASE("schema: a file from before the cache was counted has counted nothing of it") {
+        const test::Folder folder;
+        {
+            Connection old;
+            REQUIRE(old.open(folder.file(), Connection::Mode::Write));
+            REQUIRE(bring_up(old, "", schema_steps().first(2)) == SchemaState::Ready);
+            for (const char* table : {"hourly", "daily"}) {
+                REQUIRE(old.execute(std::string{"INSERT INTO "} + table +
+                                    " VALUES (7, 1, 1, 1, 1, 5, 0, 9, 9, 9, 9, 0, 0, 1, 3, 0, 0)"));
+            }
+        }
+        Reader reader;
+        REQUIRE_FALSE(reader.open(folder.file()));
+        const std::string why = top_statements(reader, {}).problem;
+        CHECK(why.find("an older Weir has written this file") != std::string::npos);
+        Connection connection;
+        REQUIRE(connection.open(folder.file(), Connection::Mode::Write));
+        REQUIRE(bring_up(connection, "") == SchemaState::Ready);
+        for (const char* sum :
+             {"SELECT 100 * calls + cache_hits + cache_misses + cache_saved_us FROM hourly",
+              "SELECT 100 * calls + cache_hits + cache_misses + cache_saved_us FROM daily"}) {
+            CHECK(connection.integer(sum) == 500);
+        }
+        Reader now;
+        REQUIRE_FALSE(now.open(folder.file()));
+        CHECK(top_statements(now, {}).problem == "");
     }
 
     TEST_CASE("schema: a step that fails leaves the file as it was before it") {

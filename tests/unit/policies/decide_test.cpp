@@ -342,11 +342,14 @@ set = { cache_ttl = "0s" }
     CHECK(named.why("cache_ttl", "SELECT 1") == "0s from default");
     CHECK(named.why("cache_ttl", "SELECT * FROM prices") == "1m from rule 1");
     CHECK(named.plan("SELECT * FROM prices").cache_ttl == 60s);
+    CHECK(named.plan("SELECT * FROM prices").cache_from == 0);
     CHECK(named.why("cache_ttl", "SELECT 1 /* weir: cache=1h */") == "1h from hint");
+    CHECK(named.plan("SELECT 1 /* weir: cache=1h */").cache_from == kCacheByHint);
     CHECK(named.why("hint", "SELECT 1 /* weir: cache=1h */") == "cache=1h from statement");
 
     const Decider all{settings + "[cache]\nenabled = true\ndefault_ttl = \"5s\"\n"};
     CHECK(all.why("cache_ttl", "SELECT 1") == "5s from cache");
+    CHECK(all.plan("SELECT 1").cache_from == kCacheByDefault);
     CHECK(all.why("cache_ttl", "SELECT * FROM money") == "0s from rule 2");
     CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=2s */") == "2s from hint");
     CHECK(all.why("cache_ttl", "SELECT 1 /* weir: cache=0 */") == "0s from hint");
