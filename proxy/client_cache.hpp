@@ -7,6 +7,7 @@
 #include "net/write_batch.hpp"
 #include "pool/statement_run.hpp"
 #include "proxy/cached_request.hpp"
+#include "proxy/own_session.hpp"
 #include "proxy/reply_recorder.hpp"
 
 #include <cstdint>
@@ -115,7 +116,9 @@ private:
     [[nodiscard]] bool ask_inside(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] std::optional<Question> prepare(cache::Cache& results,
                                                   const CachedRequest& request);
-    [[nodiscard]] bool may_be_kept(const CachedRequest& request,
+    static void note_fate(const ClientSession& session, ReadFate fate);
+    void note_why(const CachedRequest& request, std::uint64_t digest) const;
+    [[nodiscard]] ReadFate fate_of(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
     [[nodiscard]] static bool is_within_limits(const policies::Plan& plan,
@@ -145,7 +148,7 @@ private:
                                  const pool::StatementTicket& ticket,
                                  std::uint64_t digest);
     void on_looked_up(const cache::FoundResult& found);
-    void share(const cache::ReadResult& result);
+    bool share(const cache::ReadResult& result);
     static void note_write(ClientSession& session, const sql::WriteSet& set);
     static void note_course(ClientSession& session, const KnownStatement* known);
     void give_up_read();
