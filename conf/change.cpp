@@ -94,6 +94,15 @@ Spot find_in_alerts(std::vector<AlertSettings>& alerts, std::string_view key) {
     return {};
 }
 
+Spot find_in_warm_ups(std::vector<WarmUpSettings>& warm_ups, std::string_view key) {
+    for (std::size_t i = 0; i < warm_ups.size(); ++i) {
+        if (const auto rest = behind(key, warm_up_path(i))) {
+            return {find_setting(Section::WarmUp, *rest), &warm_ups[i]};
+        }
+    }
+    return {};
+}
+
 Spot find_in_single(Config& config, const SectionInfo& info, std::string_view key) {
     if (info.form != Form::Single) {
         return {};
@@ -106,7 +115,8 @@ Spot find_in_single(Config& config, const SectionInfo& info, std::string_view ke
 Spot find(Config& config, std::string_view key) {
     Spot spot = first_found(find_below(key, kReadPoolPath, Section::Pool, &config.read_pool),
                             find_in_rules(config.rules, key),
-                            find_in_alerts(config.alerts, key));
+                            find_in_alerts(config.alerts, key),
+                            find_in_warm_ups(config.warm_ups, key));
     for (const SectionInfo& info : sections()) {
         if (spot.setting != nullptr) {
             break;

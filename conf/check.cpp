@@ -202,6 +202,7 @@ void check_meaning(Draft& draft) {
     check_rules(draft);
     check_alerts(draft);
     check_cache(draft);
+    check_warm_ups(draft);
     note_policies(draft);
     check_auth(draft);
 }

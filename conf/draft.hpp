@@ -93,6 +93,8 @@ void check_rules(Draft& draft);
 void check_alerts(Draft& draft);
 /// Where results are kept, and whether there is a place for them (check_cache.cpp).
 void check_cache(Draft& draft);
+/// Whether what is to be run at the start can be, and as whom (check_warm_ups.cpp).
+void check_warm_ups(Draft& draft);
 /// Notes what policies and rules say in vain, or for anybody to change (check_policies.cpp).
 void note_policies(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together

@@ -17,10 +17,10 @@ std::string name_text(const std::string& name) {
 }
 
 template <class List, class Text>
-std::string joined(const List& list, Text text) {
+std::string joined(const List& list, Text text, std::string_view separator = ", ") {
     std::string result;
     for (const auto& item : list) {
-        result += result.empty() ? "" : ", ";
+        result += result.empty() ? "" : separator;
         result += text(item);
     }
     return result;
@@ -51,7 +51,7 @@ std::string format_value(const Setting& setting, const Value& value) {
         std::string operator()(const std::string& text) const { return text; }
 
         std::string operator()(const std::vector<std::string>& names) const {
-            return joined(names, name_text);
+            return joined(names, name_text, setting.kind == Kind::Statements ? "; " : ", ");
         }
 
         std::string operator()(const std::vector<Address>& addresses) const {

@@ -61,12 +61,20 @@ void add_alerts(std::vector<Branch>& all, const std::vector<AlertSettings>& aler
     }
 }
 
+void add_warm_ups(std::vector<Branch>& all, const std::vector<WarmUpSettings>& warm_ups) {
+    for (std::size_t i = 0; i < warm_ups.size(); ++i) {
+        all.push_back(branch_of(Section::WarmUp, warm_up_path(i), &warm_ups[i]));
+    }
+}
+
 /// Adds every section of a kind that may stand more than once.
 void add_many(std::vector<Branch>& all, const Config& config, const SectionInfo& info) {
     if (info.section == Section::Rule) {
         add_rules(all, config.rules);
     } else if (info.section == Section::Alert) {
         add_alerts(all, config.alerts);
+    } else if (info.section == Section::WarmUp) {
+        add_warm_ups(all, config.warm_ups);
     } else if (info.section == Section::Cluster) {
         for (const auto& [name, cluster] : config.clusters) {
             const std::string path = join_key(info.name, name);
@@ -96,6 +104,7 @@ std::string Branch::header() const {
         case Section::RuleMatch: return "[[rule]]\n[rule.match]\n";
         case Section::RuleSet: return "[rule.set]\n";
         case Section::Alert: return "[[alert]]\n";
+        case Section::WarmUp: return "[[warm_up]]\n";
         default: return path.empty() ? std::string{} : "[" + path + "]\n";
     }
 }

@@ -8,6 +8,7 @@
 #include "conf/health_settings.hpp"
 #include "conf/ledger_settings.hpp"
 #include "conf/policy_settings.hpp"
+#include "conf/warm_up_settings.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -267,6 +268,7 @@ struct Config {
     BreakerSettings breaker;          ///< of every cluster's members
     std::vector<RuleSettings> rules;  ///< in order
     CacheSettings cache;
+    std::vector<WarmUpSettings> warm_ups;  ///< in order
     HealthSettings health;
     std::vector<AlertSettings> alerts;  ///< in order
     LedgerSettings ledger;

@@ -158,6 +158,7 @@ Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
         case Kind::Patterns: return parse_patterns(text);
         case Kind::Retention: return parse_retention(setting, text);
         case Kind::Names: return Parsed<Value>::good(Value{split_at_commas(text)});
+        case Kind::Statements: return Parsed<Value>::good(Value{split_at(text, ';')});
         case Kind::Table: return Parsed<Value>::good(Value{std::map<std::string, std::string>{}});
     }
     return not_accepted(setting);
@@ -199,6 +200,7 @@ std::string accepted(const Setting& setting) {
             return R"(a list of "host:port", "[::1]:port", "unix:/folder" or { address = "…", weight = 1, role = "auto" })";
         case Kind::TcpAddress: return R"("host:port", or "" for off)";
         case Kind::Names: return "a list of names";
+        case Kind::Statements: return "a list of SQL statements";
         case Kind::Table: return "a table of strings";
         case Kind::Number: return "a number from " + range;
         case Kind::Share: return "a number above 0, at most 1";

@@ -49,6 +49,7 @@ private:
             case Kind::ListenAddresses: return addresses(node);
             case Kind::Servers: return members(node);
             case Kind::Names:
+            case Kind::Statements:
             case Kind::Patterns: return names(node);
             case Kind::SharePair:
             case Kind::FloorPair:

@@ -54,6 +54,7 @@ std::string example_header(const SectionInfo& info) {
         case Section::Database: return "[database.shop]\n";
         case Section::User: return "[user.app]\n";
         case Section::Rule:
+        case Section::WarmUp:
         case Section::Alert: return fmt::format("# [[{}]]\n", info.name);
         default: return fmt::format("{}[{}]\n", is_example(info.section) ? "# " : "", info.name);
     }

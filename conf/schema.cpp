@@ -89,6 +89,7 @@ const void* section_object(const Config& config, Section section) {
         case Section::Rule:
         case Section::RuleMatch:
         case Section::RuleSet:
+        case Section::WarmUp:
         case Section::Alert: break;
     }
     WEIR_CHECK(section_info(section).form == Form::Single);
@@ -105,6 +106,10 @@ std::string rule_path(std::size_t index) {
 
 std::string alert_path(std::size_t index) {
     return "alert." + std::to_string(index + 1);
+}
+
+std::string warm_up_path(std::size_t index) {
+    return "warm_up." + std::to_string(index + 1);
 }
 
 std::string join_key(std::string_view path, std::string_view key) {

@@ -30,6 +30,7 @@ enum class Section : std::uint8_t {
     RuleMatch,
     RuleSet,
     Cache,
+    WarmUp,
     Ledger,
     Log,
     Http,
@@ -75,6 +76,7 @@ enum class Kind : std::uint8_t {
     Backoff,       ///< a table of record_keys()
     Patterns,      ///< SQLSTATEs and texts
     Retention,     ///< a table of record_keys()
+    Statements,    ///< SQL, each a text of its own
 };
 
 /// What a field holds, apart from its C++ type. Choices are indexes, a TcpAddress is a list of none
@@ -162,6 +164,8 @@ inline constexpr std::string_view kReadPoolPath = "pool.read";
 [[nodiscard]] std::string rule_path(std::size_t index);
 /// @return "alert.1" for the first [[alert]], in the same way
 [[nodiscard]] std::string alert_path(std::size_t index);
+/// @return "warm_up.1" for the first [[warm_up]], in the same way
+[[nodiscard]] std::string warm_up_path(std::size_t index);
 
 /// @return the key with its section: "listen.threads", or quoted where TOML needs it: database."*"
 [[nodiscard]] std::string join_key(std::string_view path, std::string_view key);

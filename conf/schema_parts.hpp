@@ -15,5 +15,6 @@ namespace weir::conf::detail {
 [[nodiscard]] std::span<const Setting> process_settings();  ///< [ledger], [log], [http], [admin], …
 [[nodiscard]] std::span<const Setting> rule_settings();     ///< [[rule]]
 [[nodiscard]] std::span<const Setting> tls_settings();      ///< [tls.client], [tls.server]
+[[nodiscard]] std::span<const Setting> warm_up_settings();  ///< [[warm_up]]
 
 }  // namespace weir::conf::detail

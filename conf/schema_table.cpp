@@ -109,6 +109,12 @@ constexpr std::array kSections{
                 Form::Single,
                 "Results of reads that are kept in this process for reuse. Nothing is unless "
                 "default_ttl, a rule's cache_ttl or a comment says so (docs/cache.md)."},
+    SectionInfo{Section::WarmUp,
+                "warm_up",
+                Form::Listed,
+                "Statements that are run when Weir starts, so that the first clients find their "
+                "results in the cache, as often as needed: [[warm_up]]. They run in the order they "
+                "stand in, one at a time, beside everything else (docs/cache.md)."},
     SectionInfo{Section::Ledger,
                 "ledger",
                 Form::Single,
@@ -349,6 +355,7 @@ std::span<const Setting> settings() {
                                 detail::policy_settings(),
                                 detail::rule_settings(),
                                 detail::cache_settings(),
+                                detail::warm_up_settings(),
                                 detail::process_settings(),
                                 detail::tls_settings(),
                                 detail::alert_settings()}) {

@@ -118,6 +118,8 @@ bool SectionReader::is_list_of_tables(const Entry& entry, const Listing& listing
 void SectionReader::read_listed(Section section, const Entry& entry) {
     if (section == Section::Alert) {
         read_alerts(entry);
+    } else if (section == Section::WarmUp) {
+        read_warm_ups(entry);
     } else {
         read_rules(entry);
     }
@@ -136,6 +138,24 @@ void SectionReader::read_alerts(const Entry& entry) {
         const std::string path = alert_path(i);
         draft_.places[path] = {items[i].at, {}};
         read_section({Section::Alert, &alerts[i], path}, items[i]);
+    }
+}
+
+/// Reads every [[warm_up]].
+void SectionReader::read_warm_ups(const Entry& entry) {
+    if (!is_list_of_tables(entry,
+                           {"lists of statements",
+                            "[[warm_up]] with database, user and statements below it",
+                            kMaxWarmUps})) {
+        return;
+    }
+    const auto& items = entry.value.items;
+    auto& warm_ups = draft_.config.warm_ups;
+    warm_ups.resize(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const std::string path = warm_up_path(i);
+        draft_.places[path] = {items[i].at, {}};
+        read_section({Section::WarmUp, &warm_ups[i], path}, items[i]);
     }
 }
 

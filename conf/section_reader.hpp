@@ -68,6 +68,7 @@ private:
     void read_listed(Section section, const Entry& entry);
     void read_rules(const Entry& entry);
     void read_alerts(const Entry& entry);
+    void read_warm_ups(const Entry& entry);
     void read_entry(const Entry& entry);
     void read_group(const Entry& entry);
     void read_named(const SectionInfo& info, const Entry& entry);

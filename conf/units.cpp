@@ -96,9 +96,13 @@ std::string format_number(double number) {
 }
 
 std::vector<std::string> split_at_commas(std::string_view text) {
+    return split_at(text, ',');
+}
+
+std::vector<std::string> split_at(std::string_view text, char separator) {
     std::vector<std::string> parts;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find(','), text.size());
+        const std::size_t end = std::min(text.find(separator), text.size());
         std::string_view part = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));

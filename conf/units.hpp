@@ -48,5 +48,7 @@ inline constexpr std::chrono::milliseconds kMaxDuration = std::chrono::hours{24 
 
 /// @return the parts between commas without the spaces around them; empty ones are left out
 [[nodiscard]] std::vector<std::string> split_at_commas(std::string_view text);
+/// The same at another separator.
+[[nodiscard]] std::vector<std::string> split_at(std::string_view text, char separator);
 
 }  // namespace weir::conf

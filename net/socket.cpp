@@ -137,6 +137,14 @@ Endpoint local_endpoint(int fd) {
     return {Endpoint::Kind::Unix, "", 0, std::move(path)};
 }
 
+std::pair<Fd, Fd> connected_pair() {
+    std::array<int, 2> ends{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
+        return {};
+    }
+    return {Fd{ends[0]}, Fd{ends[1]}};
+}
+
 std::string error_text(int error) {
     return error < 0 ? uv_strerror(error) : std::generic_category().message(error);
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace weir::net {
 
@@ -48,6 +49,10 @@ struct SocketName {
 /// @param fd a connected unix socket
 /// @return whose process connected, as the kernel remembers it; nothing when it cannot say
 [[nodiscard]] std::optional<uid_t> peer_user_id(int fd);
+
+/// @return two ends of one connection within this process; closed ones where there are no
+/// descriptors left
+[[nodiscard]] std::pair<Fd, Fd> connected_pair();
 
 /// @param error errno (positive) or libuv's UV_E* (negative)
 /// @return what it means, for a person

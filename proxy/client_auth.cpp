@@ -75,6 +75,10 @@ void ClientAuth::find_user(const conf::Config& config) {
 }
 
 void ClientAuth::find_rule(const conf::Config& config) {
+    if (facts_.is_own) {
+        method_ = HbaMethod::Trust;
+        return;
+    }
     method_ = method_of(config.auth.method);
     map_ = config.auth.cert_map;
     if (config.auth.method == conf::AuthMethod::Hba) {

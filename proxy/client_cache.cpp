@@ -11,45 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "sql/time_words.hpp"
-
 namespace weir::proxy {
 
 using pool::StatementTicket;
 using protocol::FrontendMessage;
 using protocol::TransactionStatus;
-
-namespace {
-
-/// @param types of parameters as they stand in a Parse: their number, and an oid for each
-bool are_settled(ByteView types) {
-    ByteReader reader{types};
-    const auto count = reader.u16();
-    for (std::uint16_t i = 0; count && i < *count; ++i) {
-        const auto type = reader.u32();
-        if (!type || !sql::is_settled_parameter(*type)) {
-            return false;
-        }
-    }
-    return count.has_value();
-}
-
-/// @return whether nothing that it says hangs on the time it is asked at
-bool is_timeless(const CachedRequest& request) {
-    if (sql::literals_have_time_word(request.text)) {
-        return false;
-    }
-    if (!request.bound) {
-        return true;
-    }
-    const auto& values = request.bound->parameters;
-    return are_settled(request.types) &&
-           std::none_of(values.begin(), values.end(), [](const auto& value) {
-               return value && sql::has_time_word(as_text(*value));
-           });
-}
-
-}  // namespace
 
 cache::Cache* ClientCache::of(const ClientSession& session) {
     const bool is_used = session.worker_.config().cache.enabled && session.pool_ != nullptr &&
@@ -69,12 +35,14 @@ ClientCache::Answer ClientCache::ask(ClientSession& session, ByteView rest) {
     if (mine != nullptr) {
         mine->give_up_read();
         if (std::exchange(mine->is_alone_, false)) {
+            note_fate(session, ReadFate::Alone);
             return mine->bypass();
         }
     }
     const auto request = read_cached_request(
         rest, [&session](std::string_view name) { return definition_of(session, name); });
     if (!request) {
+        note_fate(session, ReadFate::NotOne);
         mine.reset();
         return Answer::Run;
     }
@@ -129,6 +97,8 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
                                                  *this,
                                                  worker.mailbox()},
                                                 now);
+    note_fate(session_,
+              start.action == cache::ReadAction::Bypass ? ReadFate::Written : ReadFate::Unfit);
     switch (start.action) {
         case cache::ReadAction::Hit:
             if (!is_within_limits(*ticket.plan, *start.entry)) {
@@ -155,11 +125,14 @@ std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& r
     Worker& worker = session_.worker_;
     const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
     Question question{session_.ticket_for(request.text, digest), digest};
-    if (!may_be_kept(request, question.ticket, digest)) {
+    if (const ReadFate fate = fate_of(request, question.ticket, digest); fate != ReadFate::Kept) {
+        note_fate(session_, fate);
+        note_why(request, digest);
         return std::nullopt;
     }
     if (!worker.trusts_cache(worker.loop().now())) {
         bypass();
+        note_fate(session_, ReadFate::Untrusted);
         return std::nullopt;
     }
     cache::KeyBuilder& key = worker.cache_key();
@@ -171,23 +144,6 @@ std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& r
 bool ClientCache::is_within_limits(const policies::Plan& plan, const cache::Entry& entry) {
     return (plan.row_limit == 0 || entry.facts().rows <= plan.row_limit) &&
            (plan.byte_limit == 0 || entry.reply().size() <= plan.byte_limit);
-}
-
-/// @return whether what holds for it, and what it says, lets its result be another one's too
-bool ClientCache::may_be_kept(const CachedRequest& request,
-                              const StatementTicket& ticket,
-                              std::uint64_t digest) const {
-    const policies::Plan* plan = ticket.plan.get();
-    ClientSession& session = session_;
-    const ClientRoute* route = session.route();
-    const bool may_be_old = route != nullptr && route->is_split && !route->sees_own_writes;
-    return plan != nullptr && plan->cache_ttl > Duration::zero() &&
-           plan->refusal == policies::Refusal::None && session.context_->policy.rate_limit == 0 &&
-           !may_be_old && !session.is_pinned() && session.is_text_known_plain() &&
-           session.request_judge().is_informed(session.worker_.loop().now()) &&
-           session.request_judge().is_of_server() &&
-           session.request_judge().cache_facts(digest, request.text).reads.may_be_kept() &&
-           is_timeless(request);
 }
 
 cache::KeyBuilder& ClientCache::begin_key(cache::KeyBuilder& key) const {
@@ -296,6 +252,7 @@ void ClientCache::tell(const Reused& reused, StatementTicket ticket) {
     run.cache = CacheUse::Hit;
     run.saved = std::chrono::microseconds{reused.entry.facts().server_us};
     session_.on_run_end(run);
+    note_fate(session_, ReadFate::Kept);
 }
 
 void ClientCache::note_sent(ClientSession& session, pool::StatementRun& run) {
@@ -320,9 +277,17 @@ void ClientCache::record(const net::WriteBatch& batch) {
         case ReplyRecorder::State::Off:
         case ReplyRecorder::State::Recording: return;
         case ReplyRecorder::State::Complete: land(); break;
-        case ReplyRecorder::State::Failed: leader_.fail(); break;
+        case ReplyRecorder::State::Failed:
+            note_fate(session_, ReadFate::Failed);
+            leader_.fail();
+            break;
         case ReplyRecorder::State::Unfit:
-        case ReplyRecorder::State::TooLarge: leader_.give_up(); break;
+        case ReplyRecorder::State::TooLarge:
+            note_fate(session_,
+                      recorder_.state() == ReplyRecorder::State::Unfit ? ReadFate::Unfit
+                                                                       : ReadFate::TooLarge);
+            leader_.give_up();
+            break;
     }
     recorder_.end();
     leader_ = {};
@@ -344,12 +309,17 @@ void ClientCache::land() {
         std::chrono::duration_cast<std::chrono::microseconds>(now - sent_at_).count());
     result.fresh_for = std::max(Duration{}, fresh_for_ - (now - asked_at_));
     result.stale_for = session_.worker_.config().cache.stale_while_revalidate;
-    share(result);
+    const bool is_shared = share(result);
     if (session_.worker_.config().cache.max_size == 0 || !session_.worker_.trusts_cache(now)) {
         result.fresh_for = {};  // for those who wait
     }
     recorder_.yield();
-    results->end_read(std::move(leader_), result, now);
+    const cache::ReadEnd end = results->end_read(std::move(leader_), result, now);
+    const bool is_kept = is_shared || end == cache::ReadEnd::Kept;
+    note_fate(session_,
+              is_kept                           ? ReadFate::Kept
+              : end == cache::ReadEnd::TooLarge ? ReadFate::TooLarge
+                                                : ReadFate::Written);
 }
 
 void ClientCache::give_up_read() {
@@ -455,6 +425,9 @@ void ClientCache::note_write(ClientSession& session, const StatementTicket& tick
     const bool is_known = known != nullptr && known->writes != nullptr && !ticket.is_doubtful &&
                           known->writes_version == judge.version() && judge.is_unchanged();
     note_course(session, is_known ? known : nullptr);
+    if (session.own() != nullptr && session.own()->is_harmless) {
+        return;
+    }
     note_write(session,
                is_known ? *known->writes : sql::WriteSet{.is_everything = true, .tables = {}});
 }

@@ -8,6 +8,7 @@
 #include "pool/statement_run.hpp"
 #include "proxy/cache_counts.hpp"
 #include "proxy/cached_request.hpp"
+#include "proxy/own_session.hpp"
 #include "proxy/reply_recorder.hpp"
 
 #include <cstdint>
@@ -118,7 +119,9 @@ private:
     [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] bool ask_inside(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] std::optional<Question> prepare(const CachedRequest& request);
-    [[nodiscard]] bool may_be_kept(const CachedRequest& request,
+    static void note_fate(const ClientSession& session, ReadFate fate);
+    void note_why(const CachedRequest& request, std::uint64_t digest) const;
+    [[nodiscard]] ReadFate fate_of(const CachedRequest& request,
                                    const pool::StatementTicket& ticket,
                                    std::uint64_t digest) const;
     [[nodiscard]] static bool is_within_limits(const policies::Plan& plan,
@@ -155,7 +158,7 @@ private:
                                  const pool::StatementTicket& ticket,
                                  std::uint64_t digest);
     void on_looked_up(const cache::FoundResult& found);
-    void share(const cache::ReadResult& result);
+    bool share(const cache::ReadResult& result);
     static void note_write(ClientSession& session, const sql::WriteSet& set);
     static void note_course(ClientSession& session, const KnownStatement* known);
     void give_up_read();

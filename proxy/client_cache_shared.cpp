@@ -143,12 +143,13 @@ void ClientCache::on_looked_up(const cache::FoundResult& found) {
 }
 
 /// The server has answered: others need not ask it.
-void ClientCache::share(const cache::ReadResult& result) {
+/// @return whether Redis is given it
+bool ClientCache::share(const cache::ReadResult& result) {
     const std::shared_ptr<SharedRead> read = std::exchange(shared_read_, nullptr);
     cache::SharedResults* const shared = session_.worker_.shared_results();
     const auto left = duration_cast<milliseconds>(result.fresh_for);
     if (read == nullptr || !read->versions || shared == nullptr || left.count() <= 0) {
-        return;
+        return false;
     }
     std::string joined;
     const std::int64_t now = wall_clock_ms();
@@ -160,6 +161,7 @@ void ClientCache::share(const cache::ReadResult& result) {
                  .fresh_until_ms = now + left.count(),
                  .reply = in_one(result.reply, joined)},
                 left);
+    return true;
 }
 
 }  // namespace weir::proxy

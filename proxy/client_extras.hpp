@@ -9,6 +9,7 @@
 #include "proxy/client_cache.hpp"
 #include "proxy/client_route.hpp"
 #include "proxy/console.hpp"
+#include "proxy/own_session.hpp"
 
 #include <memory>
 #include <optional>
@@ -51,6 +52,7 @@ struct ClientExtras {
     std::vector<DrainingRun> draining;  ///< in the order they were answered in
     std::optional<RefusedRequest> refused;
     std::unique_ptr<ClientCache> cached;  ///< where its reads may be answered from the cache
+    std::shared_ptr<OwnSession> own;      ///< where its client is this process itself
 };
 
 }  // namespace weir::proxy

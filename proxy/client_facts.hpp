@@ -28,6 +28,8 @@ struct ClientFacts {
     /// TLS: the hash of our certificate that SCRAM can be bound to (tls-server-end-point);
     /// empty = none
     std::vector<std::byte> end_point;
+    /// It is this process itself, over a connection that it has made: nobody else has an end of it.
+    bool is_own = false;
     std::optional<uid_t> peer_uid;  ///< unix sockets: whose process it is, as the kernel says
 
     std::string database;  ///< as the client calls it

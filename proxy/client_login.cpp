@@ -125,6 +125,7 @@ ClientFacts ClientSession::facts() const {
     facts.database = login_->wishes.database;
     facts.user = login_->wishes.user;
     facts.replication = replication_of(login_->wishes);
+    facts.is_own = own() != nullptr;
     return facts;
 }
 
@@ -205,8 +206,9 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
         login_failed(sqlstate::kAdminShutdown, "pooler is shutting down", "shutting_down");
         return;
     }
-    is_counted_ = true;
-    if (worker_.shared().clients.fetch_add(1) >= config.listen.max_clients && !is_console) {
+    is_counted_ = own() == nullptr;
+    if (is_counted_ && worker_.shared().clients.fetch_add(1) >= config.listen.max_clients &&
+        !is_console) {
         login_failed(sqlstate::kTooManyConnections,
                      "no more connections allowed (max_client_conn)",
                      "too_many_clients");
@@ -217,6 +219,10 @@ void ClientSession::begin_login(const protocol::StartupPacket& packet) {
         return;
     }
     transition(ClientEvent::StartupRead);
+    if (is_console && known.is_own) {
+        login_failed(sqlstate::kInvalidCatalogName, "this is the admin database", "no_database");
+        return;
+    }
     if (is_console && is_own_operator(known)) {
         if (!output.empty()) {
             send(output);
@@ -372,7 +378,7 @@ void ClientSession::enter_pool(const conf::Config& config, const conf::DatabaseS
                      "settings");
         return;
     }
-    if (!take_places(config, database)) {
+    if (own() == nullptr && !take_places(config, database)) {
         return;
     }
     const pool::StartupWishes& wishes = login_->wishes;
@@ -430,13 +436,8 @@ void ClientSession::refuse_login(const pool::LoginFailure& failure) {
         login_failed(failure.fields.sqlstate, failure.fields.message, "backend");
         return;
     }
-    worker_.count_failed_login("backend");
+    note_failed_login("backend", failure.fields.message);
     worker_.mutable_counters().errors.add(failure.fields.sqlstate);
-    log::info("client_login_failed",
-              {{"client", id_},
-               {"user", user()},
-               {"reason", "backend"},
-               {"message", failure.fields.message}});
     pool_ = nullptr;  // not one of its clients yet
     transition(ClientEvent::EndBegan);
     ByteWriter output;
@@ -471,7 +472,7 @@ void ClientSession::end_login(ByteWriter& output) {
     login_.reset();
     deadline_.clear();
     send(output);
-    const bool is_wanted = worker_.config().log.connections;
+    const bool is_wanted = worker_.config().log.connections && own() == nullptr;
     log::write(is_wanted ? log::Level::Info : log::Level::Debug,
                "client_login",
                {{"client", id_}, {"user", user()}, {"database", pool_->key().database}});
@@ -481,10 +482,17 @@ void ClientSession::end_login(ByteWriter& output) {
 }
 
 void ClientSession::login_failed(SqlState sqlstate, std::string message, const char* reason) {
-    worker_.count_failed_login(reason);
-    log::info("client_login_failed",
-              {{"client", id_}, {"user", user()}, {"reason", reason}, {"message", message}});
+    note_failed_login(reason, message);
     fatal(sqlstate, std::move(message));
+}
+
+/// A client of our own hears of it and tells it.
+void ClientSession::note_failed_login(const char* reason, std::string_view message) const {
+    if (own() == nullptr) {
+        worker_.count_failed_login(reason);
+        log::info("client_login_failed",
+                  {{"client", id_}, {"user", user()}, {"reason", reason}, {"message", message}});
+    }
 }
 
 }  // namespace weir::proxy

@@ -28,6 +28,14 @@ ShortDuration shortened(conf::milliseconds limit) {
         static_cast<std::uint32_t>(std::min<std::int64_t>(limit.count(), std::int64_t{kLongest}))};
 }
 
+/// What a client of our own is sent and has not read yet: all of a result that can be kept, for it
+/// reads no sooner than this loop comes to it.
+std::size_t high_mark_of(const conf::Config& config, const OwnSession* own) {
+    const std::uint64_t buffer = config.limits.client_buffer;
+    return static_cast<std::size_t>(own == nullptr ? buffer
+                                                   : std::max(buffer, config.cache.max_entry));
+}
+
 /// @return what SHOW CLIENTS calls it: PgBouncer's words
 std::string_view word_of(ClientState state) {
     switch (state) {
@@ -50,7 +58,7 @@ std::string_view word_of(ClientState state) {
 
 }  // namespace
 
-ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
+ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id, OwnSessionPtr own)
     : worker_{worker},
       id_{id},
       stream_{worker.loop(), std::move(fd), static_cast<net::StreamListener&>(*this)},
@@ -58,7 +66,12 @@ ClientSession::ClientSession(Worker& worker, net::Fd fd, std::uint64_t id)
       settings_{worker.settings().none()},
       connected_at_{worker.loop().now()} {
     const conf::Config& config = worker_.config();
-    stream_.set_high_mark(static_cast<std::size_t>(config.limits.client_buffer));
+    if (own != nullptr) {
+        own->session = this;
+        extras().known_name = net::SocketName{std::string{own->name}, 0};
+        extras().own = std::move(own);
+    }
+    stream_.set_high_mark(high_mark_of(config, this->own()));
     login_->awaits_proxy_header = config.listen.proxy_protocol == conf::ProxyProtocol::V2 &&
                                   net::local_name(stream_.fd()).address != net::kUnixName;
     worker_.loop().set_deadline(deadline_,
@@ -244,7 +257,7 @@ void ClientSession::close() {
     tell_drained();
     tell_session();
     transition(ClientEvent::Ended);
-    if (is_logged_in() && worker_.config().log.disconnections) {
+    if (is_logged_in() && own() == nullptr && worker_.config().log.disconnections) {
         const auto lived = worker_.loop().now() - connected_at_;
         log::info("client_left",
                   {{"client", id_},
@@ -301,7 +314,7 @@ void ClientSession::drain() {
 }
 
 void ClientSession::refresh() {
-    stream_.set_high_mark(static_cast<std::size_t>(worker_.config().limits.client_buffer));
+    stream_.set_high_mark(high_mark_of(worker_.config(), own()));
     if (pool_ != nullptr) {
         read_limits();
         if (backend_ != nullptr) {

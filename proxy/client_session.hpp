@@ -37,12 +37,6 @@
 
 #include "sql/hint.hpp"
 
-namespace weir::proxy {
-
-class Worker;
-
-}  // namespace weir::proxy
-
 namespace weir::sql {
 
 struct SessionFacts;
@@ -51,6 +45,8 @@ struct StatementFacts;
 }  // namespace weir::sql
 
 namespace weir::proxy {
+
+class Worker;
 
 /// A limit that every session keeps at hand.
 using ShortDuration = std::chrono::duration<std::uint32_t, std::milli>;
@@ -65,7 +61,7 @@ class ClientSession final : public ListNode<ClientSession>,
                             private net::DeadlineListener,
                             public pool::LeaseHolder {
 public:
-    ClientSession(Worker& worker, net::Fd fd, std::uint64_t id);
+    ClientSession(Worker& worker, net::Fd fd, std::uint64_t id, OwnSessionPtr own = nullptr);
     ClientSession(const ClientSession&) = delete;
     ClientSession& operator=(const ClientSession&) = delete;
     ClientSession(ClientSession&&) = delete;
@@ -94,6 +90,9 @@ public:
     void drop();
 
     [[nodiscard]] bool is_console() const { return console() != nullptr; }
+
+    /// @return nullptr: its client is another program
+    [[nodiscard]] OwnSession* own() const { return extras_ ? extras_->own.get() : nullptr; }
 
     void unlink_from_worker() { ListNode<ClientSession>::unlink(); }
 
@@ -168,6 +167,7 @@ private:
     void refuse_login(const pool::LoginFailure& failure);
     [[nodiscard]] pool::SettingsPtr welcome_settings() const;
     void login_failed(SqlState sqlstate, std::string message, const char* reason);
+    void note_failed_login(const char* reason, std::string_view message) const;
 
     // TLS (client_tls.cpp)
     [[nodiscard]] bool offers_tls() const;

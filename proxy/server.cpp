@@ -105,6 +105,7 @@ std::string Server::start() {
         shared_.workers.push_back(std::make_unique<Worker>(shared_, i, config_));
     }
     clusters_.apply(config);
+    warm_up();
     watch_files();
     reachability_.update(config, {});
     loop_.set_deadline(sample_deadline_, loop_.now() + kSampleEvery);

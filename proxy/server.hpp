@@ -113,7 +113,8 @@ private:
     [[nodiscard]] control::Answer apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls);
     void end_reload(const control::Answer& answer);
     void prepare_cache();
-    void settle_cache(const conf::CacheSettings& before);
+    void settle_cache(const conf::Config& before);
+    void warm_up();
     void add_cache(status::Cache& row) const;
     void add_redis(status::Cache& row) const;
     void put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls);

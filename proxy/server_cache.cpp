@@ -51,18 +51,29 @@ void Server::prepare_cache() {
 /// what one of them keeps while another does not yet say what it writes must not stay, nor what is
 /// kept by one that does not know yet that nothing is to be kept.
 ///
-/// @param before of the configuration that was in force
-void Server::settle_cache(const conf::CacheSettings& before) {
+/// @param before the configuration that was in force
+void Server::settle_cache(const conf::Config& before) {
+    const conf::CacheSettings& old = before.cache;
     const conf::CacheSettings& now = config_->cache;
     const bool is_same =
-        before.enabled == now.enabled && before.invalidate_on_write == now.invalidate_on_write &&
-        (before.max_size == 0) == (now.max_size == 0) && shared_part(before) == shared_part(now);
+        old.enabled == now.enabled && old.invalidate_on_write == now.invalidate_on_write &&
+        (old.max_size == 0) == (now.max_size == 0) && shared_part(old) == shared_part(now);
     if (shared_.cache == nullptr || is_same) {
+        if (before.warm_ups != config_->warm_ups) {
+            warm_up();
+        }
         return;
     }
     shared_.cache->clear();
-    collect(status::Detail::Pools,
-            [this](const status::Snapshot& /*all have heard*/) { shared_.cache->clear(); });
+    collect(status::Detail::Pools, [this](const status::Snapshot& /*all have heard*/) {
+        shared_.cache->clear();
+        warm_up();
+    });
+}
+
+/// Results are everybody's: one thread does it for all.
+void Server::warm_up() {
+    shared_.workers.front()->warm_up();
 }
 
 /// @param row with what the workers have counted

@@ -104,7 +104,7 @@ Answer Server::apply(const conf::LoadResult& loaded, const TlsContextsPtr& tls) 
 }
 
 void Server::put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls) {
-    const conf::CacheSettings before = config_->cache;
+    const conf::ConfigPtr before = config_;
     std::atomic_store(&config_, std::move(config));
     std::atomic_store(&shared_.tls, tls);
     prepare_cache();
@@ -113,7 +113,7 @@ void Server::put_in_force(conf::ConfigPtr config, const TlsContextsPtr& tls) {
     for (const auto& worker : shared_.workers) {
         worker->apply(config_);
     }
-    settle_cache(before);
+    settle_cache(*before);
     clusters_.apply(*config_);
 }
 

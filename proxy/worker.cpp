@@ -69,6 +69,7 @@ void Worker::run(std::promise<void>& started) {
                                                                      index_});
     user_lookups_ = std::make_unique<UserLookups>(*this);
     slow_plans_ = std::make_unique<SlowPlans>(*this);
+    warm_up_ = std::make_unique<WarmUp>(*this);
     desk_.renew(*config_);
     cache_counts_.renew(config_);
     renew_priorities();
@@ -79,6 +80,7 @@ void Worker::run(std::promise<void>& started) {
     }
     started.set_value();
     loop.run();
+    warm_up_.reset();
     while (ClientSession* session = sessions_.front()) {
         session->fatal(sqlstate::kAdminShutdown, "server shutting down");
         session->close();  // its last words may not all have fit: there is no more time for them
@@ -150,6 +152,7 @@ void Worker::drain(DrainKind kind) {
     post([kind](Worker& worker) {
         worker.drain_kind_ = kind;
         worker.tells_when_empty_ = true;
+        worker.warm_up_->stop();
         worker.tell_sessions([](ClientSession& session) { session.drain(); });
         worker.check_drained();
     });
@@ -177,6 +180,7 @@ void Worker::check_drained() const {
 void Worker::tell_when_empty() {
     post([](Worker& worker) {
         worker.tells_when_empty_ = true;
+        worker.warm_up_->stop();
         worker.check_drained();
     });
 }
@@ -213,7 +217,11 @@ void Worker::remove(ClientSession& session) {
     WEIR_ASSERT(
         session.ListNode<ClientSession>::is_linked());  // once only: from here on the loop owns it
     session.unlink_from_worker();
-    load_.fetch_sub(1, std::memory_order_relaxed);
+    if (OwnSession* own = session.own(); own != nullptr) {
+        own->session = nullptr;
+    } else {
+        load_.fetch_sub(1, std::memory_order_relaxed);
+    }
     if (session.is_console()) {
         consoles_.fetch_sub(1, std::memory_order_relaxed);
     }

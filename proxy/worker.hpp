@@ -29,6 +29,7 @@
 #include "proxy/statement_desk.hpp"
 #include "proxy/tls_contexts.hpp"
 #include "proxy/user_lookups.hpp"
+#include "proxy/warm_up.hpp"
 
 #include <array>
 #include <atomic>
@@ -129,6 +130,8 @@ public:
     /// How the clusters of several members stand now.
     void see(pool::ClusterViewsPtr views);
     void drain(DrainKind kind);
+    /// Runs what the configuration in force names as its [[warm_up]], from the beginning.
+    void warm_up();
     /// Tells Shared::on_worker_empty from now on when nobody but consoles is left.
     void tell_when_empty();
 
@@ -171,6 +174,13 @@ public:
     [[nodiscard]] UserLookups& user_lookups() { return *user_lookups_; }
 
     [[nodiscard]] SlowPlans& slow_plans() { return *slow_plans_; }
+
+    /// Begins a session whose client is this process itself: it is let in without a proof.
+    /// @return the client's end of the connection; closed: there was no descriptor for it
+    [[nodiscard]] net::Fd add_own_client(OwnSessionPtr own);
+
+    /// @return whether it is not about to end
+    [[nodiscard]] bool takes_clients() const { return !is_draining() && !tells_when_empty_; }
 
     [[nodiscard]] bool is_draining() const { return drain_kind_ != DrainKind::None; }
 
@@ -319,6 +329,7 @@ private:
     std::unique_ptr<pool::PoolSet> pools_;
     std::unique_ptr<UserLookups> user_lookups_;  // before the pools it goes
     std::unique_ptr<SlowPlans> slow_plans_;      // the same
+    std::unique_ptr<WarmUp> warm_up_;            // before the sessions it goes
     net::Deadline sweep_{*this};
     net::Deadline hand_over_{*this};  // where there is a ledger
     IntrusiveList<ClientSession>

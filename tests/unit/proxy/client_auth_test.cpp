@@ -205,6 +205,23 @@ TEST_SUITE("client auth") {
         CHECK(log_in(config, "stranger", "", cache) == Status::Ok);
     }
 
+    TEST_CASE("client auth: the process itself is let in, and what is configured is learnt") {
+        for (const conf::AuthMethod method :
+             {conf::AuthMethod::ScramSha256, conf::AuthMethod::Cert, conf::AuthMethod::Hba}) {
+            AuthCache cache;
+            proxy::ClientFacts facts = facts_of("app");
+            facts.is_own = true;
+            ClientAuth auth{config_with(method, "pencil"), facts, cache};
+            ByteWriter output;
+            CHECK(auth.start(output) == Status::Ok);
+            CHECK(output.empty());
+            CHECK(auth.learnt().secret == "pencil");
+            facts.is_own = false;
+            ClientAuth other{config_with(method, "pencil"), facts, cache};
+            CHECK(settle(other, other.start(output), output) != Status::Ok);
+        }
+    }
+
     TEST_CASE("client auth: an empty secret opens nothing") {
         for (const conf::AuthMethod method :
              {conf::AuthMethod::Password, conf::AuthMethod::Md5, conf::AuthMethod::ScramSha256}) {
