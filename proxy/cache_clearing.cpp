@@ -68,14 +68,44 @@ CacheClearing clear_all(Shared& shared, std::string_view pattern) {
     return done;
 }
 
-void tell_cleared(Shared& shared, std::vector<Told> told) {
-    shared.workers.front()->post([told = std::move(told)](Worker& worker) {
+/// Until Redis has heard of it nothing of that is kept here: it could be fetched from there, as it
+/// was.
+void tell_cleared(Shared& shared, std::vector<Told> told, TimePoint now) {
+    auto writings = std::make_shared<std::vector<cache::Writing>>();
+    for (const Told& one : told) {
+        const bool is_everything = one.tables.front() == cache::kWholeDatabase;
+        writings->push_back(shared.cache->begin_write(
+            shared.cache->database(one.database, now),
+            {.tables = is_everything ? std::vector<cache::TableId>{} : one.tables,
+             .everything = is_everything},
+            now));
+    }
+    const auto end = [writings] {
+        for (cache::Writing& writing : std::exchange(*writings, {})) {
+            writing.end(cache::Outcome::Committed, Clock::now());
+        }
+    };
+    shared.workers.front()->post([told = std::move(told), end](Worker& worker) {
         cache::SharedResults* const results = worker.shared_results();
+        auto untold = std::make_shared<std::size_t>(told.size());
+        const auto note_told = [untold, end] {
+            if (--*untold == 0) {
+                end();
+            }
+        };
         for (const Told& one : told) {
-            if (results != nullptr) {
-                static_cast<void>(results->begin_write(one.database, one.tables, nullptr));
-                static_cast<void>(
-                    results->end_write(one.database, one.tables, cache::WriteEnd::Known, nullptr));
+            if (results == nullptr) {
+                note_told();
+                continue;
+            }
+            static_cast<void>(results->begin_write(one.database, one.tables, nullptr));
+            const bool is_sent =
+                results->end_write(one.database,
+                                   one.tables,
+                                   cache::WriteEnd::Known,
+                                   [note_told](cache::SharedResults::Told) { note_told(); });
+            if (!is_sent) {
+                note_told();
             }
         }
     });

@@ -36,6 +36,6 @@ struct CacheClearing {
 
 /// Has others drop the same, where results are shared.
 /// @thread any
-void tell_cleared(Shared& shared, std::vector<CacheClearing::Told> told);
+void tell_cleared(Shared& shared, std::vector<CacheClearing::Told> told, TimePoint now);
 
 }  // namespace weir::proxy

@@ -2,7 +2,6 @@
 
 #include "protocol/message_writer.hpp"
 #include "proxy/client_session.hpp"
-#include "proxy/sent_writes.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
@@ -389,68 +388,6 @@ void ClientCache::go_on() {
         session_.transition(ClientEvent::RequestAnswered);
         session_.resume_held();
     }
-}
-
-void ClientCache::note_effect(const ClientSession& session,
-                              const StatementText& statement,
-                              KnownStatement& known) {
-    if (statement.judge == nullptr || of(session) == nullptr) {
-        return;
-    }
-    if (const std::uint64_t version = statement.judge->version();
-        known.writes == nullptr || known.writes_version != version) {
-        const CacheFacts& facts = statement.judge->cache_facts(statement.digest, statement.text);
-        known.writes = std::make_shared<const sql::WriteSet>(facts.writes);
-        known.is_kept_read = facts.reads.may_be_kept();
-        known.begins = facts.begins;
-        known.writes_version = version;
-    }
-}
-
-void ClientCache::note_refresh(ClientSession& session) {
-    pool::Backend* backend = session.backend_;
-    if (backend != nullptr && !backend->is_at_rest()) {
-        note_unseen_write(session);
-    }
-}
-
-/// What was read from the tables it may change is neither kept nor served from before the change
-/// can be seen until it has ended.
-void ClientCache::note_write(ClientSession& session, const StatementTicket& ticket) {
-    if (of(session) == nullptr) {
-        return;
-    }
-    RequestJudge& judge = session.request_judge();
-    const auto* known = static_cast<const KnownStatement*>(ticket.subject.get());
-    const bool is_known = known != nullptr && known->writes != nullptr && !ticket.is_doubtful &&
-                          known->writes_version == judge.version() && judge.is_unchanged();
-    note_course(session, is_known ? known : nullptr);
-    if (session.own() != nullptr && session.own()->is_harmless) {
-        return;
-    }
-    note_write(session,
-               is_known ? *known->writes : sql::WriteSet{.is_everything = true, .tables = {}});
-}
-
-void ClientCache::note_unseen_write(ClientSession& session) {
-    note_course(session, nullptr);
-    note_write(session, sql::WriteSet{.is_everything = true, .tables = {}});
-}
-
-void ClientCache::note_write(ClientSession& session, const sql::WriteSet& set) {
-    Worker& worker = session.worker_;
-    const conf::CacheSettings& settings = worker.config().cache;
-    pool::SessionTraces& traces = session.backend_->traces();
-    if (!settings.enabled || !settings.invalidate_on_write ||
-        (set.empty() && traces.witness() == nullptr)) {
-        return;
-    }
-    if (traces.witness() == nullptr) {
-        traces.set_witness(
-            std::make_unique<SentWrites>(worker, worker.cached_database(*session.pool_)));
-    }
-    // Nobody else has made it.
-    static_cast<SentWrites&>(*traces.witness()).add(set, *session.backend_);
 }
 
 }  // namespace weir::proxy

@@ -18,6 +18,10 @@
 
 #include "sql/relation_catalog.hpp"
 
+namespace weir::pool {
+class Backend;
+}
+
 namespace weir::proxy {
 
 class ClientSession;
@@ -94,6 +98,10 @@ public:
     /// The same, of something that nobody has looked at.
     static void note_unseen_write(ClientSession& session);
 
+    /// A portal is read in portions, of which there may be more: whatever is answered from here
+    /// leaves it where it is.
+    static void note_portion(ClientSession& session);
+
     /// The configuration has changed: what is under way may have been sent before its writes were
     /// of interest.
     static void note_refresh(ClientSession& session);
@@ -159,8 +167,11 @@ private:
                                  std::uint64_t digest);
     void on_looked_up(const cache::FoundResult& found);
     bool share(const cache::ReadResult& result);
-    static void note_write(ClientSession& session, const sql::WriteSet& set);
+    static void note_write(ClientSession& session,
+                           const sql::WriteSet& set,
+                           pool::Backend* backend);
     static void note_course(ClientSession& session, const KnownStatement* known);
+    [[nodiscard]] static bool is_settled(ClientSession& session);
     void give_up_read();
 
     ClientSession& session_;

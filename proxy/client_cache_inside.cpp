@@ -40,6 +40,14 @@ bool has_usual_isolation(const pool::SettingsMap& settings, const pool::PoolPlan
 
 }  // namespace
 
+/// @return whether the session is known to be as its client's settings say: nothing before that
+/// has yet to be looked at
+bool ClientCache::is_settled(ClientSession& session) {
+    const pool::Backend& backend = *session.backend_;
+    return !backend.is_auditing() && session.backend_->traces().suspected().empty() &&
+           !session.is_reading_uncertain_ && !session.is_pinned();
+}
+
 /// @param known what is about to be sent; nullptr: it may be anything
 void ClientCache::note_course(ClientSession& session, const KnownStatement* known) {
     SessionTraces& traces = session.backend_->traces();
@@ -48,15 +56,29 @@ void ClientCache::note_course(ClientSession& session, const KnownStatement* know
                              has_usual_isolation(*session.settings_, session.pool_->plan()))) {
         course = course_after(traces.course(), *known);
     }
+    if (course == SessionTraces::Course::Reads && !is_settled(session)) {
+        course = SessionTraces::Course::Other;
+    }
     traces.note_run(course, session.worker_.loop().now());
+}
+
+void ClientCache::note_portion(ClientSession& session) {
+    session.backend_->traces().note_run(SessionTraces::Course::Other, session.worker_.loop().now());
 }
 
 std::size_t ClientCache::answer_inside(ClientSession& session, ByteView rest) {
     const pool::Backend& backend = *session.backend_;
-    const bool is_fit = backend.transaction_status() == TransactionStatus::InTransaction &&
-                        session.backend_->traces().course() == SessionTraces::Course::Reads &&
-                        backend.owed().empty();
-    if (!is_fit) {
+    const SessionTraces& traces = session.backend_->traces();
+    const bool only_reads = backend.transaction_status() == TransactionStatus::InTransaction &&
+                            traces.course() == SessionTraces::Course::Reads;
+    if (!only_reads || session.worker_.loop().now() - traces.ran_at() >= kUnheardMax) {
+        return 0;
+    }
+    // A batch that the server has the beginning of is the server's to end.
+    const protocol::ExpectedReplies& owed = backend.owed();
+    const bool is_between_batches = owed.empty() && !owed.is_sync_owed() && !owed.is_skipping() &&
+                                    !owed.is_ambiguous() && !backend.is_mid_frame();
+    if (!is_between_batches) {
         return 0;
     }
     cache::Cache* const results = of(session);
@@ -99,8 +121,7 @@ bool ClientCache::ask_inside(cache::Cache& results, const CachedRequest& request
         lead(std::move(start.leader), ticket, digest, TransactionStatus::InTransaction);
         return false;
     }
-    if (start.action != cache::ReadAction::Hit || !is_within_limits(*ticket.plan, *start.entry) ||
-        now - session_.backend_->traces().ran_at() >= kUnheardMax) {
+    if (start.action != cache::ReadAction::Hit || !is_within_limits(*ticket.plan, *start.entry)) {
         bypass();
         return false;
     }

@@ -29,6 +29,15 @@ bool runs_statement(FrontendMessage type) {
            type == FrontendMessage::FunctionCall;
 }
 
+/// @return whether an Execute asks for all rows
+bool runs_to_end(const protocol::FrameHeader& header, ByteView rest) {
+    const auto execute =
+        rest.size() >= header.frame_bytes()
+            ? std::optional{protocol::read_execute(protocol::body_of(rest, header))}
+            : std::nullopt;
+    return execute && *execute && (*execute)->max_rows == 0;
+}
+
 }  // namespace
 
 std::size_t ClientSession::relay(ByteView bytes) {
@@ -304,6 +313,9 @@ ClientSession::Begun ClientSession::forward_run(const protocol::FrameHeader& hea
         watch_execute();
     }
     run_statement(type, std::move(ticket));
+    if (type == FrontendMessage::Execute && !runs_to_end(header, rest)) {
+        ClientCache::note_portion(*this);
+    }
     return reset != nullptr ? forward_reset(header, rest, *reset) : Begun{Treatment::Forward};
 }
 

@@ -30,17 +30,19 @@ public:
 
     /// A statement is about to be sent.
     /// @param set what it may change; of nothing: it may be the COMMIT of what was sent before
-    void add(const sql::WriteSet& set, pool::Backend& backend);
+    /// @param backend waits with it; nullptr: it has been sent already
+    void add(const sql::WriteSet& set, pool::Backend* backend);
 
 private:
+    class Ending;
     using Tables = std::vector<std::uint32_t>;
 
     void on_catalog_change() override { has_changed_catalog_ = true; }
 
     void on_rest(pool::LeaseHolder* holder) override;
     [[nodiscard]] bool has(const sql::WriteSet& set) const;
-    void tell(const Tables& tables, pool::Backend& backend);
-    void repeat(pool::Backend& backend);
+    void tell(const Tables& tables, pool::Backend* backend);
+    void repeat();
 
     Worker& worker_;
     cache::DatabasePtr database_;

@@ -41,6 +41,7 @@ void Server::prepare_cache() {
         shared_cache_ = std::make_unique<SharedCache>(loop_,
                                                       shared,
                                                       shared_.instance,
+                                                      !shared_.workers.empty(),
                                                       shared_.cache_lease,
                                                       *shared_.cache,
                                                       shared_.shared_databases);
@@ -55,9 +56,10 @@ void Server::prepare_cache() {
 void Server::settle_cache(const conf::Config& before) {
     const conf::CacheSettings& old = before.cache;
     const conf::CacheSettings& now = config_->cache;
-    const bool is_same =
-        old.enabled == now.enabled && old.invalidate_on_write == now.invalidate_on_write &&
-        (old.max_size == 0) == (now.max_size == 0) && shared_part(old) == shared_part(now);
+    const bool is_shared_anew = shared_part(old) != shared_part(now);
+    const bool is_same = old.enabled == now.enabled &&
+                         old.invalidate_on_write == now.invalidate_on_write &&
+                         (old.max_size == 0) == (now.max_size == 0) && !is_shared_anew;
     if (shared_.cache == nullptr || is_same) {
         if (before.warm_ups != config_->warm_ups) {
             warm_up();
@@ -65,8 +67,11 @@ void Server::settle_cache(const conf::Config& before) {
         return;
     }
     shared_.cache->clear();
-    collect(status::Detail::Pools, [this](const status::Snapshot& /*all have heard*/) {
+    collect(status::Detail::Pools, [this, is_shared_anew](const status::Snapshot& /*all know*/) {
         shared_.cache->clear();
+        if (shared_cache_ != nullptr && is_shared_anew) {
+            shared_cache_->forget();
+        }
         warm_up();
     });
 }
@@ -133,7 +138,7 @@ Answer Server::clear_cache(const control::Order& order) {
     if (done.told.empty()) {
         done = clear_all(shared_, order.pattern);
     }
-    tell_cleared(shared_, std::move(done.told));
+    tell_cleared(shared_, std::move(done.told), loop_.now());
     log::info("cache_cleared",
               {{"results", done.count}, {"table", order.table}, {"pattern", order.pattern}});
     std::string text =

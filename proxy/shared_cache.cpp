@@ -14,8 +14,10 @@ namespace {
 constexpr std::size_t kForeignMax = 10'000;
 
 cache::FreshnessSettings watch_settings_of(const conf::CacheSettings& settings,
-                                           std::uint64_t instance) {
+                                           std::uint64_t instance,
+                                           bool must_forget) {
     cache::FreshnessSettings watch;
+    watch.must_forget = must_forget;
     watch.link = redis_link_of(settings);
     watch.prefix = settings.redis_key_prefix;
     watch.instance = instance;
@@ -52,6 +54,7 @@ cache::RedisLinkSettings redis_link_of(const conf::CacheSettings& settings) {
 SharedCache::SharedCache(net::EventLoop& loop,
                          const conf::CacheSettings& settings,
                          std::uint64_t instance,
+                         bool must_forget,
                          cache::FreshnessLease& lease,
                          cache::Cache& results,
                          pool::SharedDatabases& databases)
@@ -60,7 +63,7 @@ SharedCache::SharedCache(net::EventLoop& loop,
       instance_{instance},
       results_{results},
       databases_{databases},
-      watch_{loop, watch_settings_of(settings, instance), lease, *this, counters_} {}
+      watch_{loop, watch_settings_of(settings, instance, must_forget), lease, *this, counters_} {}
 
 /// Nobody will tell of their ends any more.
 SharedCache::~SharedCache() {

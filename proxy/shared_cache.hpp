@@ -31,10 +31,13 @@ public:
     static constexpr std::chrono::seconds kLapse{30};
 
     /// @param settings of shared_part(), with a valid `redis`
+    /// @param must_forget nothing is trusted before forget(): what was written meanwhile, or is
+    /// being written by those who have not heard of it, Redis is not told
     /// @param results outlives this, as do the lease and the databases
     SharedCache(net::EventLoop& loop,
                 const conf::CacheSettings& settings,
                 std::uint64_t instance,
+                bool must_forget,
                 cache::FreshnessLease& lease,
                 cache::Cache& results,
                 pool::SharedDatabases& databases);
@@ -47,6 +50,9 @@ public:
     [[nodiscard]] const conf::CacheSettings& settings() const { return settings_; }
 
     [[nodiscard]] bool is_sure() const { return watch_.is_sure(); }
+
+    /// All threads tell Redis what they write: what was kept before is forgotten, there as well.
+    void forget() { watch_.forget(); }
 
     [[nodiscard]] const cache::RedisCounters& counters() const { return counters_; }
 

@@ -229,7 +229,7 @@ public:
 
     /// @return whether what this process keeps is known to be what it was
     [[nodiscard]] bool trusts_cache(TimePoint now) const {
-        return config_->cache.redis.empty() || shared_.cache_lease.holds(now);
+        return shared_settings_.redis.empty() || shared_.cache_lease.holds(now);
     }
 
     [[nodiscard]] const cache::RedisCounters& redis_counters() const { return redis_counters_; }

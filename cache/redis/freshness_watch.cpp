@@ -33,7 +33,8 @@ FreshnessWatch::FreshnessWatch(net::EventLoop& loop,
       beat_channel_{keys_.beats(std::to_string(settings.instance))},
       lease_{lease},
       observer_{observer},
-      counters_{counters} {
+      counters_{counters},
+      must_forget_{settings.must_forget} {
     RedisLinkListener& self = *this;
     RedisLinkSettings link = link_for(settings, "messages");
     link.channels = {keys_.invalidations(), beat_channel_};
@@ -59,7 +60,12 @@ void FreshnessWatch::on_deadline(net::Deadline& deadline) {
 }
 
 /// Without a link there is no lease to be had: the messages are not heard, or nothing can be asked.
+/// Where they are not heard the number of the last one does not say that none was missed: a full
+/// Redis does not count.
 void FreshnessWatch::on_down() {
+    if (!messages_->is_up()) {
+        epoch_.reset();
+    }
     become_unsure();
 }
 
@@ -72,7 +78,7 @@ void FreshnessWatch::send_beat() {
     const std::string key = keys_.epoch();
     const std::string epoch = new_epoch();
     const std::string count = std::to_string(beats_);
-    const std::array<std::string_view, 4> words{key, epoch, beat_channel_, count};
+    const std::array<std::string_view, 5> words{key, epoch, beat_channel_, count, wanted_epoch_};
     // Redis' answer says nothing that the beat itself does not: its absence is what counts.
     static_cast<void>(commands_->run(0, 1, words, nullptr));
 }
@@ -99,11 +105,28 @@ void FreshnessWatch::on_message(std::string_view channel, std::string_view paylo
     }
 }
 
+void FreshnessWatch::forget() {
+    must_forget_ = false;
+    wanted_epoch_ = new_epoch();
+    become_unsure();
+}
+
+bool FreshnessWatch::is_of_wanted_epoch(const Beat& beat) {
+    if (must_forget_ || (!wanted_epoch_.empty() && wanted_epoch_ != std::to_string(beat.epoch))) {
+        return false;
+    }
+    wanted_epoch_.clear();
+    return true;
+}
+
 /// Redis had this beat after every message that was heard before it and before all that follow: if
 /// the numbers agree, nothing is missing.
 void FreshnessWatch::hear_beat(const Beat& beat) {
     if (beat.count > beats_ || beats_ - beat.count >= kBeatsRemembered) {
         return;  // of somebody else's making
+    }
+    if (!is_of_wanted_epoch(beat)) {
+        return;
     }
     if (epoch_ != beat.epoch || sequence_ != beat.sequence) {
         if (epoch_ && epoch_ != beat.epoch) {

@@ -47,6 +47,9 @@ struct FreshnessSettings {
     /// After having been unsure, others are given so long to tell what they wrote meanwhile: more
     /// than the longest pause before anybody reconnects.
     std::chrono::milliseconds settle{2'000};
+    /// Something may have been written here that nobody told of: nothing is trusted before forget()
+    /// was called.
+    bool must_forget = false;
 };
 
 /// One process' ear: hears what all instances write, and knows by its own heartbeat, which comes
@@ -69,6 +72,10 @@ public:
 
     [[nodiscard]] bool is_sure() const { return trust_ == Trust::Sure; }
 
+    /// Whatever was kept so far, in Redis and by all who share it, is forgotten: a new epoch
+    /// begins. From here on all writes of this process are told of.
+    void forget();
+
 private:
     enum class Trust : std::uint8_t {
         Unsure,    ///< no beat is heard
@@ -86,6 +93,7 @@ private:
     void on_up() override {}
 
     void on_down() override;
+    [[nodiscard]] bool is_of_wanted_epoch(const Beat& beat);
     void on_message(std::string_view channel, std::string_view payload) override;
     void on_deadline(net::Deadline& deadline) override;
     [[nodiscard]] static std::optional<Beat> parse_beat(std::string_view payload);
@@ -111,6 +119,8 @@ private:
     TimePoint settled_at_{};
     std::optional<std::uint64_t> epoch_;  // nothing before the first beat
     std::uint64_t sequence_ = 0;          // of the last message heard
+    bool must_forget_;                    // and forget() is yet to be called
+    std::string wanted_epoch_;            // which is to begin; "" = whichever there is
     std::uint64_t beats_ = 0;
     std::array<TimePoint, kBeatsRemembered> sent_{};
     net::Deadline next_beat_{*this};

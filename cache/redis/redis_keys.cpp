@@ -112,9 +112,9 @@ return 1
 constexpr std::string_view kBeat = R"(
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
 local epoch = redis.call('HMGET', KEYS[1], 'id', 'seq', 'run')
-if not epoch[1] or epoch[3] ~= run then
-  redis.call('HSET', KEYS[1], 'id', ARGV[1], 'run', run)
-  epoch[1] = ARGV[1]
+if not epoch[1] or epoch[3] ~= run or ARGV[4] ~= '' then
+  epoch[1] = ARGV[4] ~= '' and ARGV[4] or ARGV[1]
+  redis.call('HSET', KEYS[1], 'id', epoch[1], 'run', run)
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. epoch[1] .. ' ' .. (epoch[2] or '0'))
 return 1

@@ -65,7 +65,8 @@ private:
 /// One beat of the heart; it is what finds that Redis has been started anew, perhaps with what an
 /// old snapshot had: publishes "COUNT ID SEQUENCE".
 ///
-/// KEYS: epoch. ARGV: a new epoch in case there is none, the channel, the count.
+/// KEYS: epoch. ARGV: a new epoch in case there is none, the channel, the count, the epoch that is
+/// to begin or "".
 [[nodiscard]] const std::string& beat_script();
 
 }  // namespace weir::cache

@@ -21,6 +21,7 @@ constexpr std::size_t kOutKept = std::size_t{256} * 1024;
 /// What is logged of an error reply.
 constexpr std::size_t kLoggedBytes = 200;
 constexpr std::string_view kMessage = "message";
+constexpr std::string_view kAuth = "AUTH";
 
 std::int64_t whole_ms(Duration duration) {
     return std::chrono::duration_cast<milliseconds>(duration).count();
@@ -108,9 +109,9 @@ void RedisLink::greet() {
     heard_ = loop_.now();
     const conf::RedisAddress& address = settings_.address;
     if (!address.password.empty() && address.user.empty()) {
-        expect({"AUTH", address.password}, "AUTH");
+        expect({kAuth, address.password}, kAuth);
     } else if (!address.password.empty()) {
-        expect({"AUTH", address.user, address.password}, "AUTH");
+        expect({kAuth, address.user, address.password}, kAuth);
     }
     if (address.database != 0) {
         expect({"SELECT", std::to_string(address.database)}, "SELECT");
@@ -143,7 +144,9 @@ void RedisLink::greet() {
 void RedisLink::expect(std::initializer_list<std::string_view> words, std::string_view step) {
     put({words.begin(), words.size()}, [this, step](const Answer& answer) {
         if (!answer.is_good() && stream_ != nullptr) {
-            const std::string said{answer.reply.text()};
+            // What is said of AUTH may repeat the password.
+            const std::string said{step == kAuth ? std::string_view{name_of(*answer.error)}
+                                                 : answer.reply.text()};
             lose(*answer.error, std::string{step} + ": " + said);
         }
     });
@@ -280,7 +283,8 @@ void RedisLink::answer_first(const Reply& reply) {
     Answer answer{std::nullopt, reply};
     if (reply.is_error()) {
         answer.error = redis_error_of(reply.text());
-        note_error(*answer.error, reply.text());
+        const bool may_have_password = state_ == State::Greeting;
+        note_error(*answer.error, may_have_password ? name_of(*answer.error) : reply.text());
     }
     if (given_up_ > 0) {
         --given_up_;

@@ -244,6 +244,11 @@ bool SharedResults::begin_write(std::string_view database,
     return tell_write(marks_.begin(database, tables), WritePhase::Begun, std::move(on_told));
 }
 
+void SharedResults::repeat_write(std::string_view database, std::span<const TableId> tables) {
+    WEIR_ASSERT(!tables.empty());
+    static_cast<void>(tell_write(WriteMarks::again(database, tables), WritePhase::Begun, nullptr));
+}
+
 bool SharedResults::end_write(std::string_view database,
                               std::span<const TableId> tables,
                               WriteEnd how,
@@ -303,7 +308,8 @@ bool SharedResults::tell(const Telling& telling, WritePhase phase, OnTold on_tol
 }
 
 void SharedResults::on_told(const Telling& telling, const Answer& answer, const OnTold& on_told) {
-    if (answer.error == RedisError::Oom && drop_versions(telling, on_told)) {
+    const bool is_unfit = answer.error == RedisError::Oom || answer.error == RedisError::Refused;
+    if (is_unfit && drop_versions(telling, on_told)) {
         return;
     }
     if (!answer.is_good()) {
@@ -312,8 +318,8 @@ void SharedResults::on_told(const Telling& telling, const Answer& answer, const 
     on_told(answer.is_good() ? Told::Now : Told::Later);
 }
 
-/// Full, Redis counts nothing any more; but it still forgets what it is told to. Without versions
-/// none of the database's results agree with anything.
+/// Full, or with something else in their place, Redis counts no versions any more; but it still
+/// forgets what it is told to. Without versions none of the database's results agree with anything.
 bool SharedResults::drop_versions(const Telling& telling, const OnTold& on_told) {
     const std::string text =
         "0 " +

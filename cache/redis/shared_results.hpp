@@ -97,6 +97,9 @@ public:
                                    std::span<const TableId> tables,
                                    OnTold on_told);
 
+    /// It goes on: says so again, before others take it for ended (SharedResultsSettings::lapse).
+    void repeat_write(std::string_view database, std::span<const TableId> tables);
+
     /// That commit has ended, whichever way; each begin_write() has its end_write().
     ///
     /// @param on_told as above: the client may be told of the commit then

@@ -24,6 +24,14 @@ Telling WriteMarks::begin(std::string_view database_name, std::span<const TableI
     return telling;
 }
 
+Telling WriteMarks::again(std::string_view database_name, std::span<const TableId> tables) {
+    Telling telling{std::string{database_name}, {}};
+    for (const TableId table : tables) {
+        telling.tables.push_back({table, Mark::Set});
+    }
+    return telling;
+}
+
 Telling WriteMarks::end(std::string_view database_name,
                         std::span<const TableId> tables,
                         WriteEnd how,

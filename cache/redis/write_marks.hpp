@@ -49,6 +49,9 @@ public:
 
     [[nodiscard]] Telling begin(std::string_view database, std::span<const TableId> tables);
 
+    /// What has begun goes on: its marks are to last.
+    [[nodiscard]] static Telling again(std::string_view database, std::span<const TableId> tables);
+
     /// @return what to tell: a mark stays while another write to its table is under way, and, after
     /// one with an unknown end, until that must have lapsed
     [[nodiscard]] Telling end(std::string_view database,

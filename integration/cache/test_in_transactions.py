@@ -161,6 +161,79 @@ def test_transaction_with_a_snapshot_of_its_own_asks_the_server(start: Start, po
         assert client.rows(READ)[0][1] == "new"
 
 
+@pytest.mark.parametrize(
+    "isolation",
+    ["SET default_transaction_isolation = 'repeatable read'",
+     "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ"],
+)  # fmt: skip
+def test_isolation_that_was_just_set_is_found(start: Start, isolation: str) -> None:
+    """The transaction begins while the session is still being looked at."""
+    weir = start()
+    with weir.logged_in() as reader, weir.logged_in() as writer:
+        for number in range(20):
+            assert errors(writer.query(f"UPDATE thing SET name = 'n{number}' WHERE id = 1")) == []
+            with weir.logged_in() as client:
+                client.query(isolation)
+                client.query("BEGIN")
+                client.rows("SELECT id FROM thing")
+                assert errors(writer.query(f"UPDATE thing SET name = 'new' WHERE id = 1")) == []
+                assert reader.rows(READ)[0][1] == "new"
+                assert client.rows(READ)[0][1] == f"n{number}"
+                assert reader.rows(READ)[0][1] == "new"
+                client.query("COMMIT")
+
+
+def test_setting_that_was_just_made_is_of_the_key(start: Start, postgres: Postgres) -> None:
+    postgres.execute(
+        "DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA other;"
+        "CREATE TABLE other.thing (id int, name text); INSERT INTO other.thing VALUES (1, 'other')"
+    )
+    weir = start()
+    with weir.logged_in() as usual:
+        usual.rows(PLAIN)
+        for _ in range(20):
+            with weir.logged_in() as client:
+                client.query("SET search_path = other")
+                client.query("BEGIN")
+                for _ in range(3):
+                    assert client.rows(PLAIN) == [["1", "other"]]
+                client.query("COMMIT")
+            assert usual.rows(PLAIN)[0] == ["1", "name 1"]
+    postgres.execute("DROP SCHEMA other CASCADE")
+
+
+def test_batch_that_the_server_has_the_beginning_of_is_its_to_end(start: Start, postgres: Postgres) -> None:
+    weir = start()
+    batch = wire.parse(PLAIN) + wire.bind() + wire.execute() + wire.sync()
+    with weir.logged_in() as client, postgres.endpoint.logged_in() as direct:
+        client.rows(PLAIN)
+        conversations = []
+        for one in (direct, client):
+            said = [one.query("BEGIN"), answered(one, batch), answered(one, batch)]
+            one.send(wire.parse("SELECT 'first'"), wire.flush())
+            said.append(one.receive_until("1"))
+            said += [answered(one, batch), answered(one, wire.bind(), wire.execute(), wire.sync())]
+            one.send(wire.parse("SELEC"), wire.flush())
+            said.append(one.receive_until("E"))
+            said += [answered(one, batch), one.query("COMMIT"), answered(one, batch)]
+            conversations.append(said)
+        assert conversations[0] == conversations[1]
+
+
+def test_portions_of_a_portal_go_on_where_they_were(start: Start, postgres: Postgres) -> None:
+    weir = start()
+    batch = wire.parse(PLAIN) + wire.bind() + wire.execute() + wire.sync()
+    with weir.logged_in() as client, postgres.endpoint.logged_in() as direct:
+        conversations = []
+        for one in (direct, client):
+            said = [answered(one, batch), answered(one, batch), one.query("BEGIN")]
+            said.append(answered(one, wire.parse("SELECT id FROM thing"), wire.bind(), wire.execute("", 1), wire.sync()))
+            said.append(answered(one, batch))
+            said.append(answered(one, wire.execute(), wire.sync()))
+            conversations.append([*said, one.query("COMMIT")])
+        assert conversations[0] == conversations[1]
+
+
 @pytest.mark.parametrize("where", ["the client", "its login", "the user", "the database"])
 def test_another_default_isolation_is_found(start: Start, postgres: Postgres, where: str) -> None:
     usual = "default_transaction_isolation"

@@ -369,6 +369,21 @@ def test_switched_off_and_on_by_a_reload(sharing: Sharing) -> None:
         wait_until_hits(weirs)
 
 
+@pytest.mark.parametrize("off", [{"enabled": False}, {"redis": ""}, {"invalidate_on_write": False}])
+def test_what_is_written_while_it_is_off_is_not_given_afterwards(sharing: Sharing, off: dict[str, Any]) -> None:
+    """By nobody: also the other one has what was read before."""
+    redis, weirs = sharing
+    sql = "SELECT id, v FROM a0 ORDER BY id"
+    with weirs[0].logged_in() as client, weirs[1].logged_in() as other:
+        assert store(weirs[0], client, sql) == other.rows(sql)
+        weirs[0].reload({"cache": off})
+        client.query("UPDATE a0 SET v = v + 1")
+        weirs[0].reload({"cache": {"enabled": True, "redis": redis.url(), "invalidate_on_write": True}})
+        wait_until_up(weirs)
+        for _ in range(3):
+            assert client.rows(sql)[0][1] == other.rows(sql)[0][1] == "1"
+
+
 def test_who_waits_for_redis_goes_on_when_another_one_is_named(
     start_weir: StartWeir, start_redis: Callable[..., Redis], counters: None
 ) -> None:

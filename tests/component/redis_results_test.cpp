@@ -178,14 +178,27 @@ TEST_SUITE("redis_results") {
         fleet.server.ask("SET " + keys.versions("shop") + " x");
         CHECK(fleet.two.get("mine").reply.empty());
         CHECK_FALSE(fleet.two.get("mine").versions.has_value());
-        CHECK(fleet.two.begin_write() == "later");
-        CHECK(fleet.two.end_write() == "later");
-        fleet.server.ask("FLUSHALL");
-        REQUIRE(turn_until(fleet.loop, [&] { return fleet.two.results->untold() == 0; }));
-        REQUIRE(turn_until(fleet.loop, [&] { return fleet.two.counters.epochs.value() > 0; }));
-        REQUIRE(fleet.two.until_sure());
+        CHECK(fleet.two.begin_write() == "now");
+        REQUIRE(turn_until(fleet.loop, [&] { return !fleet.one.heard.empty(); }));
+        CHECK(fleet.one.heard.back() == "ended * by 2 in shop");
+        CHECK(fleet.two.end_write() == "now");
         fleet.two.fill("mine", "again");
         CHECK(fleet.two.get("mine").reply == "again");
+    }
+
+    TEST_CASE("shared results: a long write says so again and again, and ends once") {
+        Fleet fleet;
+        fleet.begin();
+        CHECK(fleet.two.begin_write() == "now");
+        const std::vector<TableId> tables{kOrders};
+        for (int i = 0; i < 3; ++i) {
+            fleet.two.results->repeat_write("shop", tables);
+        }
+        const Seen within = fleet.one.get("orders");
+        CHECK_FALSE(fleet.one.set("orders", *within.versions, "either"));
+        CHECK(fleet.two.end_write() == "now");
+        fleet.one.fill("orders", "new");
+        CHECK(fleet.two.get("orders").reply == "new");
     }
 
     TEST_CASE("shared results: versions that Redis has forgotten agree with no result") {

@@ -40,6 +40,14 @@ TEST_SUITE("write_marks") {
         CHECK(book.end({kOne}) == told({{kOne, Mark::Clear}}));  // once too often does no harm
     }
 
+    TEST_CASE("write marks: what goes on is said again, and counted once") {
+        Book book;
+        static_cast<void>(book.begin({kOne}));
+        const std::vector<TableId> tables{kOne};
+        CHECK(WriteMarks::again("shop", tables) == told({{kOne, Mark::Set}}));
+        CHECK(book.end({kOne}) == told({{kOne, Mark::Clear}}));
+    }
+
     TEST_CASE("write marks: after an unknown end the mark is left until it has lapsed") {
         Book book;
         static_cast<void>(book.begin({kOne}));
