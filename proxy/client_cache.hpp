@@ -146,7 +146,7 @@ private:
     /// What is reused, and since when its client has been waiting for it.
     struct Reused {
         const cache::Entry& entry;
-        ReadOutcome outcome;
+        ReadOutcome outcome = ReadOutcome::Hit;
         TimePoint asked_at;
     };
 

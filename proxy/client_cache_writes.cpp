@@ -39,8 +39,8 @@ void ClientCache::note_effect(const ClientSession& session,
 void ClientCache::note_refresh(ClientSession& session) {
     pool::Backend* backend = session.backend_;
     if (backend != nullptr && !backend->is_at_rest()) {
-        note_course(session, nullptr);
-        note_write(session, everything(), nullptr);
+        note_course(session, /*known=*/nullptr);
+        note_write(session, everything(), /*backend=*/nullptr);
     }
 }
 
@@ -62,7 +62,7 @@ void ClientCache::note_write(ClientSession& session, const StatementTicket& tick
 }
 
 void ClientCache::note_unseen_write(ClientSession& session) {
-    note_course(session, nullptr);
+    note_course(session, /*known=*/nullptr);
     note_write(session, everything(), session.backend_);
 }
 
