@@ -63,9 +63,7 @@ void FreshnessWatch::on_deadline(net::Deadline& deadline) {
 /// Where they are not heard the number of the last one does not say that none was missed: a full
 /// Redis does not count.
 void FreshnessWatch::on_down() {
-    if (!messages_->is_up()) {
-        epoch_.reset();
-    }
+    was_deaf_ = was_deaf_ || !messages_->is_up();
     become_unsure();
 }
 
@@ -128,7 +126,7 @@ void FreshnessWatch::hear_beat(const Beat& beat) {
     if (!is_of_wanted_epoch(beat)) {
         return;
     }
-    if (epoch_ != beat.epoch || sequence_ != beat.sequence) {
+    if (std::exchange(was_deaf_, false) || epoch_ != beat.epoch || sequence_ != beat.sequence) {
         if (epoch_ && epoch_ != beat.epoch) {
             counters_.epochs.add();
             log::warn("redis_forgot", {{"detail", "a new epoch: everything cached is dropped"}});

@@ -119,6 +119,7 @@ private:
     TimePoint settled_at_{};
     std::optional<std::uint64_t> epoch_;  // nothing before the first beat
     std::uint64_t sequence_ = 0;          // of the last message heard
+    bool was_deaf_ = false;               // since the last beat
     bool must_forget_;                    // and forget() is yet to be called
     std::string wanted_epoch_;            // which is to begin; "" = whichever there is
     std::uint64_t beats_ = 0;
