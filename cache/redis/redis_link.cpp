@@ -27,6 +27,12 @@ std::int64_t whole_ms(Duration duration) {
     return std::chrono::duration_cast<milliseconds>(duration).count();
 }
 
+/// @return the word that says what is wrong; the rest of what is said of AUTH may repeat the
+/// password
+std::string_view error_word_of(std::string_view text) {
+    return text.substr(0, text.find(' '));
+}
+
 }  // namespace
 
 RedisError redis_error_of(std::string_view text) {
@@ -144,8 +150,7 @@ void RedisLink::greet() {
 void RedisLink::expect(std::initializer_list<std::string_view> words, std::string_view step) {
     put({words.begin(), words.size()}, [this, step](const Answer& answer) {
         if (!answer.is_good() && stream_ != nullptr) {
-            // What is said of AUTH may repeat the password.
-            const std::string said{step == kAuth ? std::string_view{name_of(*answer.error)}
+            const std::string said{step == kAuth ? error_word_of(answer.reply.text())
                                                  : answer.reply.text()};
             lose(*answer.error, std::string{step} + ": " + said);
         }
@@ -283,8 +288,8 @@ void RedisLink::answer_first(const Reply& reply) {
     Answer answer{std::nullopt, reply};
     if (reply.is_error()) {
         answer.error = redis_error_of(reply.text());
-        const bool may_have_password = state_ == State::Greeting;
-        note_error(*answer.error, may_have_password ? name_of(*answer.error) : reply.text());
+        note_error(*answer.error,
+                   state_ == State::Greeting ? error_word_of(reply.text()) : reply.text());
     }
     if (given_up_ > 0) {
         --given_up_;
