@@ -34,7 +34,7 @@ SELECT repeat('x', :size) FROM one WHERE id <> :number;
 """
 
 # Read in a transaction, which is never answered from the cache, nor kept.
-NOT_STORED = "BEGIN;\nSELECT 1;\nEND;\n"
+NOT_STORED = "SELECT 1 FROM one FOR SHARE;\n"
 
 FULL_SHARE = 0.9
 
