@@ -68,8 +68,7 @@ CacheClearing clear_all(Shared& shared, std::string_view pattern) {
     return done;
 }
 
-/// Until Redis has heard of it nothing of that is kept here: it could be fetched from there, as it
-/// was.
+/// Meanwhile it could be fetched from there, as it was.
 void tell_cleared(Shared& shared, std::vector<Told> told, TimePoint now) {
     auto writings = std::make_shared<std::vector<cache::Writing>>();
     for (const Told& one : told) {

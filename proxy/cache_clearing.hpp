@@ -34,7 +34,8 @@ struct CacheClearing {
 /// @thread any
 [[nodiscard]] CacheClearing clear_all(Shared& shared, std::string_view pattern);
 
-/// Has others drop the same, where results are shared.
+/// Has others drop the same; only where results are shared, because until Redis has heard of it
+/// nothing of `told` is kept here either.
 /// @thread any
 void tell_cleared(Shared& shared, std::vector<CacheClearing::Told> told, TimePoint now);
 

@@ -138,7 +138,9 @@ Answer Server::clear_cache(const control::Order& order) {
     if (done.told.empty()) {
         done = clear_all(shared_, order.pattern);
     }
-    tell_cleared(shared_, std::move(done.told), loop_.now());
+    if (shared_cache_ != nullptr) {
+        tell_cleared(shared_, std::move(done.told), loop_.now());
+    }
     log::info("cache_cleared",
               {{"results", done.count}, {"table", order.table}, {"pattern", order.pattern}});
     std::string text =

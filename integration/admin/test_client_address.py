@@ -52,11 +52,11 @@ def test_proxy_header_in_pieces_and_together_with_the_startup(start_weir: StartW
 
 def test_check_of_the_balancer_itself_is_let_in_and_out(start_weir: StartWeir) -> None:
     weir = start_weir(BEHIND_A_BALANCER)
-    before = weir.open_descriptors()
+    before = weir.open_sockets()
     check = weir.raw()
     check.send(OWN_CHECK)
     check.close()
-    wait_until(lambda: weir.open_descriptors() <= before)
+    wait_until(lambda: weir.open_sockets() <= before)
     with log_in(weir.raw(), OWN_CHECK) as client:
         assert client.value("SELECT 1") == "1"
 

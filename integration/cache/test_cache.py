@@ -358,6 +358,20 @@ def test_what_is_old_is_served_while_one_renews_it(start_weir: StartWeir, postgr
         assert int(weir.show("CACHE")[0]["stale"]) >= before
 
 
+@pytest.mark.parametrize(
+    "order, left", [("MATCHING 'values (1*'", 2), ("MATCHING 'VALUES (1*'", 1), ("part", 1), ("", 0)]
+)
+def test_what_is_not_cleared_stays(start_weir: StartWeir, things: None, order: str, left: int) -> None:
+    weir = started(start_weir)
+    reads = ["VALUES (1, 'one')", "SELECT count(*) FROM part"]
+    with weir.logged_in() as client, weir.logged_in(database="weir") as admin:
+        for sql in reads:
+            wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "it is kept")
+        admin.query(f"CLEAR CACHE {order}".strip())
+        # What is asked right behind a miss may be the server's as well: its session is looked at first.
+        assert sum(hits_of(weir, lambda: client.query(sql)) for sql in reads) == left
+
+
 def test_reload_to_another_database_finds_nothing_of_the_old_one(
     start_weir: StartWeir, postgres: Postgres, things: None
 ) -> None:

@@ -72,12 +72,12 @@ def test_silent_connections_do_not_take_every_descriptor(start_weir: StartWeir) 
     """Beyond max_clients there are 256 places for those that have not said who they are, then none."""
     weir: Any = start_weir({"listen": {"max_clients": 20, "threads": 2}})
     with weir.logged_in():
-        before = weir.open_descriptors()
+        before = weir.open_sockets()
     silent = [weir.raw() for _ in range(400)]
     wait_until(lambda: "connections_turned_away" in weir.log, "the surplus is turned away")
     assert silent[-1].receive_to_end() == []  # so all have been looked at
     own = 16  # what the process itself opens and closes meanwhile
-    assert weir.open_descriptors() - before <= 20 + 256 + own
+    assert weir.open_sockets() - before <= 20 + 256 + own
     for client in silent:
         client.close()
     wait_until(lambda: can_log_in(weir), "there is room again")

@@ -168,12 +168,12 @@ def test_transaction_timeout_spares_short_transactions(start_weir: StartWeir) ->
 
 def test_client_login_timeout_ends_a_silent_client(start_weir: StartWeir) -> None:
     weir = start_weir({"listen": {"client_login_timeout": "300ms"}})
-    before = weir.open_descriptors()
+    before = weir.open_sockets()
     clients = [weir.raw() for _ in range(10)]
     for client in clients:
         client.receive_to_end_of_bytes()
         client.close()
-    wait_until(lambda: weir.open_descriptors() <= before + 1, "their descriptors are given back")
+    wait_until(lambda: weir.open_sockets() <= before + 1, "their descriptors are given back")
 
 
 def test_client_login_timeout_does_not_touch_those_who_are_in(start_weir: StartWeir) -> None:

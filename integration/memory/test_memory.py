@@ -69,13 +69,13 @@ def test_clients_that_come_and_go_leave_no_memory_and_no_descriptors(start_weir:
     for _ in range(3):
         wave()
     # After the first waves: every worker has its loop and the pool has its connections.
-    wait_until(lambda: weir.open_descriptors() < 40, "the first clients are gone")
-    descriptors = weir.open_descriptors()
+    wait_until(lambda: weir.open_sockets() < 40, "the first clients are gone")
+    sockets = weir.open_sockets()
     before = weir.resident_bytes()
     for _ in range(10):
         wave()
     assert weir.resident_bytes() - before < 1024 * 1024
-    wait_until(lambda: weir.open_descriptors() <= descriptors, "descriptors are given back")
+    wait_until(lambda: weir.open_sockets() <= sockets, "descriptors are given back")
 
 
 def test_idle_clients_cost_no_cpu(start_weir: StartWeir) -> None:

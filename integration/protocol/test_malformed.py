@@ -181,7 +181,7 @@ def test_half_a_header_after_login_waits_without_harm(witness: Weir) -> None:
 
 def test_client_that_hangs_up_at_every_byte_of_its_login_leaves_nothing_behind(witness: Weir) -> None:
     conversation = wire.request(wire.SSL_REQUEST) + STARTUP + wire.query("SELECT 1")
-    before = witness.open_descriptors()
+    before = witness.open_sockets()
     for length in range(len(conversation)):
         with witness.raw() as client:
             client.send(conversation[:length])
@@ -189,7 +189,7 @@ def test_client_that_hangs_up_at_every_byte_of_its_login_leaves_nothing_behind(w
         client = witness.raw()
         client.send(conversation[:length])
         client.reset()
-    wait_until(lambda: witness.open_descriptors() <= before + 3, "descriptors are given back")
+    wait_until(lambda: witness.open_sockets() <= before + 3, "descriptors are given back")
 
 
 def test_second_startup_after_login_is_a_protocol_violation(witness: Weir) -> None:
