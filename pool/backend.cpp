@@ -302,7 +302,7 @@ void Backend::on_closed(const Error& reason) {
         on_closed_early(reason);
         return;
     }
-    has_server_closed_ = true;
+    has_server_closed_ = has_lost_server_ = true;
     lose(sqlstate::kConnectionFailure, "server conn crashed?");
 }
 
@@ -319,6 +319,7 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
     }
     log::info("backend_too_slow",
               {{"backend", id_}, {"pid", process_id_}, {"state", name_of(state_)}});
+    has_lost_server_ = true;
     lose(sqlstate::kConnectionFailure, "server does not answer");
 }
 

@@ -83,8 +83,8 @@ public:
     /// The connection is of no more use: tells the holder, if there is one, and ends.
     void lose(SqlState sqlstate, std::string message);
 
-    /// @return whether the other end has closed it
-    [[nodiscard]] bool has_server_closed() const { return has_server_closed_; }
+    /// @return whether the other end has closed it, said that it will, or does not answer
+    [[nodiscard]] bool has_lost_server() const { return has_lost_server_ || last_words_; }
 
     [[nodiscard]] ParkedBackend park();
 
@@ -443,8 +443,7 @@ private:
     std::unique_ptr<net::Connector> connector_;
     std::unique_ptr<net::Stream> stream_;
     net::Deadline deadline_{*this};
-    std::shared_ptr<int> alive_ =
-        std::make_shared<int>(0);  // what background work asks before it comes back
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // background work asks before it calls
 
     LeaseHolder* holder_ = nullptr;
     protocol::ExpectedReplies expected_;
@@ -477,6 +476,7 @@ private:
     int cancels_ = 0;
     bool must_end_ = false;
     bool has_server_closed_ = false;
+    bool has_lost_server_ = false;
     TimeLimit time_limit_;
     StatementRuns runs_;
     std::vector<StatementRun> ended_;  // and not told yet

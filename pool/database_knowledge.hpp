@@ -153,8 +153,8 @@ public:
     /// itself: one at a time
     [[nodiscard]] bool takes_errand(TimePoint now);
 
-    /// A server has closed a connection: it may be another one from now on, without what it had not
-    /// written down. What is known of functions holds all the same.
+    /// A server has left a connection, or could not be reached: it may be another one from now on,
+    /// without what it had not written down. What is known of functions holds all the same.
     void note_loss() { losses_.fetch_add(1); }
 
     /// @return how often that was

@@ -37,7 +37,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     const BudgetPtr freed = bulkheads_ == nullptr ? nullptr : bulkheads_->free();
     give_place_back();
     if (failure == nullptr) {
-        if (backend.has_server_closed()) {
+        if (backend.has_lost_server()) {
             env_.peers.on_server_trouble(key_);
             database_->knowledge.note_loss();
         }
@@ -52,6 +52,9 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     counters_.add(PoolEvent::CreateFail);
     counters_.add(PoolEvent::Error);
     env_.peers.on_server_trouble(key_);
+    if (failure->fields.sqlstate == sqlstate::kCannotConnectNow) {
+        database_->knowledge.note_loss();  // it is away, or starts
+    }
     if (!failure->is_final) {
         env_.peers.on_login_failed(key_);
     }

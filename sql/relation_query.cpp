@@ -232,7 +232,8 @@ UNION ALL SELECT 'flag', '', '', 'isolation', ''
    WHERE pg_catalog.array_to_string(r.setconfig, ' ')
     OPERATOR(pg_catalog.~~) '%transaction_isolation%')
 UNION ALL SELECT 'server', d.oid::pg_catalog.text, '', '',
-  EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())::pg_catalog.text
+  pg_catalog.concat_ws('/', EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time()),
+   (SELECT EXTRACT(epoch FROM w.stats_reset) FROM pg_catalog.pg_stat_bgwriter w))
  FROM pg_catalog.pg_database d
  WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 )";

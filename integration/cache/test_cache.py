@@ -1,9 +1,12 @@
 """Results kept for reuse in this process: the same answers as without, and never an old one."""
 
+import os
+import signal
 import threading
 import time
 from typing import Any, Callable, Iterator
 
+import psycopg
 import pytest
 
 from conftest import StartWeir
@@ -387,8 +390,22 @@ def test_reload_to_another_database_finds_nothing_of_the_old_one(
         assert client.value(sql) == "99"
 
 
+def start_again(server: Postgres) -> None:
+    server.kill()
+    server.start()
+
+
+def crash_of_one_backend(server: Postgres) -> None:
+    """The server starts all processes again, but for the first: its start time stays what it was."""
+    with server.connect() as victim:
+        os.kill(victim.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            wait_until(lambda: victim.execute("SELECT 1") and False, "it is gone")
+
+
+@pytest.mark.parametrize("crash", [start_again, crash_of_one_backend])
 def test_after_a_crash_of_the_server_nothing_from_before_is_given(
-    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir
+    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir, crash: Callable[[Postgres], None]
 ) -> None:
     """What the server had not written down is gone with it, such as the rows of an unlogged table."""
     server = own_postgres()
@@ -398,8 +415,7 @@ def test_after_a_crash_of_the_server_nothing_from_before_is_given(
     sql = "SELECT count(*) FROM lost"
     with weir.logged_in() as client:
         wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "results are kept")
-        server.kill()
-        server.start()
+        crash(server)
         wait_until(lambda: errors(client.query("SELECT 1")) == [], "it is back")
         assert client.value(sql) == "0"
         wait_until(lambda: hits_of(weir, lambda: client.query(sql)) == 1, "results are kept again")
