@@ -23,4 +23,26 @@ inline constexpr TimePoint kNever = TimePoint::max();
     return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
 }
 
+/// The wall clock, asked now and then instead of each time.
+class WallClock {
+public:
+    WallClock() { ask(); }
+
+    /// What unix_us() returns is as true as when this was called last.
+    void ask() {
+        offset_ = std::chrono::system_clock::now().time_since_epoch() -
+                  std::chrono::duration_cast<Duration>(Clock::now().time_since_epoch());
+    }
+
+    /// @return microseconds since 1970
+    [[nodiscard]] std::int64_t unix_us(TimePoint when) const {
+        return std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch() +
+                                                                     offset_)
+            .count();
+    }
+
+private:
+    Duration offset_{};
+};
+
 }  // namespace weir

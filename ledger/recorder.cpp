@@ -26,10 +26,6 @@ std::uint64_t us_of(microseconds time) {
     return time.count() < 0 ? 0 : static_cast<std::uint64_t>(time.count());
 }
 
-std::int64_t hour_of(std::int64_t unix_us) {
-    return unix_us / kHourUs;
-}
-
 std::size_t bytes_of(const StatementDetail& detail) {
     return detail.text.size() + detail.parameters.size() + detail.message.size() +
            detail.plan.size() + detail.trace_id.size() + detail.span_id.size() +
@@ -54,6 +50,7 @@ Recorder::~Recorder() {
 }
 
 void Recorder::add(Statement&& statement) {
+    enter(statement.ended_unix_us);
     count(sums_of(statement.digest, statement.labels), statement);
     if (wants(statement)) {
         keep(std::move(statement));
@@ -182,16 +179,10 @@ void Recorder::turn_hour(std::int64_t hour) {
 }
 
 void Recorder::count(Sums& sums, const Statement& statement) {
-    Sums* to = &sums;
-    const std::int64_t into_hour = statement.ended_unix_us - hour_begin_us_;
-    if (into_hour < 0 || into_hour >= kHourUs || hour_ < 0) [[unlikely]] {
-        turn_hour(hour_of(statement.ended_unix_us));
-        to = &sums_of(statement.digest, statement.labels);
-    }
     const std::uint64_t total = us_of(statement.total);
     const std::uint64_t server = us_of(statement.server);
     const std::uint64_t wait = us_of(statement.wait);
-    Totals& totals = to->totals;
+    Totals& totals = sums.totals;
     ++totals.calls;
     totals.rows += statement.rows;
     totals.bytes += statement.bytes;
@@ -206,15 +197,15 @@ void Recorder::count(Sums& sums, const Statement& statement) {
     totals.cache_hits += statement.cache == CacheUse::Hit ? 1 : 0;
     totals.cache_misses += statement.cache == CacheUse::Miss ? 1 : 0;
     totals.cache_saved_us += us_of(statement.saved);
-    to->spread.total.add(total);
-    to->spread.server.add(server);
-    to->spread.wait.add(wait);
+    sums.spread.total.add(total);
+    sums.spread.server.add(server);
+    sums.spread.wait.add(wait);
     if (statement.error) [[unlikely]] {
         ++totals.errors;
-        add_error(to->errors, {.sqlstate = *statement.error, .count = 1});
+        add_error(sums.errors, {.sqlstate = *statement.error, .count = 1});
     }
     if (statement.wait_reason != WaitReason::None) [[unlikely]] {
-        count_wait(*to, statement);
+        count_wait(sums, statement);
     }
 }
 

@@ -69,7 +69,16 @@ public:
     /// Changes when what sums_of() has returned is no longer to be used.
     [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
 
-    /// Counts it. @param sums of sums_of() for its digest and labels, in this epoch
+    /// To be called before sums_of() for what has ended at that time: sums are of an hour.
+    void enter(std::int64_t unix_us) {
+        const std::int64_t into_hour = unix_us - hour_begin_us_;
+        if (into_hour < 0 || into_hour >= kHourUs || hour_ < 0) [[unlikely]] {
+            turn_hour(unix_us / kHourUs);
+        }
+    }
+
+    /// Counts it; whose it is `sums` says.
+    /// @param sums of sums_of() for its digest and labels, in this epoch
     void count(Sums& sums, const Statement& statement);
 
     /// @return whether it is to be given to keep(): asked once a statement, before what only a

@@ -387,7 +387,9 @@ void Writer::refresh_status() {
     status_.uri = store_.is_open() ? store_.uri() : "";
     status_.rows_deleted = housekeeper_.rows_deleted();
     status_.calls_coarsened = pending_.calls_coarsened();
-    if (store_.is_open()) {
+    const TimePoint now = Clock::now();
+    if (store_.is_open() && now >= measured_at_ + kSizeEvery) {
+        measured_at_ = now;
         status_.bytes_used = store_.bytes_used();
         static_cast<void>(store_.connection().take_trouble());
     }

@@ -105,7 +105,7 @@ public:
     }
 
     /// A statement goes out with the next send(): LeaseHolder::on_run_end() tells of its end.
-    void will_run(protocol::FrontendMessage type, StatementRun run);
+    void will_run(protocol::FrontendMessage type, StatementRun&& run);
 
     /// @return whether what comes next has to wait, lest it runs behind what exceeds its limits
     [[nodiscard]] bool holds_line(protocol::FrontendMessage next) const;
@@ -412,7 +412,7 @@ private:
                protocol::ReplyVerdict verdict,
                std::size_t statements_before,
                const protocol::ExpectedReply& answered);
-    [[nodiscard]] StatementRun with_wait(StatementRun run) const;
+    void note_wait(StatementRun& run) const;
     [[nodiscard]] bool runs_alone() const;
     void cut_off();
     void tell_cut(ByteView message);

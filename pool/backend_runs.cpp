@@ -70,7 +70,7 @@ protocol::ErrorFields too_large(const StatementRuns& runs) {
 
 }  // namespace
 
-void Backend::will_run(FrontendMessage type, StatementRun run) {
+void Backend::will_run(FrontendMessage type, StatementRun&& run) {
     if (expected_.is_skipping() || expected_.is_copy_in_open()) {
         will_send(type);  // the server will not look at it
         return;
@@ -80,17 +80,17 @@ void Backend::will_run(FrontendMessage type, StatementRun run) {
         time_limit_.is_on = true;
     }
     const TimePoint began_at = std::max(busy_since_, run.asked_at);
-    runs_.add(with_wait(std::move(run)), began_at);
+    note_wait(run);
+    runs_.add(std::move(run), began_at);
     ++runs_in_batch_;
 }
 
-/// @return the same with how long it has waited for this backend
-StatementRun Backend::with_wait(StatementRun run) const {
+/// It is told how long it has waited for this backend.
+void Backend::note_wait(StatementRun& run) const {
     run.waited = std::max(Duration{}, lent_at_ - run.asked_at);
     if (run.waited > Duration{} && holder_ != nullptr) {
         run.wait_reason = holder_->wait_reason;
     }
-    return run;
 }
 
 bool Backend::holds_line(FrontendMessage next) const {
@@ -187,7 +187,8 @@ void Backend::blame(const std::optional<ByteView>& error,
             verdict == ReplyVerdict::Forward, dropped, answered.is_statement || is_of_commit)) {
         runs_.note_error(failure_in(error), message_in(error));
     } else if (is_clients_parse(answered) && holder_ != nullptr) {
-        StatementRun run = with_wait(holder_->run_of_parse());
+        StatementRun run = holder_->run_of_parse();
+        note_wait(run);
         run.began_at = std::max(busy_since_, run.asked_at);
         run.ended_at = env_.loop.now();
         run.error = failure_in(error);
@@ -274,9 +275,9 @@ void Backend::settle_runs() {
                                !runs_.empty() && !runs_.front().is_skipped;
     const std::size_t kept = expected_.statements() + (is_committing ? 1 : 0);
     while (runs_.size() > kept) {
-        StatementRun run = runs_.take(env_.loop.now());
-        if (!run.is_skipped) {
-            ended_.push_back(std::move(run));
+        ended_.push_back(runs_.take(env_.loop.now()));
+        if (ended_.back().is_skipped) {
+            ended_.pop_back();
         }
     }
 }

@@ -22,7 +22,7 @@ bool may_fail_late(const StatementRun& run) {
 
 }  // namespace
 
-void StatementRuns::add(StatementRun run, TimePoint now) {
+void StatementRuns::add(StatementRun&& run, TimePoint now) {
     late_failures_ += pool::may_fail_late(run) ? 1U : 0U;
     runs_.push_back(std::move(run));
     if (size() == 1) {

@@ -90,7 +90,7 @@ public:
         Warn,    ///< it ends a result that was larger than it may be: Pass, behind a warning
     };
 
-    void add(StatementRun run, TimePoint now);
+    void add(StatementRun&& run, TimePoint now);
 
     [[nodiscard]] bool empty() const { return first_ == runs_.size(); }
 

@@ -203,7 +203,7 @@ void ClientSession::bind_portal(std::string_view portal,
 }
 
 /// A Query, an Execute or a FunctionCall goes out.
-void ClientSession::run_statement(FrontendMessage type, StatementTicket ticket) {
+void ClientSession::run_statement(FrontendMessage type, StatementTicket&& ticket) {
     ClientCache::note_write(*this, ticket);
     if (ticket.plan == nullptr) {
         backend_->will_send(type);

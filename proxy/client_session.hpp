@@ -281,7 +281,7 @@ private:
                      pool::StatementTicket ticket,
                      const protocol::FrameHeader& header,
                      ByteView rest);
-    void run_statement(protocol::FrontendMessage type, pool::StatementTicket ticket);
+    void run_statement(protocol::FrontendMessage type, pool::StatementTicket&& ticket);
     void note_parse(const protocol::FrameHeader& header, ByteView rest);
     void note_unnamed(pool::StatementTicket ticket);
     [[nodiscard]] std::optional<protocol::ErrorFields> note_bind(
@@ -337,7 +337,7 @@ private:
                                                         ByteView rest);
     void tell_session();
     void tell(const pool::StatementTicket& ticket, ledger::Statement& statement);
-    void keep(const pool::StatementTicket& ticket, ledger::Statement& statement);
+    void keep(const pool::StatementTicket& ticket, ledger::Statement& statement, bool is_kept);
     [[nodiscard]] bool is_to_be_explained(const pool::StatementTicket& ticket,
                                           const ledger::Statement& statement,
                                           pool::Pool& ran_on);

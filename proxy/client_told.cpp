@@ -40,12 +40,6 @@ double milliseconds_of(microseconds time) {
     return std::chrono::duration<double, std::milli>(time).count();
 }
 
-std::int64_t unix_us() {
-    return std::chrono::duration_cast<microseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
-
 ledger::WaitReason reason_of(pool::WaitReason reason) {
     switch (reason) {
         case pool::WaitReason::None: return ledger::WaitReason::None;
@@ -287,7 +281,7 @@ void ClientSession::tell_session() {
     session.labels = context_->labels;
     session.id = id_;
     session.client = client_name().address;
-    session.ended_unix_us = unix_us();
+    session.ended_unix_us = worker_.unix_us();
     session.began_unix_us =
         session.ended_unix_us - positive_us(worker_.loop().now() - connected_at_).count();
     session.statements = tally_.statements;
@@ -312,18 +306,11 @@ void ClientSession::tell(const pool::StatementTicket& ticket, ledger::Statement&
     if (statement.is_slow) {
         counters.slow_statements.add();
     }
-    statement.digest = known.digest;
-    statement.labels = known.labels;
-    statement.session = id_;
     ledger::Recorder* recorder = worker_.desk().recorder();
     if (recorder != nullptr) {
-        statement.ended_unix_us = unix_us();
+        statement.ended_unix_us = worker_.unix_us();
+        recorder->enter(statement.ended_unix_us);
         recorder->count(worker_.desk().sums_of(known), statement);
-    }
-    const bool is_logged = plan.log_statements == conf::LogStatements::All ||
-                           (plan.log_statements == conf::LogStatements::Slow && statement.is_slow);
-    if (is_logged) {
-        log_statement(ticket, statement);
     }
     if (known.is_deed && !statement.error && worker_.shared().events != nullptr) {
         worker_.shared().events->note(events::Deed{user(),
@@ -332,13 +319,26 @@ void ClientSession::tell(const pool::StatementTicket& ticket, ledger::Statement&
                                                    known.labels->database,
                                                    known.digest->text});
     }
-    keep(ticket, statement);
+    const bool is_logged = plan.log_statements == conf::LogStatements::All ||
+                           (plan.log_statements == conf::LogStatements::Slow && statement.is_slow);
+    const bool is_kept = recorder != nullptr && recorder->wants(statement);
+    const bool is_explained = statement.is_slow && plan.explain_slow;
+    if (!is_logged && !is_kept && !is_explained) {
+        return;
+    }
+    statement.digest = known.digest;
+    statement.labels = known.labels;
+    statement.session = id_;
+    if (is_logged) {
+        log_statement(ticket, statement);
+    }
+    keep(ticket, statement, is_kept);
 }
 
 /// Gives the ledger what it keeps of single statements, a slow read once it is explained.
-void ClientSession::keep(const pool::StatementTicket& ticket, ledger::Statement& statement) {
-    ledger::Recorder* recorder = worker_.desk().recorder();
-    const bool is_kept = recorder != nullptr && recorder->wants(statement);
+void ClientSession::keep(const pool::StatementTicket& ticket,
+                         ledger::Statement& statement,
+                         bool is_kept) {
     if (is_kept) {
         std::string message;
         if (statement.detail != nullptr) {
@@ -349,7 +349,8 @@ void ClientSession::keep(const pool::StatementTicket& ticket, ledger::Statement&
         statement.detail->message = ticket.plan->log_parameters
                                         ? std::move(message)
                                         : ledger::error_pattern(message);  // it may quote literals
-        statement.detail->client = client_name().address;
+        statement.detail->client =
+            worker_.client_addresses().of(id_, [this] { return client_name().address; });
     }
     pool::Pool* ran_on =
         statement.is_slow && ticket.plan->explain_slow ? pool_of(statement.member) : nullptr;
@@ -361,7 +362,7 @@ void ClientSession::keep(const pool::StatementTicket& ticket, ledger::Statement&
                                   {settings_, std::string{application()}}},
                                  *ran_on);
     } else if (is_kept) {
-        recorder->keep(std::move(statement));
+        worker_.desk().recorder()->keep(std::move(statement));
     }
 }
 

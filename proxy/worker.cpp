@@ -99,6 +99,7 @@ void Worker::run(std::promise<void>& started) {
 
 void Worker::on_deadline(net::Deadline& deadline) {
     if (&deadline == &hand_over_) {
+        wall_clock_.ask();
         desk_.recorder()->hand_over();
         loop_->set_deadline(hand_over_, loop_->now() + kHandOverEvery);
         return;

@@ -20,6 +20,7 @@
 #include "pool/shared_database.hpp"
 #include "pool/statement.hpp"
 #include "proxy/cache_counts.hpp"
+#include "proxy/client_addresses.hpp"
 #include "proxy/client_auth.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
@@ -155,6 +156,11 @@ public:
     [[nodiscard]] const conf::Config& config() const { return *config_; }
 
     [[nodiscard]] StatementDesk& desk() { return desk_; }
+
+    /// True to a second.
+    [[nodiscard]] std::int64_t unix_us() const { return wall_clock_.unix_us(loop_->now()); }
+
+    [[nodiscard]] ClientAddresses& client_addresses() { return client_addresses_; }
 
     /// @return as log::Allowance::admit(), for a line about one statement
     [[nodiscard]] std::int64_t admit_statement_line() { return statement_lines_.admit(); }
@@ -322,6 +328,8 @@ private:
     pool::SettingsTable settings_;
     pool::StatementTable statements_;
     StatementDesk desk_;
+    WallClock wall_clock_;
+    ClientAddresses client_addresses_;
     SessionKnowledge knowledge_;
     AuthCache auth_cache_;
     log::Allowance error_lines_{100};

@@ -126,12 +126,14 @@ void measure_recorder(std::size_t digests) {
     };
     std::uint64_t wanted = 0;
     measure("a statement: looked up, counted, not kept", [&](Statement& statement) {
+        recorder.enter(statement.ended_unix_us);
         recorder.count(recorder.sums_of(statement.digest, statement.labels), statement);
         wanted += recorder.wants(statement) ? 1U : 0U;
     });
     std::uint64_t epoch = 0;
     Sums* sums = nullptr;
     measure("a statement: with a handle, counted, not kept", [&](Statement& statement) {
+        recorder.enter(statement.ended_unix_us);
         if (recorder.epoch() != epoch) {
             sums = &recorder.sums_of(statement.digest, statement.labels);
             epoch = recorder.epoch();

@@ -33,7 +33,7 @@ void check_quantiles(std::vector<std::uint64_t> values) {
         const auto exact = static_cast<double>(values[std::max<std::size_t>(rank, 1) - 1]);
         const auto guessed = quantile_us(sum, q);
         REQUIRE(guessed);
-        CHECK(std::abs(*guessed - exact) <= 0.03 * exact + 1);
+        CHECK(std::abs(*guessed - exact) <= 0.02 * exact + 1);
     }
 }
 
@@ -73,7 +73,7 @@ TEST_SUITE("histogram") {
     TEST_CASE("histogram: a bucket's middle is near everything in it") {
         for (std::uint64_t us = 20; us < 3'000'000'000; us += 1 + us / 300) {
             const double middle = bucket_middle_us(Histogram::bucket_of(us));
-            CHECK(std::abs(middle - static_cast<double>(us)) <= 0.03 * static_cast<double>(us));
+            CHECK(std::abs(middle - static_cast<double>(us)) <= 0.02 * static_cast<double>(us));
         }
     }
 
@@ -118,6 +118,18 @@ TEST_SUITE("histogram") {
         CHECK(read.count(7) == std::uint64_t{1} << 63U);
     }
 
+    TEST_CASE("histogram: what the first version wrote is read") {
+        HistogramSum sum;
+        CHECK(add_encoded(sum, std::string_view{"\x01\x00\x03\x01\x02\xc0\x01\x05", 8}));
+        CHECK(sum.count(0) == 3);
+        CHECK(sum.count(1) == 2);  // 1 µs
+        CHECK(sum.total() == 10);
+        const auto p90 = quantile_us(sum, 0.9);  // of bucket 193: 72.2 to 76.6 ms
+        REQUIRE(p90);
+        CHECK(*p90 > 72'200);
+        CHECK(*p90 < 76'600);
+    }
+
     TEST_CASE("histogram: what is none adds nothing, whatever it is cut at") {
         Histogram counted;
         for (std::uint64_t us = 1; us < 1'000'000; us *= 2) {
@@ -133,11 +145,12 @@ TEST_SUITE("histogram") {
         }
         HistogramSum sum;
         CHECK_FALSE(add_encoded(sum, ""));
-        CHECK_FALSE(add_encoded(sum, "\x02\x01\x01"));                           // another version
-        CHECK_FALSE(add_encoded(sum, std::string_view{"\x01\x90\x03\x01", 4}));  // bucket 400
+        CHECK_FALSE(add_encoded(sum, "\x03\x01\x01"));                           // another version
+        CHECK_FALSE(add_encoded(sum, std::string_view{"\x02\xd8\x04\x01", 4}));  // bucket 600
+        CHECK_FALSE(add_encoded(sum, std::string_view{"\x01\x90\x03\x01", 4}));  // and 400 of 400
         CHECK_FALSE(
-            add_encoded(sum, "\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"));  // 70 bits
-        CHECK_FALSE(add_encoded(sum, "\x01\x01"));
+            add_encoded(sum, "\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"));  // 70 bits
+        CHECK_FALSE(add_encoded(sum, "\x02\x01"));
         CHECK(sum.total() == 0);
     }
 
@@ -145,7 +158,7 @@ TEST_SUITE("histogram") {
         std::mt19937 random{45};  // NOLINT(cert-msc51-cpp): the same each time
         std::uniform_int_distribution<int> byte{0, 255};
         for (int i = 0; i < 20'000; ++i) {
-            std::string bytes(1, '\x01');
+            std::string bytes(1, i % 2 == 0 ? '\x01' : '\x02');
             for (int length = byte(random) % 24; length > 0; --length) {
                 bytes += static_cast<char>(byte(random));
             }

@@ -91,10 +91,11 @@ TEST_SUITE("recorder") {
         Recorder recorder{none, kSeed};
         const auto digest = make_digest(1, "select");
         const auto labels = make_labels();
-        Sums* sums = &recorder.sums_of(digest, labels);
         const std::uint64_t epoch = recorder.epoch();
-        recorder.count(*sums, make_statement(digest, labels, kTen - 1, 10));
+        recorder.enter(kTen - 1);
         CHECK(recorder.epoch() != epoch);  // the first statement says what hour it is
+        recorder.count(recorder.sums_of(digest, labels),
+                       make_statement(nullptr, nullptr, kTen - 1, 10));
         recorder.add(make_statement(digest, labels, kTen, 10));
         recorder.add(make_statement(digest, labels, kTen + 5, 10));
         recorder.add(make_statement(digest, labels, kTen - 2, 10));
