@@ -127,7 +127,7 @@ Row row_of(const ledger::KeptRow& kept) {
             text_or_null(kept.database),
             text_or_null(kept.user),
             text_or_null(kept.application),
-            text_or_null(kept.detail.client),
+            text_or_null(kept.client),
             text_or_null(kept.member),
             ms(kept.total_us),
             ms(kept.server_us),

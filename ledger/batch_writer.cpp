@@ -21,19 +21,19 @@ std::string_view kept(const std::string& text) {
 }
 
 /// @return JSON with what there is, or ""
-std::string detail_of(const StatementDetail& detail) {
+std::string detail_of(std::string_view client, const StatementDetail& detail) {
     nlohmann::json json = nlohmann::json::object();
     const auto put = [&json](const char* key, const std::string& value) {
         if (!value.empty()) {
             json[key] = value;
         }
     };
+    put("client", std::string{client});
     put("text", detail.text);
     put("parameters", detail.parameters);
     put("message", detail.message);
     put("trace_id", detail.trace_id);
     put("span_id", detail.span_id);
-    put("client", detail.client);
     put("plan", detail.plan);
     if (json.empty()) {
         return {};
@@ -77,6 +77,15 @@ void BatchWriter::write(Batch& batch) {
     write_all(batch.deeds);
 }
 
+/// @return detail_of() for a statement with nothing else: most are the same clients'
+const std::string& BatchWriter::plain_detail_of(const std::string& client) {
+    if (client != plain_client_) {
+        plain_detail_ = detail_of(client, {});
+        plain_client_ = client;
+    }
+    return plain_detail_;
+}
+
 void BatchWriter::write(const Sample& sample) {
     const Statement& statement = sample.statement;
     const std::int64_t t = ends_.statement.place(*connection_, statement.ended_unix_us);
@@ -91,7 +100,8 @@ void BatchWriter::write(const Sample& sample) {
     const std::int64_t pattern = statement.error && about != nullptr && !about->message.empty()
                                      ? ids_->pattern(*statement.error, about->message, t)
                                      : 0;
-    const std::string detail = about == nullptr ? "" : detail_of(*about);
+    const std::string detail =
+        about == nullptr ? plain_detail_of(statement.client) : detail_of(statement.client, *about);
     Use adding = connection_->use(
         "INSERT INTO statement(t, digest, db, usr, app, member, session, class, weight, total_us, "
         "server_us,"

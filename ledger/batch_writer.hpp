@@ -43,6 +43,7 @@ public:
     void write(Batch& batch);
 
 private:
+    [[nodiscard]] const std::string& plain_detail_of(const std::string& client);
     void write(const Sample& sample);
     void write(const Session& session);
     void write(const NotedEvent& noted);
@@ -51,6 +52,8 @@ private:
     Connection* connection_;
     Ids* ids_;
     Ends ends_;
+    std::string plain_client_;
+    std::string plain_detail_;
 };
 
 }  // namespace weir::ledger

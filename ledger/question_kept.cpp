@@ -72,7 +72,7 @@ KeptRow row_of(const Use& use) {
                               &row.detail.message,
                               &row.detail.trace_id,
                               &row.detail.span_id,
-                              &row.detail.client,
+                              &row.client,
                               &row.detail.plan}) {
         *text = use.text(column++);
     }

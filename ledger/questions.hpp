@@ -144,6 +144,7 @@ struct KeptRow {
     std::uint64_t rows = 0;
     std::uint64_t bytes = 0;
     std::string sqlstate;
+    std::string client;
     StatementDetail detail;
 };
 

@@ -28,8 +28,7 @@ std::uint64_t us_of(microseconds time) {
 
 std::size_t bytes_of(const StatementDetail& detail) {
     return detail.text.size() + detail.parameters.size() + detail.message.size() +
-           detail.plan.size() + detail.trace_id.size() + detail.span_id.size() +
-           detail.client.size();
+           detail.plan.size() + detail.trace_id.size() + detail.span_id.size();
 }
 
 void cut(std::string& text, std::size_t most) {
@@ -51,9 +50,10 @@ Recorder::~Recorder() {
 
 void Recorder::add(Statement&& statement) {
     enter(statement.ended_unix_us);
-    count(sums_of(statement.digest, statement.labels), statement);
+    Sums& sums = sums_of(statement.digest, statement.labels);
+    count(sums, statement);
     if (wants(statement)) {
-        keep(std::move(statement));
+        keep(std::move(statement), sums);
     }
 }
 
@@ -251,11 +251,21 @@ bool Recorder::is_chosen(double rate) {
 }
 
 void Recorder::keep(Statement&& statement) {
-    const double rate = sample_rate_->load(std::memory_order_relaxed);
-    const bool is_certain = statement.is_slow || statement.error || rate <= 0;
-    // Samples name no more digests and applications than the sums do.
     statement.digest = admitted(statement.digest);
     statement.labels = admitted(statement.labels);
+    keep_admitted(std::move(statement));
+}
+
+void Recorder::keep(Statement&& statement, const Sums& sums) {
+    statement.digest = sums.digest;
+    statement.labels = sums.labels;
+    keep_admitted(std::move(statement));
+}
+
+void Recorder::keep_admitted(Statement&& statement) {
+    const double rate = sample_rate_->load(std::memory_order_relaxed);
+    const bool is_certain = statement.is_slow || statement.error || rate <= 0;
+    cut(statement.client, kDetailIdMax);
     fit_detail(statement);
     const std::size_t detail_bytes = statement.detail == nullptr ? 0 : bytes_of(*statement.detail);
     if (!samples_.push({.statement = std::move(statement), .weight = is_certain ? 1 : 1 / rate})) {
@@ -277,7 +287,6 @@ void Recorder::fit_detail(Statement& statement) {
     cut(detail.plan, kDetailPlanMax);
     cut(detail.trace_id, kDetailIdMax);
     cut(detail.span_id, kDetailIdMax);
-    cut(detail.client, kDetailIdMax);
     const std::uint64_t under_way =
         detail_bytes_in_ - detail_bytes_out_.load(std::memory_order_relaxed);
     if (under_way + bytes_of(detail) > kDetailBytesMax) {

@@ -86,8 +86,11 @@ public:
     ///         (`detail`) is put together
     [[nodiscard]] bool wants(const Statement& statement);
 
-    /// Keeps it whole. Call only after wants().
+    /// Keeps it whole: samples name no more digests and applications than the sums do. Call only
+    /// after wants().
     void keep(Statement&& statement);
+    /// @param sums of sums_of() for its digest and labels, in this epoch: they need not be set
+    void keep(Statement&& statement, const Sums& sums);
 
     void add(Session&& session);
 
@@ -127,6 +130,7 @@ private:
     [[nodiscard]] DigestPtr admitted(const DigestPtr& digest);
     [[nodiscard]] LabelsPtr admitted(const LabelsPtr& labels);
     [[nodiscard]] bool is_chosen(double rate);
+    void keep_admitted(Statement&& statement);
     void fit_detail(Statement& statement);
 
     const std::atomic<double>* sample_rate_;

@@ -52,6 +52,7 @@ struct Statement {
     std::int64_t ended_unix_us = 0;
     std::string member;             ///< the server that ran it; "" = the primary, or the only one
     std::uint64_t session = 0;      ///< its client's number in SHOW CLIENTS
+    std::string client;             ///< its client's address
     microseconds total{};           ///< from its message to the end of its answer
     microseconds wait{};            ///< of that: for a server connection
     microseconds server{};          ///< of that: for the server

@@ -133,14 +133,15 @@ StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t d
         return ticket;
     }
     const StatementText statement = statement_text(text, digest);
-    const KnownStatementPtr known = worker_.desk().find(*context_, statement);
-    ticket.plan = worker_.desk().plan_of(*context_, *known, statement);
+    const KnownStatementPtr& found = worker_.desk().find(*context_, statement);
+    ticket.subject = found;
+    KnownStatement& known = *found;
+    ticket.plan = worker_.desk().plan_of(*context_, known, statement);
     ticket.said = said_by(text, *ticket.plan);
     ticket.request = request_of(text, *ticket.plan);
-    ticket.subject = known;
     ticket.is_doubtful = statement.judge == nullptr;
-    ClientCache::note_effect(*this, statement, *known);
-    look_for_cursor(known->cursors, ticket);
+    ClientCache::note_effect(*this, statement, known);
+    look_for_cursor(known.cursors, ticket);
     if (ticket.plan->limits_result()) {
         ticket.is_read = statement.read().is_read;
     }
@@ -168,7 +169,7 @@ StatementTicket ClientSession::special_ticket(std::string_view name,
                                               const policies::PlanPtr& plan) {
     StatementTicket ticket;
     if (follows_statements()) {
-        const KnownStatementPtr known = worker_.desk().find_special(*context_, name, plan);
+        const KnownStatementPtr& known = worker_.desk().find_special(*context_, name, plan);
         ticket.plan = known->plan;
         ticket.subject = known;
     }

@@ -347,7 +347,7 @@ sql::RouteHint ClientSession::wanted_route(std::string_view text, std::uint64_t 
                                                           : sql::read_hint(text).route;
     }
     const StatementText statement = statement_text(text, digest);
-    const KnownStatementPtr known = worker_.desk().find(*context_, statement);
+    const KnownStatementPtr& known = worker_.desk().find(*context_, statement);
     switch (worker_.desk().plan_of(*context_, *known, statement)->route) {
         case conf::RuleRoute::Auto: return sql::RouteHint::Auto;
         case conf::RuleRoute::Primary: return sql::RouteHint::Primary;

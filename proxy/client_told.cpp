@@ -110,7 +110,9 @@ void ClientSession::tell_run(const pool::StatementRun& run,
                              const std::string& member,
                              TimePoint taken_at) {
     ledger::Statement statement;
-    statement.member = member;
+    if (!member.empty()) {
+        statement.member = member;
+    }
     statement.total = positive_us(taken_at - run.asked_at);
     statement.wait = positive_us(run.waited);
     statement.wait_reason = reason_of(run.wait_reason);
@@ -340,16 +342,17 @@ void ClientSession::keep(const pool::StatementTicket& ticket,
                          ledger::Statement& statement,
                          bool is_kept) {
     if (is_kept) {
-        std::string message;
-        if (statement.detail != nullptr) {
-            message = std::move(statement.detail->message);
+        if (statement.detail != nullptr && !ticket.plan->log_parameters) {
+            std::string& message = statement.detail->message;
+            message = ledger::error_pattern(message);  // it may quote literals
         }
-        statement.detail = ticket.said == nullptr ? std::make_unique<StatementDetail>()
-                                                  : std::make_unique<StatementDetail>(*ticket.said);
-        statement.detail->message = ticket.plan->log_parameters
-                                        ? std::move(message)
-                                        : ledger::error_pattern(message);  // it may quote literals
-        statement.detail->client =
+        if (ticket.said != nullptr) {
+            std::string message =
+                statement.detail == nullptr ? "" : std::move(statement.detail->message);
+            statement.detail = std::make_unique<StatementDetail>(*ticket.said);
+            statement.detail->message = std::move(message);
+        }
+        statement.client =
             worker_.client_addresses().of(id_, [this] { return client_name().address; });
     }
     pool::Pool* ran_on =
@@ -362,7 +365,8 @@ void ClientSession::keep(const pool::StatementTicket& ticket,
                                   {settings_, std::string{application()}}},
                                  *ran_on);
     } else if (is_kept) {
-        worker_.desk().recorder()->keep(std::move(statement));
+        worker_.desk().recorder()->keep(std::move(statement),
+                                        worker_.desk().sums_of(known_by(ticket)));
     }
 }
 

@@ -127,6 +127,9 @@ void SlowPlans::take(const std::string& plan) {
                {"member", statement.member}});
     // A part of it would be no JSON.
     if (open_->is_kept && read->json.size() <= ledger::kDetailPlanMax) {
+        if (statement.detail == nullptr) {
+            statement.detail = std::make_unique<StatementDetail>();
+        }
         statement.detail->plan = std::move(read->json);
     }
 }

@@ -151,17 +151,24 @@ void StatementDesk::release(StatementContext& context) {
 }
 
 KnownStatementPtr& StatementDesk::place_of(std::uint64_t key) {
-    if (const auto found = known_.find(key); found != known_.end()) {
-        return found->second;
+    Recent& recent = recent_[key % recent_.size()];
+    if (recent.place != nullptr && recent.key == key) {
+        return *recent.place;
     }
-    if (known_.size() >= kKnownMax || bytes_ >= kBytesMax) {
-        forget();
+    auto found = known_.find(key);
+    if (found == known_.end()) {
+        if (known_.size() >= kKnownMax || bytes_ >= kBytesMax) {
+            forget();
+        }
+        bytes_ += kKnownBytes;
+        found = known_.try_emplace(key).first;
     }
-    bytes_ += kKnownBytes;
-    return known_[key];
+    recent = {key, &found->second};
+    return found->second;
 }
 
 void StatementDesk::forget() {
+    recent_ = {};
     known_.clear();
     digests_.clear();
     bytes_ = 0;
@@ -193,8 +200,8 @@ const ledger::DigestPtr& StatementDesk::digest_of(const StatementText& statement
     return digest;
 }
 
-KnownStatementPtr StatementDesk::find(const StatementContext& context,
-                                      const StatementText& statement) {
+const KnownStatementPtr& StatementDesk::find(const StatementContext& context,
+                                             const StatementText& statement) {
     KnownStatementPtr& known = place_of(statement.digest ^ context.seed);
     if (known == nullptr) {
         known = std::make_shared<KnownStatement>();
@@ -254,9 +261,9 @@ policies::PlanPtr StatementDesk::plan_of(const StatementContext& context,
     return *known.plan == plan ? known.plan : plan_from(std::move(plan));
 }
 
-KnownStatementPtr StatementDesk::find_special(const StatementContext& context,
-                                              std::string_view name,
-                                              const policies::PlanPtr& plan) {
+const KnownStatementPtr& StatementDesk::find_special(const StatementContext& context,
+                                                     std::string_view name,
+                                                     const policies::PlanPtr& plan) {
     const std::uint64_t hash = std::hash<std::string_view>{}(name);
     KnownStatementPtr& known = place_of(hash ^ context.seed);
     if (known == nullptr) {

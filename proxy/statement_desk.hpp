@@ -9,6 +9,7 @@
 #include "pool/statement_run.hpp"
 #include "proxy/request_judge.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -107,9 +108,9 @@ public:
 
     [[nodiscard]] ledger::Recorder* recorder() const { return recorder_; }
 
-    /// @return never null
-    [[nodiscard]] KnownStatementPtr find(const StatementContext& context,
-                                         const StatementText& statement);
+    /// @return never null; good until the desk is asked for another one
+    [[nodiscard]] const KnownStatementPtr& find(const StatementContext& context,
+                                                const StatementText& statement);
 
     /// @return what holds for this text
     [[nodiscard]] policies::PlanPtr plan_of(const StatementContext& context,
@@ -119,9 +120,9 @@ public:
     /// @return what has no SQL text that is known: a function called by its number, a text too long
     /// to be read
     /// @param plan one of the context's
-    [[nodiscard]] KnownStatementPtr find_special(const StatementContext& context,
-                                                 std::string_view name,
-                                                 const policies::PlanPtr& plan);
+    [[nodiscard]] const KnownStatementPtr& find_special(const StatementContext& context,
+                                                        std::string_view name,
+                                                        const policies::PlanPtr& plan);
 
     /// @return where it is counted now; only where there is a recorder
     [[nodiscard]] ledger::Sums& sums_of(KnownStatement& known) const;
@@ -151,7 +152,14 @@ private:
     std::uint64_t version_ = 0;
     std::uint64_t next_seed_ = 1;
     std::unordered_map<std::string, std::unique_ptr<StatementContext>> contexts_;  // by key_of()
-    std::unordered_map<std::uint64_t, KnownStatementPtr> known_;    // by digest and seed
+    std::unordered_map<std::uint64_t, KnownStatementPtr> known_;  // by digest and seed
+
+    struct Recent {
+        std::uint64_t key = 0;
+        KnownStatementPtr* place = nullptr;  // in known_
+    };
+
+    std::array<Recent, 64> recent_{};
     std::unordered_map<std::uint64_t, ledger::DigestPtr> digests_;  // of theirs: all contexts share
     std::size_t bytes_ = 0;
 };

@@ -121,7 +121,7 @@ TEST_SUITE("ledger command") {
         Printed bytes;
         CHECK(print_query(bytes.command(filed.file), "SELECT total FROM hourly_hist LIMIT 1") ==
               kLedgerFine);
-        CHECK(bytes.out.str().find("\\x01") != std::string::npos);
+        CHECK(bytes.out.str().find("\\x02") != std::string::npos);
     }
 
     TEST_CASE("summary: sums, errors and waits") {
