@@ -58,8 +58,16 @@ double middle_us(std::size_t bucket, double gamma) {
 
 /// @return the bucket of now, for one of the first version
 std::size_t bucket_of_first(std::size_t bucket) {
-    const double middle = middle_us(bucket, kFirstGamma);
-    return HistogramSum::bucket_of(static_cast<std::uint64_t>(std::llround(middle)));
+    static const auto kBuckets = [] {
+        std::array<std::uint16_t, kFirstBuckets> buckets{};
+        for (std::size_t i = 0; i < kFirstBuckets; ++i) {
+            const long long middle = std::llround(middle_us(i, kFirstGamma));
+            buckets.at(i) = static_cast<std::uint16_t>(
+                HistogramSum::bucket_of(static_cast<std::uint64_t>(middle)));
+        }
+        return buckets;
+    }();
+    return kBuckets.at(bucket);
 }
 
 /// Where durations belong, without a logarithm for each: cells of a 16th of a power of two, none of
