@@ -4,6 +4,7 @@ Each group has two tables. Rows 0 and 1 are written alone, rows 2 and 3 in both 
 rolled back would have added RUINED.
 """
 
+import gc
 import random
 import threading
 import time
@@ -75,12 +76,14 @@ class Load:
         return not self.failures and (self.done < self.operations or self.busy.is_set())
 
     def start(self) -> None:
+        gc.disable()  # a look through millions of reads stands still for seconds, which are taken for an answer's
         for client in self.clients:
             client.thread.start()
 
     def join(self) -> None:
         for client in self.clients:
             client.thread.join()
+        gc.enable()
 
 
 class Client:
