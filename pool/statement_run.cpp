@@ -70,7 +70,7 @@ StatementRuns::Ruling StatementRuns::on_limited_row(std::size_t bytes) {
 }
 
 /// A message that is no row.
-StatementRuns::Ruling StatementRuns::on_limited_end(BackendMessage type) {
+StatementRuns::Ruling StatementRuns::on_limited_end(BackendMessage type) const {
     switch (type) {
         case BackendMessage::NotificationResponse:
         case BackendMessage::ParameterStatus:

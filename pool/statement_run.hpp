@@ -175,7 +175,7 @@ private:
     };
 
     [[nodiscard]] Ruling on_limited_row(std::size_t bytes);
-    [[nodiscard]] Ruling on_limited_end(protocol::BackendMessage type);
+    [[nodiscard]] Ruling on_limited_end(protocol::BackendMessage type) const;
     void begin_result();
 
     std::vector<StatementRun> runs_;  // a FIFO with a moving head; mostly one

@@ -20,7 +20,7 @@
 
 namespace weir::pool {
 class Backend;
-}
+}  // namespace weir::pool
 
 namespace weir::proxy {
 

@@ -149,7 +149,7 @@ TEST_SUITE("ledger command") {
         Printed printed;
         auto command = printed.command(filed.file);
         command.form = ReportForm::Csv;
-        command.hours = 24 * 30;
+        command.hours = 720;
         CHECK(print_summary(command) == kLedgerFine);
         CHECK(printed.out.str().find("statements,41500,") != std::string::npos);
         CHECK(printed.out.str().find("different statements,1,") != std::string::npos);
@@ -193,11 +193,12 @@ TEST_SUITE("ledger command") {
     }
 
     TEST_CASE("no file: said on the side of problems, with status 2") {
-        for (const auto& [file, said] :
+        for (const auto& [name, said] :
              {std::pair{"", "the ledger is off"},
               std::pair{":memory:", "only the running Weir knows it"},
               std::pair{"/nonexistent/ledger.db", "cannot read /nonexistent/ledger.db"},
               std::pair{"/proc/version", "cannot read /proc/version"}}) {
+            const std::string file = name;
             CAPTURE(file);
             Printed printed;
             CHECK(print_summary(printed.command(file)) == kLedgerFailed);
