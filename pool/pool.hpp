@@ -308,6 +308,7 @@ private:
     void announce();
     void ask_peers();
     void forget_failures();
+    void note_loss();
     void settle_retried_login(RetryOutcome outcome);
     [[nodiscard]] bool is_hopeless() const;
     [[nodiscard]] Duration next_pause() const;

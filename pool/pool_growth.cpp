@@ -26,6 +26,13 @@ constexpr std::int64_t kNobodyWaits = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
 
+/// What a replica has is what its primary had written down: it loses nothing.
+void Pool::note_loss() {
+    if (key_.member.empty()) {
+        database_->knowledge.note_loss();
+    }
+}
+
 void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     const auto found = backends_.find(&backend);
     if (found == backends_.end()) {
@@ -39,7 +46,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     if (failure == nullptr) {
         if (backend.has_lost_server()) {
             env_.peers.on_server_trouble(key_);
-            database_->knowledge.note_loss();
+            note_loss();
         }
         if (!line_.empty()) {
             grow();
@@ -53,7 +60,7 @@ void Pool::on_backend_ended(Backend& backend, const LoginFailure* failure) {
     counters_.add(PoolEvent::Error);
     env_.peers.on_server_trouble(key_);
     if (failure->fields.sqlstate == sqlstate::kCannotConnectNow) {
-        database_->knowledge.note_loss();  // it is away, or starts
+        note_loss();  // it is away, or starts
     }
     if (!failure->is_final) {
         env_.peers.on_login_failed(key_);

@@ -1,5 +1,6 @@
 """What the tests of results shared through Redis have in common."""
 
+import time
 from typing import Any, Callable, Optional, Sequence
 
 from support.deadlines import SLOWNESS, scaled, wait_until
@@ -62,6 +63,8 @@ def wait_until_ready(weirs: Sequence[Weir]) -> None:
             return figure(weir, "hits") > before
 
         wait_until(is_hit, "results are kept")
+    # What each did before it knew the catalog counts as a write of everything: the others have heard of it by then.
+    time.sleep(scaled(LEASE_S))
 
 
 def calls(postgres: Postgres) -> int:
@@ -85,4 +88,5 @@ def store(weir: Weir, client: RawClient, sql: str) -> list[list[Optional[str]]]:
         return figure(weir, "redis_stored") > before
 
     wait_until(is_stored, "it is kept in Redis: " + sql)
+    weir.wait_until_idle()  # what is asked before its session has been looked at is the server's
     return found[-1]
