@@ -118,6 +118,9 @@ def test_redis_goes_and_comes_back(sharing: Sharing, trouble: str) -> None:
         begin(redis)
         wait_until_state(weirs, "down")
         assert weirs[0].metrics().sum("weir_redis_up") == 0
+        # It is down from the first write on that it was not told; not trusted only once it is silent for the lease.
+        for weir, start in zip(weirs, seen):
+            wait_until(lambda: "cache_not_trusted" in weir.log[start:], "nothing kept is given")
         done = load.done
         wait_until(lambda: load.done > done + 200, "clients go on")
         end(redis)
