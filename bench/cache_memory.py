@@ -33,7 +33,7 @@ STORED = """\\set size int(exp(random({low}, {high}) / 1000.0))
 SELECT repeat('x', :size) FROM one WHERE id <> :number;
 """
 
-# Read in a transaction, which is never answered from the cache, nor kept.
+# It locks its row: never answered from the cache, nor kept.
 NOT_STORED = "SELECT 1 FROM one FOR SHARE;\n"
 
 FULL_SHARE = 0.9

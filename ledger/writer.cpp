@@ -290,6 +290,7 @@ bool Writer::keep_house(std::int64_t now_us) {
     if (now >= size_at_) {
         size_at_ = now + kSizeEvery;
         housekeeper_.check_size();
+        status_.bytes_used = store_.bytes_used();
     }
     const bool has_more = housekeeper_.work();
     if (const std::optional<Trouble> trouble = store_.connection().take_trouble()) {
@@ -387,12 +388,6 @@ void Writer::refresh_status() {
     status_.uri = store_.is_open() ? store_.uri() : "";
     status_.rows_deleted = housekeeper_.rows_deleted();
     status_.calls_coarsened = pending_.calls_coarsened();
-    const TimePoint now = Clock::now();
-    if (store_.is_open() && now >= measured_at_ + kSizeEvery) {
-        measured_at_ = now;
-        status_.bytes_used = store_.bytes_used();
-        static_cast<void>(store_.connection().take_trouble());
-    }
 }
 
 }  // namespace weir::ledger

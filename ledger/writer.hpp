@@ -136,7 +136,6 @@ private:
     TimePoint spreads_at_{};
     TimePoint round_at_{};
     TimePoint size_at_{};
-    TimePoint measured_at_{};
     std::int64_t spreads_hour_ = 0;  ///< the wall clock's hour when spreads were written last
     std::optional<TimePoint> set_aside_at_;  ///< when a ruined file was last
 };
