@@ -7,6 +7,7 @@
 #include "conf/hba.hpp"
 #include "conf/health_settings.hpp"
 #include "conf/ledger_settings.hpp"
+#include "conf/maintenance_settings.hpp"
 #include "conf/policy_settings.hpp"
 #include "conf/warm_up_settings.hpp"
 
@@ -272,6 +273,11 @@ struct Config {
     HealthSettings health;
     std::vector<AlertSettings> alerts;  ///< in order
     LedgerSettings ledger;
+    MaintenanceSettings maintenance;
+    std::vector<PartitionSettings> partitions;  ///< in order, as these three
+    std::vector<AggregateSettings> aggregates;
+    std::vector<MaterializedViewSettings> materialized_views;
+    std::vector<TaskSettings> tasks;
     log::Options log;
     HttpSettings http;
     AdminSettings admin;
