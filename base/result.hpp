@@ -58,6 +58,19 @@ public:
     using tl::expected<T, Error>::expected;
 };
 
+/// The same where the error has text of its own: off the data path.
+template <class T, class E>
+class [[nodiscard]] Outcome : public tl::expected<T, E> {
+public:
+    using tl::expected<T, E>::expected;
+};
+
+/// Makes the failing arm of an Outcome.
+template <class E>
+[[nodiscard]] tl::unexpected<E> failed(E error) {
+    return tl::unexpected<E>{std::move(error)};
+}
+
 /// Makes the failing arm of a Result: `return fail(ErrorCode::Timeout, sqlstate::kCannotConnectNow,
 /// "…")`.
 template <std::size_t N>

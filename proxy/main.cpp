@@ -15,6 +15,7 @@
 #include "proxy/admin_consoles.hpp"
 #include "proxy/main_cache.hpp"
 #include "proxy/main_ledger.hpp"
+#include "proxy/main_partition.hpp"
 #include "proxy/main_service.hpp"
 #include "proxy/main_stats.hpp"
 #include "proxy/pid_file.hpp"
@@ -283,6 +284,7 @@ int run(int argc, char** argv) {
     health_command->add_flag("--json", arguments.json, "print what /api/health says");
     const weir::proxy::CacheCommands cache_commands{app};
     const weir::proxy::LedgerCommands ledger_commands{app};
+    const weir::proxy::PartitionCommands partition_commands{app};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -305,6 +307,9 @@ int run(int argc, char** argv) {
     }
     if (ledger_commands.is_wanted()) {
         return ledger_commands.run();
+    }
+    if (partition_commands.is_wanted()) {
+        return partition_commands.run();
     }
     return serve(arguments);
 }
