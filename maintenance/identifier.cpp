@@ -1,5 +1,6 @@
 #include "maintenance/identifier.hpp"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>

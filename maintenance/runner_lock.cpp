@@ -1,5 +1,6 @@
 #include "maintenance/runner_lock.hpp"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <string>
