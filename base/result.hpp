@@ -60,12 +60,12 @@ public:
 
 /// The same where the error has text of its own: off the data path.
 template <class T, class E>
-class [[nodiscard]] Outcome : public tl::expected<T, E> {
+class [[nodiscard]] Expected : public tl::expected<T, E> {
 public:
     using tl::expected<T, E>::expected;
 };
 
-/// Makes the failing arm of an Outcome.
+/// Makes the failing arm of an Expected.
 template <class E>
 [[nodiscard]] tl::unexpected<E> failed(E error) {
     return tl::unexpected<E>{std::move(error)};

@@ -21,7 +21,7 @@ struct Problem {
 };
 
 template <class T>
-using Answer = Outcome<T, Problem>;
+using Answer = Expected<T, Problem>;
 
 /// Makes the failing arm of an Answer.
 [[nodiscard]] inline auto problem(std::string text,

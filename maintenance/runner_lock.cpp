@@ -1,6 +1,6 @@
 #include "maintenance/runner_lock.hpp"
 
-#define XXH_INLINE_ALL
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
 #include <xxhash.h>
 
 #include <string>
