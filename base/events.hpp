@@ -9,7 +9,8 @@ namespace weir::events {
 
 enum class Severity : std::uint8_t { Info, Warning, Error };
 
-/// "breaker", "failover", "reload", "pool", "alert", "ledger", "process": what an event is about.
+/// "breaker", "failover", "reload", "pool", "alert", "ledger", "partition", "process": what an
+/// event is about.
 struct Event {
     std::string kind;
     std::string object;  ///< a member, a pool, a file

@@ -60,6 +60,7 @@ inline constexpr SqlState kInvalidParameterValue{"22023"};
 inline constexpr SqlState kInvalidAuthorizationSpecification{"28000"};
 inline constexpr SqlState kInvalidSqlStatementName{"26000"};
 inline constexpr SqlState kInvalidPassword{"28P01"};
+inline constexpr SqlState kCheckViolation{"23514"};
 inline constexpr SqlState kActiveTransaction{"25001"};
 inline constexpr SqlState kReadOnlySqlTransaction{"25006"};
 inline constexpr SqlState kIdleInTransactionTimeout{"25P03"};

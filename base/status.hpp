@@ -207,17 +207,18 @@ enum class RetryKind : std::uint8_t {
     Replica,      ///< a replica has refused what the primary may do
     Statement,    ///< a read has lost its server before the first row
     Transaction,  ///< one of a single statement was rolled back
+    Partition,    ///< a row had no partition, and one was made
 };
 
 enum class RetryOutcome : std::uint8_t { Attempt, Success, Failure };
 
-inline constexpr std::size_t kRetryKinds = 4;
+inline constexpr std::size_t kRetryKinds = 5;
 inline constexpr std::size_t kRetryOutcomes = 3;
 
 /// @return the words of the metric's labels
 [[nodiscard]] constexpr std::string_view name_of(RetryKind kind) {
     constexpr std::array<std::string_view, kRetryKinds> kNames = {
-        "connect", "replica", "statement", "transaction"};
+        "connect", "replica", "statement", "transaction", "partition"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -218,9 +218,7 @@ public:
 
     /// Keeps the replies to the request that is sent next back until it is known that it need not
     /// be run once more; else LeaseHolder::on_taken_back(). See ReplyHold::begin().
-    void hold_back(ReplyHold::At at, const std::vector<std::string>& also) {
-        reply_hold_.begin(at, also);
-    }
+    void hold_back(const ReplyHold::Wish& wish) { reply_hold_.begin(wish); }
 
     /// @return whether the holder hears all of it now; false: it has been taken back already
     [[nodiscard]] bool stop_holding_back() {

@@ -97,7 +97,7 @@ void Backend::tell_error(ByteView message) {
     }
     const auto view = protocol::read_error(protocol::body_of(message, header));
     if (view && view->sqlstate) {
-        holder_->on_error(*view->sqlstate);
+        holder_->on_error(*view);
     }
 }
 

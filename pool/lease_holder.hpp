@@ -5,10 +5,12 @@
 #include "net/stream.hpp"
 #include "net/write_batch.hpp"
 #include "pool/backend_login.hpp"
+#include "pool/reply_hold.hpp"
 #include "pool/session_audit.hpp"
 #include "pool/session_settings.hpp"
 #include "pool/statement_run.hpp"
 #include "pool/wait_reason.hpp"
+#include "protocol/backend_views.hpp"
 #include "protocol/error_reply.hpp"
 #include "protocol/expected_replies.hpp"
 
@@ -108,11 +110,12 @@ public:
     [[nodiscard]] virtual StatementRun run_of_parse() { return {}; }
 
     /// An error is on its way to the client.
-    virtual void on_error(SqlState /*sqlstate*/) {}
+    /// @param error has an SQLSTATE; valid during the call
+    virtual void on_error(const protocol::ErrorView& /*error*/) {}
 
     /// The server has refused a request whose replies were held back, and the client has heard
     /// nothing of it. The lease is to be given back.
-    virtual void on_taken_back(SqlState /*reason*/) {}
+    virtual void on_taken_back(const TakenBack& /*reason*/) {}
 
     /// The backend is gone and the lease over.
     virtual void on_backend_lost(const BackendLoss& loss) = 0;

@@ -38,19 +38,28 @@ bool contains(std::string_view message, std::string_view pattern) {
 
 }  // namespace
 
-std::optional<SqlState> ReplyHold::refusal_in(const std::optional<ByteView>& error) const {
+std::optional<TakenBack> ReplyHold::refusal_in(const std::optional<ByteView>& error) const {
     const auto view = error ? std::optional{protocol::read_error(*error)} : std::nullopt;
     if (!view || !*view || !(*view)->sqlstate) {
         return std::nullopt;
     }
     const SqlState state = *(*view)->sqlstate;
+    if (wish_.heals_partitions) {
+        if (auto partition = read_missing_partition(**view); partition) {
+            return TakenBack{state, std::move(partition)};
+        }
+    }
+    if (wish_.also == nullptr) {
+        return std::nullopt;
+    }
     const bool is_built_in =
-        at_ == At::Replica ? is_one_of(state, kOfReplicas) : is_one_of(state, kOfTransactions);
+        wish_.at == At::Replica ? is_one_of(state, kOfReplicas) : is_one_of(state, kOfTransactions);
     const bool is_meant =
-        is_built_in || std::any_of(also_->begin(), also_->end(), [&](const std::string& entry) {
+        is_built_in ||
+        std::any_of(wish_.also->begin(), wish_.also->end(), [&](const std::string& entry) {
             return entry == state.text() || contains((*view)->message, entry);
         });
-    return is_meant ? std::optional{state} : std::nullopt;
+    return is_meant ? std::optional{TakenBack{state, std::nullopt}} : std::nullopt;
 }
 
 ReplyHold::Verdict ReplyHold::look_at(BackendMessage type, std::optional<ByteView> body) {
@@ -68,7 +77,7 @@ ReplyHold::Verdict ReplyHold::look_at(BackendMessage type, std::optional<ByteVie
         case BackendMessage::ParameterStatus:
         case BackendMessage::RowDescription: return Verdict::Keep;
         case BackendMessage::CommandComplete:
-            return at_ == At::PrimaryToSync ? Verdict::Keep : Verdict::Release;
+            return wish_.at == At::PrimaryToSync ? Verdict::Keep : Verdict::Release;
         case BackendMessage::ErrorResponse:
             reason_ = refusal_in(body);
             return reason_ ? Verdict::TakeBack : Verdict::Release;
@@ -88,7 +97,7 @@ std::vector<std::byte> ReplyHold::release() {
     return std::exchange(kept_, {});
 }
 
-std::optional<SqlState> ReplyHold::take_reason() {
+std::optional<TakenBack> ReplyHold::take_reason() {
     if (reason_) {
         is_on_ = false;
         kept_.clear();

@@ -3,6 +3,7 @@
 #include "base/bytes.hpp"
 #include "base/sqlstate.hpp"
 #include "net/write_batch.hpp"
+#include "pool/missing_partition.hpp"
 #include "protocol/message_type.hpp"
 
 #include <cstddef>
@@ -12,6 +13,12 @@
 #include <vector>
 
 namespace weir::pool {
+
+/// Why the server has refused a request that the client has heard nothing of.
+struct TakenBack {
+    SqlState sqlstate;
+    std::optional<MissingPartition> partition;  ///< there was none for one of its rows
+};
 
 /// Keeps the first replies to a request back until it is known that the request need not be run
 /// once more: with the first row, the end of the first statement, or an error that is the
@@ -34,11 +41,17 @@ public:
         PrimaryToSync  ///< messages with one Execute: what ends it is committed by the Sync
     };
 
-    /// @param also SQLSTATEs and patterns of messages that are no reason to tell the client either;
-    /// outlives the hold
-    void begin(At at, const std::vector<std::string>& also) {
-        at_ = at;
-        also_ = &also;
+    /// What is to be kept back, and what is a reason to take it back.
+    struct Wish {
+        At at = At::Replica;
+        /// SQLSTATEs and patterns of messages besides those that always are; outlives the hold.
+        /// nullptr: of the primary's errors none is, but for what heals_partitions says.
+        const std::vector<std::string>* also = nullptr;
+        bool heals_partitions = false;  ///< a row for which there is no partition is one
+    };
+
+    void begin(const Wish& wish) {
+        wish_ = wish;
         is_on_ = true;
         reason_.reset();
         kept_.clear();
@@ -67,15 +80,14 @@ public:
     [[nodiscard]] std::vector<std::byte> release();
 
     /// @return with which error the server has refused the request, once
-    [[nodiscard]] std::optional<SqlState> take_reason();
+    [[nodiscard]] std::optional<TakenBack> take_reason();
 
 private:
-    [[nodiscard]] std::optional<SqlState> refusal_in(const std::optional<ByteView>& error) const;
+    [[nodiscard]] std::optional<TakenBack> refusal_in(const std::optional<ByteView>& error) const;
 
     bool is_on_ = false;
-    At at_ = At::Replica;
-    const std::vector<std::string>* also_ = nullptr;
-    std::optional<SqlState> reason_;
+    Wish wish_;
+    std::optional<TakenBack> reason_;
     std::vector<std::byte> kept_;
 };
 

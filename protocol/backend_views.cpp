@@ -99,6 +99,8 @@ Result<ErrorView> read_error(ByteView body) {
             case 'D': view.detail = *value; break;
             case 'H': view.hint = *value; break;
             case 'R': view.routine = *value; break;
+            case 's': view.schema = *value; break;
+            case 't': view.table = *value; break;
             default: break;
         }
     }

@@ -30,6 +30,8 @@ struct ErrorView {
     std::string_view detail;
     std::string_view hint;
     std::string_view routine;  ///< of PostgreSQL's source; the same in every language
+    std::string_view schema;   ///< of the table it is about; "" = of none
+    std::string_view table;
 
     /// @return whether the backend ends the connection after it
     [[nodiscard]] bool is_fatal() const {

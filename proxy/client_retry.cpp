@@ -5,6 +5,7 @@
 #include "base/random.hpp"
 #include "pool/backoff_of.hpp"
 #include "proxy/client_session.hpp"
+#include "proxy/partition_healing.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
@@ -46,15 +47,22 @@ void ClientSession::hold_replies_back() {
     if (mine == nullptr || mine->kept.empty()) {
         return;
     }
+    pool::ReplyHold::Wish wish;
     if (mine->lender != nullptr) {
-        backend_->hold_back(pool::ReplyHold::At::Replica, mine->retry->also_retry);
-    } else if (mine->is_one_transaction &&
-               mine->rollbacks + 1 < mine->retry->transaction.attempts) {
-        const bool is_query = mine->kept.front() == static_cast<std::byte>(FrontendMessage::Query);
-        backend_->hold_back(
-            is_query ? pool::ReplyHold::At::Primary : pool::ReplyHold::At::PrimaryToSync,
-            mine->retry->also_retry);
+        wish.also = &mine->retry->also_retry;
+        backend_->hold_back(wish);
+        return;
     }
+    const bool may_repeat =
+        mine->is_split && mine->rollbacks + 1 < mine->retry->transaction.attempts;
+    wish.heals_partitions = mine->heals_partitions && mine->healings < kHealingsMax;
+    if (!mine->is_one_transaction || (!may_repeat && !wish.heals_partitions)) {
+        return;
+    }
+    const bool is_query = mine->kept.front() == static_cast<std::byte>(FrontendMessage::Query);
+    wish.at = is_query ? pool::ReplyHold::At::Primary : pool::ReplyHold::At::PrimaryToSync;
+    wish.also = may_repeat ? &mine->retry->also_retry : nullptr;
+    backend_->hold_back(wish);
 }
 
 /// The server that had the request has not answered, and will not: nothing of an answer has reached
@@ -108,10 +116,10 @@ void ClientSession::look_elsewhere() {
     ask_again();
 }
 
-/// The time is over that it was to wait for before another try.
 void ClientSession::end_pause() {
     ClientRoute* mine = route();
-    if (mine == nullptr || !std::exchange(mine->is_pausing, false)) {
+    if (mine == nullptr || state_ != ClientState::Waiting ||
+        !std::exchange(mine->is_pausing, false)) {
         return;
     }
     deadline_.clear();
@@ -164,11 +172,20 @@ bool ClientSession::is_in_recovery(const std::string& member) {
                        });
 }
 
-void ClientSession::on_taken_back(SqlState reason) {
+void ClientSession::on_taken_back(const pool::TakenBack& reason) {
     end_call(policies::CallEnd::Succeeded);  // the member is well
     ClientRoute& mine = *route();
+    if (reason.partition) {
+        ++mine.healings;
+        return_backend();
+        run_again(RetryKind::Partition, kHealingLimit);
+        worker_.shared().healing->heal(*reason.partition, [&worker = worker_, id = id_] {
+            worker.post([id](Worker& its) { its.end_pause(id); });
+        });
+        return;
+    }
     const bool was_replica = mine.lender != nullptr;
-    if (was_replica && reason == sqlstate::kReadOnlySqlTransaction) {
+    if (was_replica && reason.sqlstate == sqlstate::kReadOnlySqlTransaction) {
         request_judge().remember_as_write(mine.digest);
     }
     return_backend();
@@ -183,13 +200,19 @@ void ClientSession::on_taken_back(SqlState reason) {
 }
 
 /// An error is on its way to the client.
-void ClientSession::on_error(SqlState sqlstate) {
+void ClientSession::on_error(const protocol::ErrorView& error) {
     ClientRoute* mine = route();
     if (mine == nullptr) {
         return;
     }
+    if (mine->heals_partitions && mine->lender == nullptr && mine->healings == 0) {
+        // It cannot be run once more; who comes next is to find it.
+        if (const auto missing = pool::read_missing_partition(error); missing) {
+            worker_.shared().healing->heal(*missing, {});
+        }
+    }
     if (mine->lender != nullptr && !mine->is_transaction &&
-        sqlstate == sqlstate::kReadOnlySqlTransaction) {
+        error.sqlstate == sqlstate::kReadOnlySqlTransaction) {
         request_judge().remember_as_write(mine->digest);  // for the next time
     }
     settle_retry(RetryOutcome::Failure);

@@ -7,6 +7,7 @@
 #include "policies/freshness.hpp"
 #include "protocol/frontend_views.hpp"
 #include "proxy/client_session.hpp"
+#include "proxy/partition_healing.hpp"
 #include "proxy/worker.hpp"
 
 #include <algorithm>
@@ -77,7 +78,10 @@ ClientRoute* ClientSession::route() const {
 void ClientSession::read_routing() {
     const conf::RetrySettings& retry = context_->policy.retry;
     const conf::DatabaseSettings* database = worker_.config().find_database(pool_->key().database);
-    if (database != nullptr && worker_.config().cluster_of(*database).members.size() > 1) {
+    const bool heals = worker_.shared().healing != nullptr && !is_session_mode() &&
+                       heals_partitions(worker_.config(), pool_->key().database);
+    if (database != nullptr &&
+        (heals || worker_.config().cluster_of(*database).members.size() > 1)) {
         if (route() == nullptr) {
             extras().route = std::make_unique<ClientRoute>();
             if (is_logged_in()) {
@@ -86,6 +90,7 @@ void ClientSession::read_routing() {
         }
         ClientRoute& mine = *route();
         mine.is_split = database->read_write_split && !is_session_mode();
+        mine.heals_partitions = heals;
         mine.sees_own_writes = database->read_your_writes;
         if (mine.next_retry == nullptr || *mine.next_retry != retry) {
             mine.next_retry = std::make_shared<const conf::RetrySettings>(retry);
@@ -94,7 +99,7 @@ void ClientSession::read_routing() {
                backend_ == nullptr && !route()->is_pausing) {
         extras_->route.reset();
     } else if (route() != nullptr) {
-        route()->is_split = false;
+        route()->is_split = route()->heals_partitions = false;
     }
 }
 
@@ -125,11 +130,12 @@ pool::Pool* ClientSession::choose_lender(ByteView rest) {
         return pool_;
     }
     mine->begin_request();
-    if (mine->is_split) {
+    if (mine->is_split || mine->heals_partitions) {
         mine->retry = mine->next_retry;
         const std::size_t bytes = look_ahead(rest);
-        const bool may_repeat = mine->is_one_transaction && mine->retry->transaction.attempts > 1;
-        if (mine->is_read || may_repeat) {
+        const bool may_repeat = mine->is_one_transaction &&
+                                (mine->heals_partitions || mine->retry->transaction.attempts > 1);
+        if (mine->is_split ? mine->is_read || may_repeat : !mine->is_read && may_repeat) {
             mine->kept.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes));
         }
         if (mine->is_read && choose_replica()) {

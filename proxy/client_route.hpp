@@ -79,7 +79,7 @@ struct ClientRoute {
         consumed = 0;
         kept.clear();
         avoided.clear();
-        refusals = losses = rollbacks = 0;
+        refusals = losses = rollbacks = healings = 0;
         retried.reset();
     }
 
@@ -97,6 +97,7 @@ struct ClientRoute {
     std::shared_ptr<pool::MemberLoad> load;            ///< of the lender's member
     MemberCall call;                                   ///< under way
     bool is_split = false;                             ///< database.read_write_split
+    bool heals_partitions = false;                     ///< what its rows miss is made
     bool sees_own_writes = true;                       ///< database.read_your_writes
     std::shared_ptr<const conf::RetrySettings> retry;  ///< for the request under way
     std::shared_ptr<const conf::RetrySettings> next_retry;  ///< for the next one
@@ -121,6 +122,7 @@ struct ClientRoute {
     unsigned refusals = 0;   ///< replicas that had no backend for it
     unsigned losses = 0;     ///< of the member that ran it
     unsigned rollbacks = 0;  ///< with 40001, 40P01 or the like
+    unsigned healings = 0;   ///< partitions it has waited for
     std::optional<pool::RetryKind> retried;
 };
 

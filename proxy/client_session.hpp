@@ -48,9 +48,6 @@ namespace weir::proxy {
 
 class Worker;
 
-/// A limit that every session keeps at hand.
-using ShortDuration = std::chrono::duration<std::uint32_t, std::milli>;
-
 /// One client connection from accept to close.
 ///
 /// Owned by its Worker, lives on that worker's loop. It holds a backend while a transaction (in
@@ -80,6 +77,8 @@ public:
     void close();
     /// The configuration has changed.
     void refresh();
+    /// What it waits for before its request is run once more is over.
+    void end_pause();
 
     // Orders of operators (client_orders.cpp).
     /// SUSPEND, or the end of it: Worker::is_suspended() tells which.
@@ -417,12 +416,11 @@ private:
     void run_again(pool::RetryKind kind, Duration wait);
     void ask_again();
     void look_elsewhere();
-    void end_pause();
     void note_loss(const pool::BackendLoss& loss);
     [[nodiscard]] bool survives_loss(const pool::BackendLoss& loss);
     [[nodiscard]] bool is_in_recovery(const std::string& member);
-    void on_taken_back(SqlState reason) override;
-    void on_error(SqlState sqlstate) override;
+    void on_taken_back(const pool::TakenBack& reason) override;
+    void on_error(const protocol::ErrorView& error) override;
     [[nodiscard]] bool replay();
 
     // pool::LeaseHolder (client_lease.cpp)

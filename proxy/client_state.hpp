@@ -2,11 +2,15 @@
 
 #include <array>
 #include <cstddef>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace weir::proxy {
+
+/// A limit that every session keeps at hand.
+using ShortDuration = std::chrono::duration<std::uint32_t, std::milli>;
 
 /// Where a client is in its life. Only ClientSession::transition() moves it.
 enum class ClientState : std::uint8_t {

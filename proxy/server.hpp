@@ -53,6 +53,9 @@ public:
     /// Where it is remembered what happens; outlives the server; before start().
     void set_ledger(ledger::Ledger& ledger);
 
+    /// Makes partitions that rows miss; before start(), outlives this.
+    void set_healing(PartitionHealing& healing) { shared_.healing = &healing; }
+
     /// Is given a snapshot every second, on the control loop's thread; before start().
     void set_on_sample(std::function<void(const status::Snapshot&)> on_sample) {
         on_sample_ = std::move(on_sample);

@@ -25,6 +25,7 @@
 #include "proxy/client_session.hpp"
 #include "proxy/console.hpp"
 #include "proxy/holds.hpp"
+#include "proxy/partition_healing.hpp"
 #include "proxy/session_knowledge.hpp"
 #include "proxy/slow_plans.hpp"
 #include "proxy/statement_desk.hpp"
@@ -81,8 +82,9 @@ struct Shared {
     std::atomic<std::uint64_t> next_id{1};
     std::atomic<std::uint64_t> clients{0};  ///< logged in or logging in
     ConsoleFactory* consoles = nullptr;
-    ledger::Ledger* ledger = nullptr;  ///< outlives the workers; nullptr: there is none
-    events::Sink* events = nullptr;    ///< the same
+    ledger::Ledger* ledger = nullptr;     ///< outlives the workers; nullptr: there is none
+    events::Sink* events = nullptr;       ///< the same
+    PartitionHealing* healing = nullptr;  ///< the same
     TlsContextsPtr tls = std::make_shared<const TlsContexts>();  ///< of the newest configuration;
                                                                  ///< std::atomic_load and _store
     /// Made before the first worker hears of a configuration that has it enabled, and kept from
@@ -202,6 +204,8 @@ public:
     void kill(const std::string& database);
     /// @return whether there was such a client
     [[nodiscard]] bool kill_client(std::uint64_t id);
+    /// What that client's request waits for before it is run once more is over.
+    void end_pause(std::uint64_t client);
     /// @return how many backends are yet to be replaced. @param database "" = of all
     [[nodiscard]] std::size_t stale_backends(const std::string& database);
     /// @return whether everything that was read has been passed on

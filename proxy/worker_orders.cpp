@@ -46,6 +46,14 @@ bool Worker::kill_client(std::uint64_t id) {
     return was_there;
 }
 
+void Worker::end_pause(std::uint64_t client) {
+    tell_sessions([client](ClientSession& session) {
+        if (session.id() == client) {
+            session.end_pause();
+        }
+    });
+}
+
 std::size_t Worker::stale_backends(const std::string& database) {
     std::size_t count = 0;
     pools_->for_each([&](pool::Pool& pool) {

@@ -1,0 +1,220 @@
+#include "maintenance/healer.hpp"
+
+#include "base/log.hpp"
+#include "maintenance/connect_options.hpp"
+#include "maintenance/identifier.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+namespace weir::maintenance {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// More rows than these wait for the next attempt of their clients.
+constexpr std::size_t kWishesMax = 200;
+/// What could not be made is not tried for every row that misses it.
+constexpr seconds kTryAgainAfter{10};
+constexpr std::size_t kFailedMax = 1'000;
+/// A clock that is wrong, or one client's odd dates, must not fill the catalog.
+constexpr std::size_t kMadePerHour = 60;
+/// The connection is closed when nobody has missed anything for so long.
+constexpr seconds kIdle{60};
+/// All of an attempt: clients wait.
+constexpr seconds kLimit{4};
+
+/// Tells the log.
+class LogReporter final : public Reporter {
+public:
+    void progress(const Progress& /*progress*/) override {}
+
+    void note(std::string_view line) override { log::info("partition_healing", {{"what", line}}); }
+
+    void warn(std::string_view line) override { log::warn("partition_healing", {{"what", line}}); }
+
+    void statement(std::string_view sql, std::string_view /*locks*/) override {
+        log::debug("partition_healing", {{"sql", sql}});
+    }
+};
+
+}  // namespace
+
+Healer::Healer(ConfigOf config_of, Make make, Told told)
+    : config_of_{std::move(config_of)}, make_{std::move(make)}, told_{std::move(told)} {}
+
+Healer::~Healer() {
+    stop();
+}
+
+void Healer::stop() {
+    {
+        const std::lock_guard lock{mutex_};
+        is_ending_ = true;
+    }
+    stop_.cut();
+    something_.notify_one();
+    if (thread_.joinable()) {  // nobody starts one any more
+        thread_.join();
+    }
+}
+
+bool Healer::was_just_tried(const Miss& miss, TimePoint now) {
+    const auto found = failed_.find(miss);
+    if (found == failed_.end()) {
+        return false;
+    }
+    if (now - found->second < kTryAgainAfter) {
+        return true;
+    }
+    failed_.erase(found);
+    return false;
+}
+
+void Healer::heal(Miss miss, Done done) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (is_ending_) {
+            return;
+        }
+        const auto known = std::find_if(wishes_.begin(), wishes_.end(), [&miss](const Wish& wish) {
+            return wish.miss == miss;
+        });
+        if (known != wishes_.end()) {
+            if (done) {
+                known->waiting.push_back(std::move(done));
+            }
+            return;
+        }
+        if (wishes_.size() < kWishesMax && !was_just_tried(miss, Clock::now())) {
+            Wish& wish = wishes_.emplace_back();
+            wish.miss = std::move(miss);
+            if (done) {
+                wish.waiting.push_back(std::move(done));
+            }
+            if (!thread_.joinable()) {
+                thread_ = std::thread{[this] { run(); }};
+            }
+            something_.notify_one();
+            return;
+        }
+    }
+    if (done) {
+        done();
+    }
+}
+
+void Healer::run() {
+    std::unique_lock lock{mutex_};
+    while (!is_ending_) {
+        if (wishes_.empty()) {
+            const bool is_idle = something_.wait_for(lock, kIdle) == std::cv_status::timeout;
+            if (is_idle && wishes_.empty()) {
+                lock.unlock();
+                db_.reset();
+                lock.lock();
+            }
+            continue;
+        }
+        const Miss miss = wishes_.front().miss;
+        lock.unlock();
+        serve(miss);
+        lock.lock();
+        std::vector<Done> waiting = std::move(wishes_.front().waiting);
+        wishes_.pop_front();
+        if (is_ending_) {
+            return;
+        }
+        lock.unlock();
+        for (const Done& done : waiting) {
+            done();
+        }
+        lock.lock();
+    }
+}
+
+void Healer::serve(const Miss& miss) {
+    const conf::ConfigPtr config = config_of_();
+    const std::string table = miss.schema + "." + miss.table;
+    const Answer<std::string> made = make(miss, *config);
+    if (made) {
+        made_[table].push_back(Clock::now());
+        log::info("partition_made", {{"table", table}, {"key", miss.key}, {"partition", *made}});
+    } else {
+        log::warn("partition_not_made",
+                  {{"table", table}, {"key", miss.key}, {"reason", made.error().line()}});
+        const std::lock_guard lock{mutex_};
+        if (failed_.size() >= kFailedMax) {
+            failed_.clear();
+        }
+        failed_[miss] = Clock::now();
+    }
+    if (told_) {
+        told_(made.has_value(), table, made ? *made : made.error().line());
+    }
+}
+
+bool Healer::has_made_too_many(const std::string& table, TimePoint now) {
+    std::deque<TimePoint>& made = made_[table];
+    while (!made.empty() && now - made.front() > std::chrono::hours{1}) {
+        made.pop_front();
+    }
+    return made.size() >= kMadePerHour;
+}
+
+Answer<const conf::PartitionSettings*> Healer::settings_of(const Miss& miss,
+                                                           const conf::Config& config) {
+    const Answer<Relation> missed =
+        find_relation(*db_, quote_identifier(miss.schema) + "." + quote_identifier(miss.table));
+    if (!missed) {
+        return failed(missed.error());
+    }
+    for (const conf::PartitionSettings& settings : config.partitions) {
+        if (!settings.heal) {
+            continue;
+        }
+        const Answer<Relation> named = find_relation(*db_, settings.table);
+        if (named && named->oid == missed->oid) {
+            return &settings;
+        }
+    }
+    return problem("is no table of a [[partition]] with heal = true");
+}
+
+Answer<std::string> Healer::make(const Miss& miss, const conf::Config& config) {
+    if (has_made_too_many(miss.schema + "." + miss.table, Clock::now())) {
+        return problem(std::to_string(kMadePerHour) + " partitions of it were made within an hour",
+                       "the rows' keys are odd, or ahead.max is too small");
+    }
+    const conf::ConfigPtr now = config_of_();
+    if (!db_ || !db_->is_alive() || connected_by_ != now) {
+        db_.reset();
+        const Answer<ConnectOptions> options = connect_options(config);
+        if (!options) {
+            return failed(options.error());
+        }
+        Answer<Connection> opened = Connection::open(*options, &stop_);
+        if (!opened) {
+            return failed(opened.error());
+        }
+        db_.emplace(std::move(*opened));
+        connected_by_ = now;
+    }
+    const Answer<const conf::PartitionSettings*> settings = settings_of(miss, config);
+    if (!settings) {
+        return failed(settings.error());
+    }
+    LogReporter reporter;
+    JobContext job{.db = *db_,
+                   .settings = config.maintenance,
+                   .stop = stop_,
+                   .reporter = reporter,
+                   .deadline = Clock::now() + kLimit};
+    return make_(job, **settings, miss.key);
+}
+
+}  // namespace weir::maintenance
