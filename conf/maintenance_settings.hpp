@@ -31,8 +31,8 @@ struct CalendarSpan {
     bool operator==(const CalendarSpan&) const = default;
 };
 
-/// Reads "1 month", "12 months", "90 minutes", "1 day 12 hours", and the words hourly, daily,
-/// weekly, monthly, quarterly and yearly.
+/// Reads "1 month", "12 months", "90 minutes", "1 day 12 hours", "36h", "0", and the words hourly,
+/// daily, weekly, monthly, quarterly and yearly.
 [[nodiscard]] Parsed<CalendarSpan> parse_calendar_span(std::string_view text);
 
 /// How wide, how far, how long: of the calendar for keys that are times, a number for integers.
