@@ -142,6 +142,26 @@ Parsed<CalendarSpan> parse_calendar_span(std::string_view text) {
     return Parsed<CalendarSpan>::good(span);
 }
 
+std::string format_calendar_span(const CalendarSpan& span) {
+    constexpr std::int64_t kMinutesOfHour = 60;
+    constexpr std::int64_t kSecondsOfMinute = 60;
+    const std::int64_t seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(span.time).count();
+    std::string text;
+    const auto add = [&text](std::int64_t count, std::string_view unit) {
+        if (count != 0) {
+            text += (text.empty() ? "" : " ") + std::to_string(count) + " ";
+            text.append(unit).append(count == 1 ? "" : "s");
+        }
+    };
+    add(span.months, "month");
+    add(span.days, "day");
+    add(seconds / kSecondsOfMinute / kMinutesOfHour, "hour");
+    add(seconds / kSecondsOfMinute % kMinutesOfHour, "minute");
+    add(seconds % kSecondsOfMinute, "second");
+    return text.empty() ? "0s" : text;
+}
+
 Parsed<KeyStep> parse_key_step(std::string_view text) {
     std::int64_t number = 0;
     const char* const end = text.data() + text.size();

@@ -112,3 +112,13 @@ TEST_CASE("key steps: of the calendar, or a number") {
         CHECK(parsed.problem.ends_with("and whole numbers above 0 for keys that are integers"));
     }
 }
+
+TEST_CASE("calendar: spans are written as they are read") {
+    CHECK(format_calendar_span(span("1 day")) == "1 day");
+    CHECK(format_calendar_span(span("12 months")) == "12 months");
+    CHECK(format_calendar_span(span("90 minutes")) == "1 hour 30 minutes");
+    CHECK(format_calendar_span(CalendarSpan{}) == "0s");
+    for (const char* text : {"1 year 2 days 3 seconds", "36h", "1 week 59 minutes", "0s"}) {
+        CHECK(span(format_calendar_span(span(text))) == span(text));
+    }
+}
