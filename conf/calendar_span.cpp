@@ -12,7 +12,7 @@ namespace {
 using std::chrono::microseconds;
 
 struct Unit {
-    std::string_view name;  ///< singular; a plural's s is taken away before
+    std::string_view name;  ///< singular; a letter alone has no plural
     std::int64_t months;
     std::int64_t days;
     microseconds time;
@@ -25,11 +25,14 @@ constexpr std::array kUnits{
     Unit{"mon", 1, 0, {}},
     Unit{"week", 0, 7, {}},
     Unit{"day", 0, 1, {}},
+    Unit{"d", 0, 1, {}},
     Unit{"hour", 0, 0, std::chrono::hours{1}},
+    Unit{"h", 0, 0, std::chrono::hours{1}},
     Unit{"minute", 0, 0, std::chrono::minutes{1}},
     Unit{"min", 0, 0, std::chrono::minutes{1}},
     Unit{"second", 0, 0, std::chrono::seconds{1}},
     Unit{"sec", 0, 0, std::chrono::seconds{1}},
+    Unit{"s", 0, 0, std::chrono::seconds{1}},
 };
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kWords{{
@@ -41,8 +44,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kWords{{
     {"yearly", "1 year"},
 }};
 
-constexpr const char* kAccepted =
-    "accepted: numbers and units, as in \"1 month\", \"90 days\" or \"1 day 12 hours\" (years, "
+constexpr std::string_view kAccepted =
+    "is no span of the calendar; accepted: numbers and units, as in \"1 month\", \"90 days\" or "
+    "\"1 day 12 hours\" (years, "
     "quarters, months, weeks, days, hours, minutes, seconds), or hourly, daily, weekly, monthly, "
     "quarterly, yearly";
 /// More than ten thousand years of anything is a slip of the hand.
@@ -55,11 +59,12 @@ void skip_blanks(std::string_view& text) {
 }
 
 const Unit* find_unit(std::string_view name) {
-    if (name.size() > 1 && name.back() == 's') {
-        name.remove_suffix(1);
+    std::string_view singular = name;
+    if (!name.empty() && name.back() == 's') {
+        singular.remove_suffix(1);
     }
     for (const Unit& unit : kUnits) {
-        if (unit.name == name) {
+        if (unit.name == name || (unit.name == singular && unit.name.size() > 1)) {
             return &unit;
         }
     }
@@ -125,13 +130,36 @@ Parsed<CalendarSpan> parse_calendar_span(std::string_view text) {
     }
     CalendarSpan span;
     skip_blanks(rest);
+    if (rest == "0") {
+        return Parsed<CalendarSpan>::good(span);
+    }
     do {
         if (!take_part(rest, span)) {
-            return Parsed<CalendarSpan>::bad(kAccepted);
+            return Parsed<CalendarSpan>::bad(std::string{kAccepted});
         }
         skip_blanks(rest);
     } while (!rest.empty());
     return Parsed<CalendarSpan>::good(span);
+}
+
+std::string format_calendar_span(const CalendarSpan& span) {
+    constexpr std::int64_t kMinutesOfHour = 60;
+    constexpr std::int64_t kSecondsOfMinute = 60;
+    const std::int64_t seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(span.time).count();
+    std::string text;
+    const auto add = [&text](std::int64_t count, std::string_view unit) {
+        if (count != 0) {
+            text += (text.empty() ? "" : " ") + std::to_string(count) + " ";
+            text.append(unit).append(count == 1 ? "" : "s");
+        }
+    };
+    add(span.months, "month");
+    add(span.days, "day");
+    add(seconds / kSecondsOfMinute / kMinutesOfHour, "hour");
+    add(seconds / kSecondsOfMinute % kMinutesOfHour, "minute");
+    add(seconds % kSecondsOfMinute, "second");
+    return text.empty() ? "0s" : text;
 }
 
 Parsed<KeyStep> parse_key_step(std::string_view text) {
@@ -144,7 +172,7 @@ Parsed<KeyStep> parse_key_step(std::string_view text) {
     const Parsed<CalendarSpan> span = parse_calendar_span(text);
     if (!span.value || span.value->is_zero()) {
         return Parsed<KeyStep>::bad(std::string{kAccepted} +
-                                    ", and whole numbers for keys that are integers");
+                                    ", and whole numbers above 0 for keys that are integers");
     }
     return Parsed<KeyStep>::good({*span.value, 0, std::string{text}});
 }

@@ -85,19 +85,11 @@ Spot find_in_rules(std::vector<RuleSettings>& rules, std::string_view key) {
     return {};
 }
 
-Spot find_in_alerts(std::vector<AlertSettings>& alerts, std::string_view key) {
-    for (std::size_t i = 0; i < alerts.size(); ++i) {
-        if (const auto rest = behind(key, alert_path(i))) {
-            return {find_setting(Section::Alert, *rest), &alerts[i]};
-        }
-    }
-    return {};
-}
-
-Spot find_in_warm_ups(std::vector<WarmUpSettings>& warm_ups, std::string_view key) {
-    for (std::size_t i = 0; i < warm_ups.size(); ++i) {
-        if (const auto rest = behind(key, warm_up_path(i))) {
-            return {find_setting(Section::WarmUp, *rest), &warm_ups[i]};
+template <class Settings>
+Spot find_in_list(std::vector<Settings>& list, Section section, std::string_view key) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (const auto rest = behind(key, listed_path(section, i))) {
+            return {find_setting(section, *rest), &list[i]};
         }
     }
     return {};
@@ -115,8 +107,12 @@ Spot find_in_single(Config& config, const SectionInfo& info, std::string_view ke
 Spot find(Config& config, std::string_view key) {
     Spot spot = first_found(find_below(key, kReadPoolPath, Section::Pool, &config.read_pool),
                             find_in_rules(config.rules, key),
-                            find_in_alerts(config.alerts, key),
-                            find_in_warm_ups(config.warm_ups, key));
+                            find_in_list(config.alerts, Section::Alert, key),
+                            find_in_list(config.warm_ups, Section::WarmUp, key),
+                            find_in_list(config.partitions, Section::Partition, key),
+                            find_in_list(config.aggregates, Section::Aggregate, key),
+                            find_in_list(config.materialized_views, Section::MaterializedView, key),
+                            find_in_list(config.tasks, Section::Task, key));
     for (const SectionInfo& info : sections()) {
         if (spot.setting != nullptr) {
             break;
@@ -172,8 +168,9 @@ Change change(const Config& config, std::string_view key, std::string_view value
                        "parameter \"" + name + "\" cannot be changed without restarting Weir");
     }
     const bool is_secret = spot.setting->secrecy == Secrecy::Secret;
+    // Of a table no text says where a name or a value ends.
     if (std::find(kNeedsReload.begin(), kNeedsReload.end(), own_key(key)) != kNeedsReload.end() ||
-        (is_secret && our_value.starts_with("file:"))) {
+        spot.setting->kind == Kind::Table || (is_secret && our_value.starts_with("file:"))) {
         return refused(
             sqlstate::kCantChangeRuntimeParam,
             "parameter \"" + name + "\" is changed in the configuration file, followed by RELOAD");

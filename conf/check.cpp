@@ -203,6 +203,9 @@ void check_meaning(Draft& draft) {
     check_alerts(draft);
     check_cache(draft);
     check_warm_ups(draft);
+    check_maintenance(draft);
+    check_partitions(draft);
+    check_aggregates(draft);
     note_policies(draft);
     check_auth(draft);
 }

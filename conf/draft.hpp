@@ -95,6 +95,12 @@ void check_alerts(Draft& draft);
 void check_cache(Draft& draft);
 /// Whether what is to be run at the start can be, and as whom (check_warm_ups.cpp).
 void check_warm_ups(Draft& draft);
+/// Where and when the database is maintained, and what is run there (check_maintenance.cpp).
+void check_maintenance(Draft& draft);
+/// Whether what [[partition]] says can be done (check_partitions.cpp).
+void check_partitions(Draft& draft);
+/// The same of [[aggregate]], beside what retention takes away (check_aggregates.cpp).
+void check_aggregates(Draft& draft);
 /// Notes what policies and rules say in vain, or for anybody to change (check_policies.cpp).
 void note_policies(Draft& draft);
 /// Reads auth.users_file (load.cpp); then check_meaning() looks at what keys mean together

@@ -36,53 +36,61 @@ std::string format_count(const Setting& setting, std::uint64_t number) {
     }
 }
 
+/// What format_value() gives for each of the types that a Value may hold.
+struct Visitor {
+    const Setting& setting;
+
+    std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+
+    std::string operator()(std::uint64_t number) const { return format_count(setting, number); }
+
+    std::string operator()(milliseconds duration) const { return format_duration(duration); }
+
+    std::string operator()(const std::string& text) const { return text; }
+
+    std::string operator()(const std::vector<std::string>& names) const {
+        const bool has_commas =
+            setting.kind == Kind::Statements || setting.kind == Kind::Expressions;
+        return joined(names, name_text, has_commas ? "; " : ", ");
+    }
+
+    std::string operator()(const std::vector<Address>& addresses) const {
+        return joined(addresses, address_text);
+    }
+
+    std::string operator()(const std::vector<MemberSettings>& members) const {
+        return joined(members, format_member);
+    }
+
+    std::string operator()(double number) const { return format_number(number); }
+
+    std::string operator()(const Thresholds<double>& pair) const {
+        return format_number(pair.degraded) + ", " + format_number(pair.critical);
+    }
+
+    std::string operator()(const Thresholds<milliseconds>& pair) const {
+        return format_duration(pair.degraded) + ", " + format_duration(pair.critical);
+    }
+
+    std::string operator()(const CalendarSpan& span) const {
+        return span.is_zero() && setting.default_text.empty() ? "" : format_calendar_span(span);
+    }
+
+    std::string operator()(const KeyStep& step) const { return step.text; }
+
+    template <class Record>
+    std::string operator()(const Record& record) const {
+        return format_record(setting, Value{record});
+    }
+
+    std::string operator()(const std::map<std::string, std::string>& table) const {
+        return joined(table, [](const auto& item) { return item.first + "=" + item.second; });
+    }
+};
+
 }  // namespace
 
 std::string format_value(const Setting& setting, const Value& value) {
-    struct Visitor {
-        const Setting& setting;
-
-        std::string operator()(bool flag) const { return flag ? "true" : "false"; }
-
-        std::string operator()(std::uint64_t number) const { return format_count(setting, number); }
-
-        std::string operator()(milliseconds duration) const { return format_duration(duration); }
-
-        std::string operator()(const std::string& text) const { return text; }
-
-        std::string operator()(const std::vector<std::string>& names) const {
-            return joined(names, name_text, setting.kind == Kind::Statements ? "; " : ", ");
-        }
-
-        std::string operator()(const std::vector<Address>& addresses) const {
-            return joined(addresses, address_text);
-        }
-
-        std::string operator()(const std::vector<MemberSettings>& members) const {
-            return joined(members, format_member);
-        }
-
-        std::string operator()(double number) const { return format_number(number); }
-
-        std::string operator()(const Thresholds<double>& pair) const {
-            return format_number(pair.degraded) + ", " + format_number(pair.critical);
-        }
-
-        std::string operator()(const Thresholds<milliseconds>& pair) const {
-            return format_duration(pair.degraded) + ", " + format_duration(pair.critical);
-        }
-
-        std::string operator()(const Backoff& backoff) const { return format_backoff(backoff); }
-
-        std::string operator()(const Retention& retention) const {
-            return format_retention(retention);
-        }
-
-        std::string operator()(const std::map<std::string, std::string>& table) const {
-            return joined(table, [](const auto& item) { return item.first + "=" + item.second; });
-        }
-    };
-
     return std::visit(Visitor{setting}, value);
 }
 
@@ -107,11 +115,8 @@ std::string toml_value(const Setting& setting, const Value& value) {
     if (const auto* members = std::get_if<std::vector<MemberSettings>>(&value)) {
         return "[" + joined(*members, toml_member) + "]";
     }
-    if (const auto* backoff = std::get_if<Backoff>(&value)) {
-        return toml_backoff(*backoff);
-    }
-    if (const auto* retention = std::get_if<Retention>(&value)) {
-        return toml_retention(*retention);
+    if (is_record(setting)) {
+        return toml_record(setting, value);
     }
     if (const auto* pair = std::get_if<Thresholds<milliseconds>>(&value)) {
         return "[" + toml_string(format_duration(pair->degraded)) + ", " +

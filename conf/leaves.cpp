@@ -55,15 +55,23 @@ void add_rules(std::vector<Branch>& all, const std::vector<RuleSettings>& rules)
     }
 }
 
-void add_alerts(std::vector<Branch>& all, const std::vector<AlertSettings>& alerts) {
-    for (std::size_t i = 0; i < alerts.size(); ++i) {
-        all.push_back(branch_of(Section::Alert, alert_path(i), &alerts[i]));
+template <class Settings>
+void add_list(std::vector<Branch>& all, Section section, const std::vector<Settings>& list) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        all.push_back(branch_of(section, listed_path(section, i), &list[i]));
     }
 }
 
-void add_warm_ups(std::vector<Branch>& all, const std::vector<WarmUpSettings>& warm_ups) {
-    for (std::size_t i = 0; i < warm_ups.size(); ++i) {
-        all.push_back(branch_of(Section::WarmUp, warm_up_path(i), &warm_ups[i]));
+/// Adds every section of a list that has nothing below it.
+void add_listed(std::vector<Branch>& all, const Config& config, Section section) {
+    switch (section) {
+        case Section::Alert: return add_list(all, section, config.alerts);
+        case Section::WarmUp: return add_list(all, section, config.warm_ups);
+        case Section::Partition: return add_list(all, section, config.partitions);
+        case Section::Aggregate: return add_list(all, section, config.aggregates);
+        case Section::MaterializedView: return add_list(all, section, config.materialized_views);
+        case Section::Task: return add_list(all, section, config.tasks);
+        default: return;
     }
 }
 
@@ -71,10 +79,8 @@ void add_warm_ups(std::vector<Branch>& all, const std::vector<WarmUpSettings>& w
 void add_many(std::vector<Branch>& all, const Config& config, const SectionInfo& info) {
     if (info.section == Section::Rule) {
         add_rules(all, config.rules);
-    } else if (info.section == Section::Alert) {
-        add_alerts(all, config.alerts);
-    } else if (info.section == Section::WarmUp) {
-        add_warm_ups(all, config.warm_ups);
+    } else if (info.form == Form::Listed) {
+        add_listed(all, config, info.section);
     } else if (info.section == Section::Cluster) {
         for (const auto& [name, cluster] : config.clusters) {
             const std::string path = join_key(info.name, name);
@@ -103,10 +109,13 @@ std::string Branch::header() const {
     switch (section) {
         case Section::RuleMatch: return "[[rule]]\n[rule.match]\n";
         case Section::RuleSet: return "[rule.set]\n";
-        case Section::Alert: return "[[alert]]\n";
-        case Section::WarmUp: return "[[warm_up]]\n";
-        default: return path.empty() ? std::string{} : "[" + path + "]\n";
+        default: break;
     }
+    const SectionInfo& info = section_info(section);
+    if (info.form == Form::Listed) {
+        return "[[" + std::string{info.name} + "]]\n";
+    }
+    return path.empty() ? std::string{} : "[" + path + "]\n";
 }
 
 std::string Leaf::shown() const {

@@ -31,9 +31,11 @@ struct CalendarSpan {
     bool operator==(const CalendarSpan&) const = default;
 };
 
-/// Reads "1 month", "12 months", "90 minutes", "1 day 12 hours", and the words hourly, daily,
-/// weekly, monthly, quarterly and yearly.
+/// Reads "1 month", "12 months", "90 minutes", "1 day 12 hours", "36h", "0", and the words hourly,
+/// daily, weekly, monthly, quarterly and yearly.
 [[nodiscard]] Parsed<CalendarSpan> parse_calendar_span(std::string_view text);
+/// @return as parse_calendar_span() reads it: "12 months", "1 day 12 hours", "0s"
+[[nodiscard]] std::string format_calendar_span(const CalendarSpan& span);
 
 /// How wide, how far, how long: of the calendar for keys that are times, a number for integers.
 struct KeyStep {
@@ -50,6 +52,14 @@ struct KeyStep {
 
 /// parse_calendar_span(), or a whole number above zero.
 [[nodiscard]] Parsed<KeyStep> parse_key_step(std::string_view text);
+
+/// The two as they are written, in one table.
+struct AheadSettings {
+    KeyStep min;
+    KeyStep max;
+
+    bool operator==(const AheadSettings&) const = default;
+};
 
 enum class DefaultPartition : std::uint8_t {
     None,   ///< there is to be none

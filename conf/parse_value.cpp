@@ -1,5 +1,7 @@
 #include "conf/address.hpp"
+#include "conf/cron_line.hpp"
 #include "conf/records.hpp"
+#include "conf/time_window.hpp"
 #include "conf/value.hpp"
 
 #include <sched.h>
@@ -119,6 +121,33 @@ Parsed<Value> parse_addresses(const Setting& setting, std::string_view text) {
     return Parsed<Value>::good(Value{std::move(addresses)});
 }
 
+/// @return nothing in particular, where the text is empty and may be
+template <class T>
+Parsed<T> parse_or_none(const Setting& setting,
+                        std::string_view text,
+                        Parsed<T> (*parse)(std::string_view)) {
+    return text.empty() && setting.default_text.empty() ? Parsed<T>::good({}) : parse(text);
+}
+
+Parsed<Value> parse_cron(std::string_view text) {
+    if (!text.empty()) {
+        if (auto line = parse_cron_line(text); !line.value) {
+            return Parsed<Value>::bad(std::move(line.problem));
+        }
+    }
+    return Parsed<Value>::good(Value{std::string{text}});
+}
+
+Parsed<Value> parse_windows(std::string_view text) {
+    std::vector<std::string> windows = split_at_commas(text);
+    for (const std::string& window : windows) {
+        if (auto parsed = parse_time_window(window); !parsed.value) {
+            return Parsed<Value>::bad(std::move(parsed.problem));
+        }
+    }
+    return Parsed<Value>::good(Value{std::move(windows)});
+}
+
 }  // namespace
 
 Parsed<Address> parse_listed_address(const Setting& setting, std::string_view text) {
@@ -154,10 +183,21 @@ Parsed<Value> parse_value(const Setting& setting, std::string_view text) {
         case Kind::SharePair:
         case Kind::FloorPair:
         case Kind::DurationPair: return parse_pair(setting, text);
-        case Kind::Backoff: return parse_backoff(setting, text);
+        case Kind::Backoff:
+        case Kind::Retention:
+        case Kind::RunTimes:
+        case Kind::Ahead:
+        case Kind::PartitionRetention:
+        case Kind::Care:
+        case Kind::Governor: return parse_record(setting, text);
         case Kind::Patterns: return parse_patterns(text);
-        case Kind::Retention: return parse_retention(setting, text);
+        case Kind::CalendarSpan:
+            return lift(parse_or_none<CalendarSpan>(setting, text, parse_calendar_span));
+        case Kind::KeyStep: return lift(parse_or_none<KeyStep>(setting, text, parse_key_step));
+        case Kind::CronLine: return parse_cron(text);
+        case Kind::Windows: return parse_windows(text);
         case Kind::Names: return Parsed<Value>::good(Value{split_at_commas(text)});
+        case Kind::Expressions:
         case Kind::Statements: return Parsed<Value>::good(Value{split_at(text, ';')});
         case Kind::Table: return Parsed<Value>::good(Value{std::map<std::string, std::string>{}});
     }
@@ -211,6 +251,25 @@ std::string accepted(const Setting& setting) {
             return R"(a table such as { attempts = 3, base = "500ms", multiplier = 2.0, max = "5s", jitter = true })";
         case Kind::Retention:
             return R"(a table such as { statements = "14d", hourly = "400d", events = "90d" })";
+        case Kind::Expressions:
+            return R"(a list of columns and of expressions with a name, such as ["app_id", "lower(event_name) AS event"])";
+        case Kind::CalendarSpan:
+            return R"(a span of the calendar such as "2 days" or "1 month"; "0s" for none)";
+        case Kind::KeyStep:
+            return R"(a span of the calendar such as "1 month", or a whole number above 0 for keys that are integers)";
+        case Kind::CronLine:
+            return R"(a cron line such as "0 2 * * *" (minute hour day month weekday), or @hourly, @daily, @weekly, @monthly, @yearly; "" for none)";
+        case Kind::Windows: return R"(a list of times of the day such as ["02:00-05:00"])";
+        case Kind::RunTimes:
+            return R"(a table such as { daily = "0 2 * * *", vacuum = "0 3 * * 0", retention = "" } of cron lines, "" for never)";
+        case Kind::Ahead:
+            return R"(a table such as { min = "6 months", max = "12 months" }, of numbers for keys that are integers)";
+        case Kind::PartitionRetention:
+            return R"(a table such as { keep = "12 months", action = "detach", quarantine = "7 days", archive_schema = "", max_drops_per_run = 2, enforce = false })";
+        case Kind::Care:
+            return R"(a table such as { dead_rows = 0.2, modified_rows = 0.1, min_rows = 1000, freeze_age = 150000000, index_bloat = 0.5 })";
+        case Kind::Governor:
+            return R"(a table such as { max_p95_ratio = 1.5, max_replica_lag = "30s", max_pool_usage = 0.8 })";
         case Kind::Patterns: return "a list of SQLSTATEs such as \"55P03\" and parts of messages";
     }
     return {};

@@ -1,4 +1,5 @@
 #include "conf/records.hpp"
+#include "conf/time_window.hpp"
 #include "conf/value.hpp"
 
 namespace weir::conf {
@@ -50,12 +51,19 @@ private:
             case Kind::Servers: return members(node);
             case Kind::Names:
             case Kind::Statements:
+            case Kind::Expressions:
+            case Kind::Windows:
             case Kind::Patterns: return names(node);
             case Kind::SharePair:
             case Kind::FloorPair:
             case Kind::DurationPair: return pair(node);
-            case Kind::Backoff: return record<Backoff>(node);
-            case Kind::Retention: return record<Retention>(node);
+            case Kind::Backoff:
+            case Kind::Retention:
+            case Kind::RunTimes:
+            case Kind::Ahead:
+            case Kind::PartitionRetention:
+            case Kind::Care:
+            case Kind::Governor: return record(node);
             case Kind::Table: return table(node);
             case Kind::Boolean:
             case Kind::Integer:
@@ -68,6 +76,9 @@ private:
             case Kind::Choice:
             case Kind::TcpAddress:
             case Kind::Number:
+            case Kind::CalendarSpan:
+            case Kind::KeyStep:
+            case Kind::CronLine:
             case Kind::Share: break;
         }
         return scalar(node);
@@ -88,11 +99,12 @@ private:
         const bool is_whole = setting_.kind == Kind::Integer || setting_.kind == Kind::Level;
         const bool is_number = is_real || is_whole || setting_.kind == Kind::Threads;
         const bool has_unit = setting_.kind == Kind::Duration || setting_.kind == Kind::Size;
+        const bool is_step = setting_.kind == Kind::KeyStep || setting_.kind == Kind::CalendarSpan;
         std::string text;
         if (node.kind == Node::Kind::Boolean && setting_.kind == Kind::Boolean) {
             return Value{node.boolean};
         }
-        if (node.kind == Node::Kind::Integer && (is_number || has_unit)) {
+        if (node.kind == Node::Kind::Integer && (is_number || has_unit || is_step)) {
             text = std::to_string(node.integer);
         } else if (node.kind == Node::Kind::Float && is_real) {
             text = format_number(node.real);
@@ -212,21 +224,19 @@ private:
             {entry.key_at, entry.key, "unknown key; accepted here: " + accepted_keys});
     }
 
-    template <class Record>
     std::optional<Value> record(const Node& node) {
         if (node.kind != Node::Kind::Table) {
             refuse(node);
             return std::nullopt;
         }
-        const auto defaults = parse_value(setting_, setting_.default_text);
-        auto value = std::get<Record>(*defaults.value);
+        Value value = *parse_value(setting_, setting_.default_text).value;
         for (const Entry& entry : node.entries) {
-            read_part(entry, &value, {});
+            read_part(entry, struct_in(value), {});
         }
-        if (const std::string problem = problem_of(value); !problem.empty()) {
+        if (const std::string problem = problem_of_record(value); !problem.empty()) {
             complain(node, problem);
         }
-        return Value{value};
+        return value;
     }
 
     std::optional<Value> pair(const Node& node) {
@@ -264,6 +274,11 @@ private:
             if (setting_.kind == Kind::Patterns) {
                 if (const std::string problem = problem_of_pattern(item.text); !problem.empty()) {
                     complain(item, problem);
+                }
+            }
+            if (setting_.kind == Kind::Windows) {
+                if (const auto window = parse_time_window(item.text); !window.value) {
+                    complain(item, window.problem);
                 }
             }
             list.push_back(item.text);

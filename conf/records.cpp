@@ -1,10 +1,12 @@
 #include "conf/records.hpp"
 
 #include "conf/field.hpp"
+#include "conf/schema_parts.hpp"
 #include "conf/value.hpp"
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace weir::conf {
 
@@ -110,40 +112,37 @@ Parsed<MemberSettings> parse_member(const Setting& setting, std::string_view tex
     return Parsed<MemberSettings>::good(std::move(member));
 }
 
-template <class Record>
-Parsed<Value> parse_record(const Setting& setting, std::string_view text) {
-    Record record;
-    // The default itself says everything.
-    if (text != setting.default_text) {
-        const auto defaults = parse_record<Record>(setting, setting.default_text);
-        record = std::get<Record>(*defaults.value);
+/// @return a value of that kind, without its defaults
+Value empty_record(Kind kind) {
+    switch (kind) {
+        case Kind::Backoff: return Backoff{};
+        case Kind::Retention: return Retention{};
+        case Kind::RunTimes: return MaintenanceSchedule{};
+        case Kind::Ahead: return AheadSettings{};
+        case Kind::PartitionRetention: return RetentionSettings{};
+        case Kind::Care: return CareSettings{};
+        default: return GovernorSettings{};
     }
+}
+
+const void* struct_in(const Value& record) {
+    return std::visit([](const auto& held) -> const void* { return &held; }, record);
+}
+
+/// @return "key=value" for each of them: cron lines have commas of their own
+std::vector<std::string> split_record(std::span<const Setting> keys, std::string_view text) {
+    std::vector<std::string> parts;
+    const Setting* last = nullptr;
     for (const std::string& part : split_at_commas(text)) {
-        if (std::string problem = put_part(record_keys(setting), part, &record); !problem.empty()) {
-            return Parsed<Value>::bad(std::move(problem));
+        const Setting* key = find_key(keys, std::string_view{part}.substr(0, part.find('=')));
+        if (key == nullptr && last != nullptr && last->kind == Kind::CronLine) {
+            parts.back() += "," + part;
+        } else {
+            parts.push_back(part);
+            last = key;
         }
     }
-    std::string problem = problem_of(record);
-    return problem.empty() ? Parsed<Value>::good(Value{record})
-                           : Parsed<Value>::bad(std::move(problem));
-}
-
-std::string format_record(std::span<const Setting> keys, const void* record) {
-    std::string text;
-    for (const Setting& key : keys) {
-        text.append(text.empty() ? "" : ", ").append(key.key).append("=");
-        text += format_value(key, *key.field.read(record));
-    }
-    return text;
-}
-
-std::string toml_record(std::span<const Setting> keys, const void* record) {
-    std::string text;
-    for (const Setting& key : keys) {
-        text.append(text.empty() ? "{ " : ", ").append(key.key).append(" = ");
-        text += toml_value(key, *key.field.read(record));
-    }
-    return text + " }";
+    return parts;
 }
 
 template <class T>
@@ -165,7 +164,7 @@ std::span<const Setting> record_keys(const Setting& setting) {
         case Kind::Servers: return kMemberKeys;
         case Kind::Backoff: return setting.low == 0 ? kEndlessBackoffKeys : kBackoffKeys;
         case Kind::Retention: return kRetentionKeys;
-        default: return {};
+        default: return detail::maintenance_record_keys(setting.kind);
     }
 }
 
@@ -196,12 +195,29 @@ Parsed<Value> parse_members(const Setting& setting, std::string_view text) {
     return Parsed<Value>::good(Value{std::move(members)});
 }
 
-Parsed<Value> parse_backoff(const Setting& setting, std::string_view text) {
-    return parse_record<Backoff>(setting, text);
+bool is_record(const Setting& setting) {
+    return setting.kind != Kind::Servers && !record_keys(setting).empty();
 }
 
-Parsed<Value> parse_retention(const Setting& setting, std::string_view text) {
-    return parse_record<Retention>(setting, text);
+void* struct_in(Value& record) {
+    return const_cast<void*>(struct_in(std::as_const(record)));
+}
+
+Parsed<Value> parse_record(const Setting& setting, std::string_view text) {
+    Value record = empty_record(setting.kind);
+    // The default itself says everything.
+    if (text != setting.default_text) {
+        record = *parse_record(setting, setting.default_text).value;
+    }
+    for (const std::string& part : split_record(record_keys(setting), text)) {
+        std::string problem = put_part(record_keys(setting), part, struct_in(record));
+        if (!problem.empty()) {
+            return Parsed<Value>::bad(std::move(problem));
+        }
+    }
+    std::string problem = problem_of_record(record);
+    return problem.empty() ? Parsed<Value>::good(std::move(record))
+                           : Parsed<Value>::bad(std::move(problem));
 }
 
 Parsed<Value> parse_pair(const Setting& setting, std::string_view text) {
@@ -257,15 +273,17 @@ std::optional<ItemProblem> find_problem(const std::vector<MemberSettings>& membe
     return std::nullopt;
 }
 
-std::string problem_of(const Backoff& backoff) {
-    const bool has_max = backoff.max.count() != 0;
-    return has_max && backoff.max < backoff.base
-               ? "has a max below its base; accepted: at least the base, or 0 for no limit"
-               : "";
-}
-
-std::string problem_of(const Retention& /*retention*/) {
-    return {};  // each is by itself
+std::string problem_of_record(const Value& record) {
+    const auto* backoff = std::get_if<Backoff>(&record);
+    if (backoff != nullptr && backoff->max.count() != 0 && backoff->max < backoff->base) {
+        return "has a max below its base; accepted: at least the base, or 0 for no limit";
+    }
+    const auto* governor = std::get_if<GovernorSettings>(&record);
+    if (governor != nullptr && governor->max_p95_ratio > 0 && governor->max_p95_ratio < 1) {
+        return "has a max_p95_ratio that any hour like those before exceeds; accepted: at least 1, "
+               "or 0 for no limit";
+    }
+    return {};
 }
 
 std::string problem_of_pattern(std::string_view entry) {
@@ -313,20 +331,22 @@ std::string toml_member(const MemberSettings& member) {
     return rest.empty() ? address : "{ address = " + address + rest + " }";
 }
 
-std::string format_backoff(const Backoff& backoff) {
-    return format_record(kBackoffKeys, &backoff);
+std::string format_record(const Setting& setting, const Value& record) {
+    std::string text;
+    for (const Setting& key : record_keys(setting)) {
+        text.append(text.empty() ? "" : ", ").append(key.key).append("=");
+        text += format_value(key, *key.field.read(struct_in(record)));
+    }
+    return text;
 }
 
-std::string format_retention(const Retention& retention) {
-    return format_record(kRetentionKeys, &retention);
-}
-
-std::string toml_backoff(const Backoff& backoff) {
-    return toml_record(kBackoffKeys, &backoff);
-}
-
-std::string toml_retention(const Retention& retention) {
-    return toml_record(kRetentionKeys, &retention);
+std::string toml_record(const Setting& setting, const Value& record) {
+    std::string text;
+    for (const Setting& key : record_keys(setting)) {
+        text.append(text.empty() ? "{ " : ", ").append(key.key).append(" = ");
+        text += toml_value(key, *key.field.read(struct_in(record)));
+    }
+    return text + " }";
 }
 
 }  // namespace weir::conf

@@ -53,10 +53,11 @@ std::string example_header(const SectionInfo& info) {
         case Section::Cluster: return "[cluster.main]\n";
         case Section::Database: return "[database.shop]\n";
         case Section::User: return "[user.app]\n";
-        case Section::Rule:
-        case Section::WarmUp:
-        case Section::Alert: return fmt::format("# [[{}]]\n", info.name);
-        default: return fmt::format("{}[{}]\n", is_example(info.section) ? "# " : "", info.name);
+        case Section::RuleMatch:
+        case Section::RuleSet: return fmt::format("# [{}]\n", info.name);
+        default:
+            return is_example(info.section) ? fmt::format("# [[{}]]\n", info.name)
+                                            : fmt::format("[{}]\n", info.name);
     }
 }
 
@@ -65,8 +66,11 @@ std::string default_line(const Setting& setting) {
                                                      : std::string{setting.sample};
     // Written out, they would hold against any profile.
     const bool is_preset = is_preset_by_profile(setting);
+    const bool is_sample =
+        is_example(setting.section) ||
+        (section_info(setting.section).form == Form::Single && !setting.sample.empty());
     return fmt::format("{}{} = {}{}\n",
-                       is_preset || is_example(setting.section) ? "# " : "",
+                       is_preset || is_sample ? "# " : "",
                        setting.key,
                        value,
                        is_preset ? "  # from the profile; this is production's" : "");

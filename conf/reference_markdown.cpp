@@ -75,8 +75,8 @@ std::string title(const SectionInfo& info) {
     if (info.section == Section::Top) {
         return "## At the top\n\n";
     }
-    if (info.section == Section::Rule || info.section == Section::Alert ||
-        info.section == Section::WarmUp) {
+    const bool is_below = info.section == Section::RuleMatch || info.section == Section::RuleSet;
+    if (info.form == Form::Listed && !is_below) {
         return fmt::format("## `[[{}]]`\n\n", info.name);
     }
     return fmt::format("## `[{}{}]`\n\n", info.name, info.form == Form::Named ? ".NAME" : "");

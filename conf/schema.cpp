@@ -83,6 +83,7 @@ const void* section_object(const Config& config, Section section) {
         case Section::Http: return &config.http;
         case Section::Admin: return &config.admin;
         case Section::Health: return &config.health;
+        case Section::Maintenance: return &config.maintenance;
         case Section::Cluster:
         case Section::Database:
         case Section::User:
@@ -90,7 +91,11 @@ const void* section_object(const Config& config, Section section) {
         case Section::RuleMatch:
         case Section::RuleSet:
         case Section::WarmUp:
-        case Section::Alert: break;
+        case Section::Alert:
+        case Section::Partition:
+        case Section::Aggregate:
+        case Section::MaterializedView:
+        case Section::Task: break;
     }
     WEIR_CHECK(section_info(section).form == Form::Single);
     return nullptr;
@@ -100,16 +105,20 @@ void* section_object(Config& config, Section section) {
     return const_cast<void*>(section_object(std::as_const(config), section));
 }
 
+std::string listed_path(Section section, std::size_t index) {
+    return std::string{section_info(section).name} + "." + std::to_string(index + 1);
+}
+
 std::string rule_path(std::size_t index) {
-    return "rule." + std::to_string(index + 1);
+    return listed_path(Section::Rule, index);
 }
 
 std::string alert_path(std::size_t index) {
-    return "alert." + std::to_string(index + 1);
+    return listed_path(Section::Alert, index);
 }
 
 std::string warm_up_path(std::size_t index) {
-    return "warm_up." + std::to_string(index + 1);
+    return listed_path(Section::WarmUp, index);
 }
 
 std::string join_key(std::string_view path, std::string_view key) {

@@ -37,6 +37,11 @@ enum class Section : std::uint8_t {
     Admin,
     Health,
     Alert,
+    Maintenance,
+    Partition,
+    Aggregate,
+    MaterializedView,
+    Task,
 };
 
 /// How often a section may stand.
@@ -77,6 +82,17 @@ enum class Kind : std::uint8_t {
     Patterns,      ///< SQLSTATEs and texts
     Retention,     ///< a table of record_keys()
     Statements,    ///< SQL, each a text of its own
+    Expressions,   ///< columns, and SQL expressions with a name
+    CalendarSpan,  ///< "" only where that is the default
+    KeyStep,       ///< the same
+    CronLine,      ///< as it is written; "" = never
+    Windows,       ///< "HH:MM-HH:MM", as they are written
+    // Tables of record_keys():
+    RunTimes,
+    Ahead,
+    PartitionRetention,
+    Care,
+    Governor,
 };
 
 /// What a field holds, apart from its C++ type. Choices are indexes, a TcpAddress is a list of none
@@ -93,7 +109,14 @@ using Value = std::variant<bool,
                            Thresholds<double>,
                            Thresholds<milliseconds>,
                            Backoff,
-                           Retention>;
+                           Retention,
+                           CalendarSpan,
+                           KeyStep,
+                           MaintenanceSchedule,
+                           AheadSettings,
+                           RetentionSettings,
+                           CareSettings,
+                           GovernorSettings>;
 
 /// How a value gets into its struct and out again. Empty for a field of PoolOverrides or
 /// TlsOverrides that nobody wrote.
@@ -130,9 +153,8 @@ struct Setting {
 /// @return null when that section has no such key
 [[nodiscard]] const Setting* find_setting(Section section, std::string_view key);
 
-/// @return the keys of a table that is one value: of Kind::Backoff in the struct Backoff, of
-/// Kind::Retention in Retention, of Kind::Servers (besides address) in MemberSettings; none for
-/// other kinds
+/// @return the keys of a table that is one value, in the struct that a Value of that kind holds (of
+/// Kind::Servers, besides address, in MemberSettings); none for other kinds
 [[nodiscard]] std::span<const Setting> record_keys(const Setting& setting);
 
 /// @return Setting::default_text, or what the profile says for the keys it presets
@@ -159,8 +181,12 @@ inline constexpr std::string_view kReadPoolPath = "pool.read";
 [[nodiscard]] void* section_object(Config& config, Section section);
 [[nodiscard]] const void* section_object(const Config& config, Section section);
 
+/// @param section one of Form::Listed
 /// @param index from 0
-/// @return "rule.1" for the first [[rule]]: what its keys begin with where people see them
+/// @return "partition.1" for the first [[partition]]: what its keys begin with where people see
+/// them
+[[nodiscard]] std::string listed_path(Section section, std::size_t index);
+/// @return "rule.1" for the first [[rule]], in the same way
 [[nodiscard]] std::string rule_path(std::size_t index);
 /// @return "alert.1" for the first [[alert]], in the same way
 [[nodiscard]] std::string alert_path(std::size_t index);

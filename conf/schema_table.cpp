@@ -141,6 +141,32 @@ constexpr std::array kSections{
                 "begins with the first pool or member of which `when` has held, and ends when "
                 "there has been none for 10 seconds; the log, the ledger, the metrics and its "
                 "webhook are told both (docs/admin.md)."},
+    SectionInfo{Section::Maintenance,
+                "maintenance",
+                Form::Single,
+                "How one database behind Weir is kept in shape: partitions, aggregates, "
+                "materialized views, VACUUM and ANALYZE, tasks of your own. Weir does it over "
+                "connections of its own, never through a pool."},
+    SectionInfo{Section::Partition,
+                "partition",
+                Form::Listed,
+                "A table partitioned by ranges whose partitions are made ahead and taken away when "
+                "they are old, as often as needed: [[partition]]. Which there are is read from the "
+                "catalog each time."},
+    SectionInfo{Section::Aggregate,
+                "aggregate",
+                Form::Listed,
+                "Rows of source become one row per bucket of time and group in target, which is "
+                "kept up to date, as often as needed: [[aggregate]]."},
+    SectionInfo{Section::MaterializedView,
+                "materialized_view",
+                Form::Listed,
+                "A materialized view that is refreshed, as often as needed: "
+                "[[materialized_view]]."},
+    SectionInfo{Section::Task,
+                "task",
+                Form::Listed,
+                "SQL of your own that is run on a schedule, as often as needed: [[task]]."},
 };
 
 constexpr std::array kSettings{
@@ -358,7 +384,9 @@ std::span<const Setting> settings() {
                                 detail::warm_up_settings(),
                                 detail::process_settings(),
                                 detail::tls_settings(),
-                                detail::alert_settings()}) {
+                                detail::alert_settings(),
+                                detail::maintenance_settings(),
+                                detail::maintained_settings()}) {
             parts.insert(parts.end(), part.begin(), part.end());
         }
         return parts;

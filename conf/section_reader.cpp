@@ -116,46 +116,69 @@ bool SectionReader::is_list_of_tables(const Entry& entry, const Listing& listing
 }
 
 void SectionReader::read_listed(Section section, const Entry& entry) {
-    if (section == Section::Alert) {
-        read_alerts(entry);
-    } else if (section == Section::WarmUp) {
-        read_warm_ups(entry);
-    } else {
-        read_rules(entry);
+    Config& config = draft_.config;
+    switch (section) {
+        case Section::Alert:
+            return read_list(
+                entry,
+                {"alerts", "[[alert]] with when below it, once for each alert", kMaxAlerts},
+                section,
+                config.alerts);
+        case Section::WarmUp:
+            return read_list(entry,
+                             {"lists of statements",
+                              "[[warm_up]] with database, user and statements below it",
+                              kMaxWarmUps},
+                             section,
+                             config.warm_ups);
+        case Section::Partition:
+            return read_list(entry,
+                             {"partitioned tables",
+                              "[[partition]] with table, key and interval below it",
+                              kMaxMaintenanceEntries},
+                             section,
+                             config.partitions);
+        case Section::Aggregate:
+            return read_list(
+                entry,
+                {"aggregates",
+                 "[[aggregate]] with source, target, time, bucket and columns below it",
+                 kMaxMaintenanceEntries},
+                section,
+                config.aggregates);
+        case Section::MaterializedView:
+            return read_list(entry,
+                             {"materialized views",
+                              "[[materialized_view]] with name below it",
+                              kMaxMaintenanceEntries},
+                             section,
+                             config.materialized_views);
+        case Section::Task:
+            return read_list(
+                entry,
+                {"tasks", "[[task]] with name, schedule and sql below it", kMaxMaintenanceEntries},
+                section,
+                config.tasks);
+        default: return read_rules(entry);
     }
 }
 
-/// Reads every [[alert]].
-void SectionReader::read_alerts(const Entry& entry) {
-    if (!is_list_of_tables(
-            entry, {"alerts", "[[alert]] with when below it, once for each alert", kMaxAlerts})) {
+/// Reads every section of a list that has nothing below it.
+template <class Settings>
+void SectionReader::read_list(const Entry& entry,
+                              const Listing& listing,
+                              Section section,
+                              std::vector<Settings>& list) {
+    if (!is_list_of_tables(entry, listing)) {
         return;
     }
     const auto& items = entry.value.items;
-    auto& alerts = draft_.config.alerts;
-    alerts.resize(items.size());
+    list.resize(items.size());
     for (std::size_t i = 0; i < items.size(); ++i) {
-        const std::string path = alert_path(i);
+        const std::string path = listed_path(section, i);
         draft_.places[path] = {items[i].at, {}};
-        read_section({Section::Alert, &alerts[i], path}, items[i]);
-    }
-}
-
-/// Reads every [[warm_up]].
-void SectionReader::read_warm_ups(const Entry& entry) {
-    if (!is_list_of_tables(entry,
-                           {"lists of statements",
-                            "[[warm_up]] with database, user and statements below it",
-                            kMaxWarmUps})) {
-        return;
-    }
-    const auto& items = entry.value.items;
-    auto& warm_ups = draft_.config.warm_ups;
-    warm_ups.resize(items.size());
-    for (std::size_t i = 0; i < items.size(); ++i) {
-        const std::string path = warm_up_path(i);
-        draft_.places[path] = {items[i].at, {}};
-        read_section({Section::WarmUp, &warm_ups[i], path}, items[i]);
+        draft_.put_defaults(section, &list[i]);
+        read_section({section, &list[i], path}, items[i]);
     }
 }
 
@@ -282,6 +305,9 @@ void SectionReader::read_section(const Target& target, const Node& node) {
 void SectionReader::read_setting(const Setting& setting, const Target& target, const Entry& entry) {
     const std::string key = join_key(target.path, setting.key);
     draft_.places[key] = {entry.value.at, {}};
+    for (const Entry& part : entry.value.entries) {
+        draft_.places[join_key(key, part.key)] = {part.value.at, {}};
+    }
     std::vector<ValueProblem> problems;
     std::optional<Value> value = read_value(setting, entry.value, problems);
     for (const ValueProblem& problem : problems) {

@@ -67,8 +67,11 @@ private:
     [[nodiscard]] bool is_list_of_tables(const Entry& entry, const Listing& listing);
     void read_listed(Section section, const Entry& entry);
     void read_rules(const Entry& entry);
-    void read_alerts(const Entry& entry);
-    void read_warm_ups(const Entry& entry);
+    template <class Settings>
+    void read_list(const Entry& entry,
+                   const Listing& listing,
+                   Section section,
+                   std::vector<Settings>& list);
     void read_entry(const Entry& entry);
     void read_group(const Entry& entry);
     void read_named(const SectionInfo& info, const Entry& entry);

@@ -189,7 +189,8 @@ TEST_CASE("load: an unknown key is reported with the nearest known one") {
           "weir.toml:6:2: lisen: unknown key, did you mean \"listen\"? accepted here: profile, "
           "watch, pid_file, listen, tls.client, tls.server, auth, cluster, "
           "database, user, pool, limits, policy, policy.retry, policy.breaker, rule, rule.match, "
-          "rule.set, cache, warm_up, ledger, log, http, admin, health, alert");
+          "rule.set, cache, warm_up, ledger, log, http, admin, health, alert, "
+          "maintenance, partition, aggregate, materialized_view, task");
     CHECK(only_text(load_with_base("[database.shop.pol]\nmax = 2\n")) ==
           "weir.toml:6:16: database.shop.pol: unknown key, did you mean \"pool\"? accepted here: "
           "cluster, dbname, user, password, "
