@@ -184,14 +184,15 @@ void check_source_lives(Draft& draft, const std::string& path, const AggregateSe
                 return a.about() < b.about();
             });
         if (keep.span.about() < back.about() + 2 * aggregate.bucket.about()) {
-            draft.complain(
-                key + ".keep",
-                toml_string(keep.text) + " is less than " + path + " looks back, " +
-                    toml_string(format_calendar_span(back)) + " and two buckets of " +
-                    toml_string(format_calendar_span(aggregate.bucket)) +
-                    ": it would lose what retention takes away; accepted: a longer keep, or a "
-                    "shorter " +
-                    path + (&back == &aggregate.late ? ".late" : ".delay"));
+            std::string problem =
+                toml_string(keep.text) + " is less than " + path + " looks back, ";
+            problem += toml_string(format_calendar_span(back)) + " and two buckets of ";
+            problem += toml_string(format_calendar_span(aggregate.bucket));
+            problem.append(
+                ": it would lose what retention takes away; accepted: a longer keep, or a "
+                "shorter ");
+            problem.append(path).append(&back == &aggregate.late ? ".late" : ".delay");
+            draft.complain(key + ".keep", problem);
         }
     }
 }

@@ -148,6 +148,32 @@ Parsed<Value> parse_windows(std::string_view text) {
     return Parsed<Value>::good(Value{std::move(windows)});
 }
 
+/// @return accepted() of the kinds that only maintenance has
+std::string accepted_of_maintenance(Kind kind) {
+    switch (kind) {
+        case Kind::Expressions:
+            return R"(a list of columns and of expressions with a name, such as ["app_id", "lower(event_name) AS event"])";
+        case Kind::CalendarSpan:
+            return R"(a span of the calendar such as "2 days" or "1 month"; "0s" for none)";
+        case Kind::KeyStep:
+            return R"(a span of the calendar such as "1 month", or a whole number above 0 for keys that are integers)";
+        case Kind::CronLine:
+            return R"(a cron line such as "0 2 * * *" (minute hour day month weekday), or @hourly, @daily, @weekly, @monthly, @yearly; "" for none)";
+        case Kind::Windows: return R"(a list of times of the day such as ["02:00-05:00"])";
+        case Kind::RunTimes:
+            return R"(a table such as { daily = "0 2 * * *", vacuum = "0 3 * * 0", retention = "" } of cron lines, "" for never)";
+        case Kind::Ahead:
+            return R"(a table such as { min = "6 months", max = "12 months" }, of numbers for keys that are integers)";
+        case Kind::PartitionRetention:
+            return R"(a table such as { keep = "12 months", action = "detach", quarantine = "7 days", archive_schema = "", max_drops_per_run = 2, enforce = false })";
+        case Kind::Care:
+            return R"(a table such as { dead_rows = 0.2, modified_rows = 0.1, min_rows = 1000, freeze_age = 150000000, index_bloat = 0.5 })";
+        case Kind::Governor:
+            return R"(a table such as { max_p95_ratio = 1.5, max_replica_lag = "30s", max_pool_usage = 0.8 })";
+        default: return {};
+    }
+}
+
 }  // namespace
 
 Parsed<Address> parse_listed_address(const Setting& setting, std::string_view text) {
@@ -252,24 +278,15 @@ std::string accepted(const Setting& setting) {
         case Kind::Retention:
             return R"(a table such as { statements = "14d", hourly = "400d", events = "90d" })";
         case Kind::Expressions:
-            return R"(a list of columns and of expressions with a name, such as ["app_id", "lower(event_name) AS event"])";
         case Kind::CalendarSpan:
-            return R"(a span of the calendar such as "2 days" or "1 month"; "0s" for none)";
         case Kind::KeyStep:
-            return R"(a span of the calendar such as "1 month", or a whole number above 0 for keys that are integers)";
         case Kind::CronLine:
-            return R"(a cron line such as "0 2 * * *" (minute hour day month weekday), or @hourly, @daily, @weekly, @monthly, @yearly; "" for none)";
-        case Kind::Windows: return R"(a list of times of the day such as ["02:00-05:00"])";
+        case Kind::Windows:
         case Kind::RunTimes:
-            return R"(a table such as { daily = "0 2 * * *", vacuum = "0 3 * * 0", retention = "" } of cron lines, "" for never)";
         case Kind::Ahead:
-            return R"(a table such as { min = "6 months", max = "12 months" }, of numbers for keys that are integers)";
         case Kind::PartitionRetention:
-            return R"(a table such as { keep = "12 months", action = "detach", quarantine = "7 days", archive_schema = "", max_drops_per_run = 2, enforce = false })";
         case Kind::Care:
-            return R"(a table such as { dead_rows = 0.2, modified_rows = 0.1, min_rows = 1000, freeze_age = 150000000, index_bloat = 0.5 })";
-        case Kind::Governor:
-            return R"(a table such as { max_p95_ratio = 1.5, max_replica_lag = "30s", max_pool_usage = 0.8 })";
+        case Kind::Governor: return accepted_of_maintenance(setting.kind);
         case Kind::Patterns: return "a list of SQLSTATEs such as \"55P03\" and parts of messages";
     }
     return {};

@@ -29,6 +29,12 @@ std::string shown(const Setting& setting, const Node& node) {
     return "the value";
 }
 
+/// @return whether it is a text that may be a bare number too
+bool may_have_unit(Kind kind) {
+    return kind == Kind::Duration || kind == Kind::Size || kind == Kind::KeyStep ||
+           kind == Kind::CalendarSpan;
+}
+
 /// Reads one node after another into one value.
 class NodeReader {
 public:
@@ -98,13 +104,11 @@ private:
         const bool is_real = setting_.kind == Kind::Number || setting_.kind == Kind::Share;
         const bool is_whole = setting_.kind == Kind::Integer || setting_.kind == Kind::Level;
         const bool is_number = is_real || is_whole || setting_.kind == Kind::Threads;
-        const bool has_unit = setting_.kind == Kind::Duration || setting_.kind == Kind::Size;
-        const bool is_step = setting_.kind == Kind::KeyStep || setting_.kind == Kind::CalendarSpan;
         std::string text;
         if (node.kind == Node::Kind::Boolean && setting_.kind == Kind::Boolean) {
             return Value{node.boolean};
         }
-        if (node.kind == Node::Kind::Integer && (is_number || has_unit || is_step)) {
+        if (node.kind == Node::Kind::Integer && (is_number || may_have_unit(setting_.kind))) {
             text = std::to_string(node.integer);
         } else if (node.kind == Node::Kind::Float && is_real) {
             text = format_number(node.real);

@@ -368,7 +368,8 @@ TEST_CASE("maintenance: it changes at a reload, and by hand") {
                                      std::pair{"aggregate.1.columns", "n=count(*)"},
                                      std::pair{"task.1.schedule", ""},
                                      std::pair{"materialized_view.1.schedule", "@daily"}}) {
-        CAPTURE(key);
+        const std::string_view shown = key;
+        CAPTURE(shown);
         CHECK(change(*result.config, key, value).config == nullptr);
     }
     for (const SettingRow& row : rows(*result.config)) {
