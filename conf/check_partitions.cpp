@@ -178,9 +178,12 @@ void check_name(Draft& draft, const std::string& path, const PartitionSettings& 
             return part.kind == kind;
         });
     };
+    constexpr std::int64_t kMonthsOfQuarter = 3;
+    const bool is_of_quarters = has(Kind::Quarter) && partition.interval.span.days == 0 &&
+                                partition.interval.span.months % kMonthsOfQuarter == 0;
     std::string missing;
     for (const Needed& needed : needed_in_name(partition.interval)) {
-        if (!has(needed.part)) {
+        if (!has(needed.part) && !(needed.part == Kind::Month && is_of_quarters)) {
             missing.append(missing.empty() ? "" : ", ").append(needed.written);
         }
     }

@@ -14,8 +14,9 @@ namespace {
 using Kind = NamePart::Kind;
 using Parts = std::vector<NamePart>;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 6> kOfTimes{{
+constexpr std::array<std::pair<std::string_view, Kind>, 7> kOfTimes{{
     {"YYYY", Kind::Year},
+    {"Q", Kind::Quarter},
     {"MM", Kind::Month},
     {"DD", Kind::Day},
     {"HH24", Kind::Hour},
