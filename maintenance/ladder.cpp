@@ -86,6 +86,13 @@ void pause(const JobContext& job, milliseconds time) {
     }
 }
 
+milliseconds patience_of(const Rung& rung, const JobContext& job, const LockedStep& step) {
+    const milliseconds patience = step.most_patience > milliseconds{}
+                                      ? std::min(rung.patience, step.most_patience)
+                                      : rung.patience;
+    return std::max(patience, job.settings.lock_timeout);
+}
+
 Answer<void> refuse_blocked(JobContext& job, const LockedStep& step) {
     const Answer<std::vector<Blocker>> blockers = find_blockers(job, step.oids);
     if (!blockers) {
@@ -151,9 +158,7 @@ Answer<void> run_locked(JobContext& job, const LockedStep& step) {
             if (done = refuse_blocked(job, step); !done) {
                 return done;
             }
-            const milliseconds patience = job.settings.lock_timeout > milliseconds{}
-                                              ? std::max(rung.patience, job.settings.lock_timeout)
-                                              : rung.patience;
+            const milliseconds patience = patience_of(rung, job, step);
             done = step.is_alone ? alone(job, step, patience) : in_transaction(job, step, patience);
             if (done || !may_pass(done.error()) || job.should_end()) {
                 return done;

@@ -3,6 +3,7 @@
 #include "maintenance/identifier.hpp"
 #include "maintenance/job.hpp"
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ struct LockedStep {
     std::string locks;                ///< what it takes, for people
     /// What else is to happen in that transaction, behind `sql`; empty = nothing.
     std::function<Answer<void>(JobContext&)> also = {};
+    /// Where waiting keeps clients waiting as well: no rung waits longer than this, or
+    /// maintenance.lock_timeout where that is more; zero = as the ladder has it.
+    std::chrono::milliseconds most_patience{};
     bool is_alone = false;  ///< cannot run in a transaction (CONCURRENTLY): `sql` is one statement
 };
 

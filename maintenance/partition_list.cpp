@@ -1,33 +1,117 @@
 #include "maintenance/partition_list.hpp"
 
-#include "maintenance/identifier.hpp"
+#include "maintenance/partition_set.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
 
 namespace weir::maintenance {
 
 namespace {
 
+/// Which columns of list_sql() order the rows; the others are the report's, as they are.
+enum Order : std::uint8_t { Oid, Parent, IsDefault, Position, kOrderColumns };
+
+/// Recently scanned is known since 16; before, whether it was ever.
+std::string heat_sql(int version) {
+    const std::string scanned =
+        version >= 160'000
+            ? "greatest(s.last_seq_scan, s.last_idx_scan) > now() - interval '30 days'"
+            : "coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) > 0";
+    return "CASE WHEN NOT p.isleaf OR s.relid IS NULL THEN NULL "
+           "WHEN p.is_present AND s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0 THEN 'hot' WHEN " +
+           scanned +
+           " THEN 'warm' WHEN (SELECT stats_reset > now() - interval '1 day' FROM "
+           "pg_catalog.pg_stat_database WHERE datname = current_database()) THEN NULL "
+           "ELSE 'cold' END";
+}
+
 /// Sizes are asked for where no ACCESS EXCLUSIVE lock is held or wanted: pg_total_relation_size
 /// waits behind one.
-std::string list_sql(int version) {
+std::string list_sql(const PartitionSet& set, int version) {
+    const bool is_known = set.unsupported.empty();
     const std::string pending = version >= 140'000 ? "i.inhdetachpending" : "false";
+    const auto typed = [&set](const std::string& text) {
+        return "CASE WHEN t.level = 1 AND " + text + " NOT IN ('MINVALUE', 'MAXVALUE') THEN " +
+               text + "::" + cast_of(set.kind) + " END";
+    };
+    const bool is_time = is_known && set.kind != KeyKind::Integer;
+    const std::string present = is_time ? "coalesce(" + typed("lo") +
+                                              " <= now() AND (hi = "
+                                              "'MAXVALUE' OR " +
+                                              typed("hi") + " > now()), false)"
+                                        : "true";
+    const std::string position =
+        is_known ? "CASE WHEN t.level = 1 AND lo = 'MINVALUE' THEN -9223372036854775808 WHEN "
+                   "t.level = 1 AND lo <> 'MAXVALUE' THEN " +
+                       position_sql(set.kind, "lo::" + cast_of(set.kind)) + " END"
+                 : "NULL";
     return "WITH busy AS (SELECT relation FROM pg_catalog.pg_locks WHERE locktype = 'relation' AND "
            "mode = 'AccessExclusiveLock'), "
-           "p AS (SELECT t.relid, t.parentrelid, t.isleaf, c.relname, n.nspname, "
-           "pg_get_expr(c.relpartbound, c.oid) AS bound, greatest(c.reltuples, 0)::bigint AS rows, "
+           "p AS (SELECT t.relid, t.parentrelid, t.isleaf, c.relname, n.nspname, bound, lo, hi, " +
+           position + " AS position, " + present +
+           " AS is_present, greatest(c.reltuples, 0)::bigint AS rows, "
            "CASE WHEN c.oid IN (SELECT relation FROM busy) THEN NULL ELSE "
-           "pg_total_relation_size(c.oid) END AS bytes, age(c.relfrozenxid) AS xid_age "
+           "pg_total_relation_size(c.oid) END AS bytes, "
+           "CASE WHEN c.relkind = 'r' THEN age(c.relfrozenxid) END AS xid_age "
            "FROM pg_partition_tree($1::oid) t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
-           "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.level > 0) "
-           "SELECT p.nspname || '.' || p.relname, p.bound, p.rows, p.bytes, s.n_dead_tup, "
-           "coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0), "
-           "coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0), "
-           "p.xid_age, CASE WHEN " +
-           pending +
+           "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, "
+           "LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) e, "
+           "LATERAL (SELECT regexp_match(bound, 'FROM \\((.*)\\) TO \\((.*)\\)$') AS m) r, "
+           "LATERAL (SELECT trim(both '''' FROM m[1]) AS lo, trim(both '''' FROM m[2]) AS hi) b "
+           "WHERE t.level > 0) "
+           "SELECT p.relid::oid, p.parentrelid::oid, p.bound = 'DEFAULT', p.position, "
+           "p.nspname || '.' || p.relname AS partition, "
+           "coalesce(p.lo, CASE WHEN p.bound <> 'DEFAULT' THEN replace(p.bound, 'FOR VALUES ', '') "
+           "END) AS lo, p.hi, p.rows, p.bytes, s.n_dead_tup AS dead_rows, "
+           "coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) AS scans, "
+           "coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0) AS "
+           "writes, p.xid_age, " +
+           heat_sql(version) + " AS heat, CASE WHEN " + pending +
            " THEN 'detaching' WHEN p.bound = 'DEFAULT' THEN 'default' WHEN p.isleaf THEN "
-           "'attached' ELSE 'partitioned' END "
+           "'attached' ELSE 'partitioned' END AS state "
            "FROM p LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = p.relid "
-           "JOIN pg_catalog.pg_inherits i ON i.inhrelid = p.relid AND i.inhparent = p.parentrelid "
-           "ORDER BY p.bound = 'DEFAULT', p.nspname, p.relname";
+           "JOIN pg_catalog.pg_inherits i ON i.inhrelid = p.relid AND i.inhparent = p.parentrelid";
+}
+
+/// @return the rows' numbers: by their bounds, DEFAULT last, each table's partitions behind it
+std::vector<std::size_t> order_of(const Rows& rows, std::int64_t root) {
+    std::multimap<std::int64_t, std::size_t> children;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        children.emplace(rows.number(i, Parent), i);
+    }
+    const auto key = [&rows](std::size_t i) {
+        return std::tuple{
+            rows.flag(i, IsDefault), rows.number(i, Position), rows.view(i, kOrderColumns)};
+    };
+    const auto by_key = [&key](std::size_t a, std::size_t b) { return key(a) > key(b); };
+    std::vector<std::size_t> order;
+    std::vector<std::size_t> waiting;  // the next is the last
+    const auto push = [&](std::int64_t parent) {
+        std::vector<std::size_t> of;
+        const auto [first, last] = children.equal_range(parent);
+        std::transform(first, last, std::back_inserter(of), [](const auto& c) { return c.second; });
+        std::sort(of.begin(), of.end(), by_key);
+        waiting.insert(waiting.end(), of.begin(), of.end());
+    };
+    push(root);
+    while (!waiting.empty()) {
+        order.push_back(waiting.back());
+        waiting.pop_back();
+        push(rows.number(order.back(), Oid));
+    }
+    return order;
+}
+
+bool is_number(std::string_view column) {
+    for (const std::string_view text : {"partition", "lo", "hi", "heat", "state"}) {
+        if (text == column) {
+            return false;
+        }
+    }
+    return true;
 }
 
 }  // namespace
@@ -37,28 +121,22 @@ Answer<Report> list_partitions(Connection& db, const std::string& table) {
     if (!relation) {
         return failed(relation.error());
     }
-    if (relation->kind != 'p') {
-        return problem(relation->text() + ": is not partitioned",
-                       "weir partition convert makes a partitioned table of it");
+    const Answer<PartitionSet> set = read_partition_set(db, *relation);
+    if (!set) {
+        return failed(set.error());
     }
     const Answer<Rows> rows =
-        db.run(list_sql(db.server_version()), {std::to_string(relation->oid)});
+        db.run(list_sql(*set, db.server_version()), {std::to_string(relation->oid)});
     if (!rows) {
         return failed(rows.error());
     }
     Report report;
-    report.columns = {{"partition"},
-                      {"bounds"},
-                      {"rows", true},
-                      {"bytes", true},
-                      {"dead_rows", true},
-                      {"scans", true},
-                      {"writes", true},
-                      {"xid_age", true},
-                      {"state"}};
-    for (std::size_t i = 0; i < rows->size(); ++i) {
+    for (std::size_t column = kOrderColumns; column < rows->columns(); ++column) {
+        report.columns.push_back({std::string{rows->name(column)}, is_number(rows->name(column))});
+    }
+    for (const std::size_t i : order_of(*rows, relation->oid)) {
         auto& row = report.rows.emplace_back();
-        for (std::size_t column = 0; column < rows->columns(); ++column) {
+        for (std::size_t column = kOrderColumns; column < rows->columns(); ++column) {
             row.push_back(rows->maybe(i, column));
         }
     }
