@@ -172,7 +172,8 @@ LockedStep attach_step(const PartitionSet& set,
                        const Relation& child) {
     LockedStep step;
     step.what = "attach " + child.text();
-    step.oids = {set.table.oid};
+    // The table itself is not looked at for blockers: its lock lets readers and writers be, however
+    // old they are, so that a long report does not keep partitions from being made.
     step.locks =
         "SHARE UPDATE EXCLUSIVE on " + set.table.text() + ", ACCESS EXCLUSIVE on " + child.text();
     step.most_patience = kPartitionPatience;
@@ -207,7 +208,7 @@ Answer<void> make_partition(JobContext& job,
                        "rename it, attach it by hand as " + planned.range.line() +
                            ", or change name in [[partition]]");
     }
-    if (const Answer<void> made = make_table(job, set, planned, child, *found); !made) {
+    if (Answer<void> made = make_table(job, set, planned, child, *found); !made) {
         return made;
     }
     LockedStep step = attach_step(set, planned, child);

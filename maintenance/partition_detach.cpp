@@ -87,7 +87,7 @@ Answer<void> detach_concurrently(JobContext& job,
                                  const Partition& partition,
                                  const std::string& comment) {
     const std::string what = "detach " + partition.relation.text();
-    if (const Answer<void> free = refuse_blocked(job, set, what); !free) {
+    if (Answer<void> free = refuse_blocked(job, set, what); !free) {
         return free;
     }
     if (const Answer<void> done =
@@ -205,7 +205,7 @@ Answer<void> drop_table(JobContext& job, const Relation& table) {
         step.sql = {"ALTER TABLE " + table.sql() + " DROP CONSTRAINT " + quote_identifier(key)};
         step.locks = "ACCESS EXCLUSIVE on " + table.text() + " and on the table it refers to";
         step.most_patience = kPartitionPatience;
-        if (const Answer<void> done = run_locked(job, step); !done) {
+        if (Answer<void> done = run_locked(job, step); !done) {
             return done;
         }
     }

@@ -200,7 +200,7 @@ Answer<void> PartitionCommands::add_switches(conf::PartitionSettings& settings) 
          {std::tuple{"--interval", &interval_, &settings.interval},
           std::tuple{"--ahead-min", &ahead_min_, &settings.ahead_min},
           std::tuple{"--ahead-max", &ahead_max_, &settings.ahead_max}}) {
-        if (const Answer<void> read = read_step(name, *text, *into); !read) {
+        if (Answer<void> read = read_step(name, *text, *into); !read) {
             return read;
         }
     }
@@ -218,7 +218,7 @@ Answer<void> PartitionCommands::add_switches(conf::PartitionSettings& settings) 
                            "--interval says how wide its partitions are to be");
         }
         add_usual_horizon(settings);
-        if (const Answer<void> fine = check_horizon(settings); !fine) {
+        if (Answer<void> fine = check_horizon(settings); !fine) {
             return fine;
         }
     }
@@ -229,7 +229,7 @@ Answer<void> PartitionCommands::add_retention(conf::PartitionSettings& settings)
     using conf::RetentionAction;
     constexpr unsigned kUsualDrops = 2;
     conf::RetentionSettings& retention = settings.retention;
-    if (const Answer<void> read = read_step("--retention", retention_, retention.keep); !read) {
+    if (Answer<void> read = read_step("--retention", retention_, retention.keep); !read) {
         return read;
     }
     if (!quarantine_.empty()) {

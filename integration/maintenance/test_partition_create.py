@@ -457,3 +457,27 @@ def test_tables_of_the_configuration_are_each_their_own(database: Database, tmp_
     found = database.weir("partition", "analyze", "-c", str(config), "--json", status=2).items
     assert any(row["table"] == "public.missing" for row in found)
     assert not [row for row in found if row["table"] == "public.events"]
+
+
+def test_long_transaction_keeps_no_partition_from_being_made(database: Database, tmp_path: Any) -> None:
+    database.execute(EVENTS, part(0, 1))
+    config = tmp_path / "weir.toml"
+    config.write_text(
+        f"""
+        auth.method = "trust"
+        cluster.main.servers = ["127.0.0.1:{database.postgres.port}"]
+        database.{database.name}.cluster = "main"
+        user.postgres = {{}}
+        maintenance = {{ database = "{database.name}", user = "postgres", max_blocker_age = "1ms" }}
+        """
+    )
+    with database.connect() as report:
+        report.execute("BEGIN")
+        report.execute("SELECT count(*) FROM events")
+        report.execute("INSERT INTO events VALUES (1, now())")
+        create(database, "--interval", "monthly", "-c", str(config))
+        refused = database.weir(
+            *("partition", "cleanup", "events", "-c", str(config), "--retention", "1 day", "--enforce"), status=None
+        )
+    assert len(database.partitions("events")) == 13
+    assert "weir-integration-harness" in refused.said or "no partition is older" in refused.said
