@@ -7,13 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from support.aggregates import PARTITIONED, SOURCE, Aggregate, disturb, insert, partition_by_days
+from support.aggregates import PARTITIONED, SOURCE, Aggregate, counted, disturb, insert, partition_by_days
 from support.postgres import Postgres
 
 
 @pytest.fixture(scope="module")
 def server(postgres_template: Any) -> Any:
-    # Statistics at once: what they cost in time is tested where it matters.
     instance = Postgres(postgres_template)
     yield instance
     instance.remove()
@@ -64,8 +63,7 @@ def test_it_equals_a_fresh_query_after_any_change(kind: str, track: str, request
     for turn in range(6):
         done = [disturb(postgres, chance, 4500) for _ in range(chance.randrange(1, 5))]
         if turn == 3:
-            postgres.execute("TRUNCATE events")
-            postgres.execute(insert("200", "g * 9"))
+            counted(postgres, "TRUNCATE events; " + insert("200", "g * 9"))
         aggregate.run()
         fresh = aggregate.query(where="at < (SELECT watermark FROM weir.aggregate)")
         assert aggregate.difference(fresh) == [], (turn, done)
@@ -113,11 +111,11 @@ def test_what_has_not_changed_is_not_written(plain: Postgres) -> None:
     aggregate.run()
     before = plain.execute("SELECT ctid::text, xmin::text FROM hourly ORDER BY 1")
     aggregate.run()
-    plain.execute("UPDATE events SET value = value")  # all is computed again, and is the same
+    counted(plain, "UPDATE events SET value = value")  # all is computed again, and is the same
     plain.execute("INSERT INTO weir.aggregate_span (target, low, high) VALUES ('public.hourly', '-infinity', 'infinity')")
     assert " 0 rows changed" in aggregate.run()
     assert plain.execute("SELECT ctid::text, xmin::text FROM hourly ORDER BY 1") == before
-    plain.execute("UPDATE events SET value = value + 1 WHERE id = (SELECT min(id) FROM events WHERE "
+    counted(plain, "UPDATE events SET value = value + 1 WHERE id = (SELECT min(id) FROM events WHERE "
                   "at < date_trunc('hour', now()))")
     assert " 1 rows changed" in aggregate.run()
 
@@ -229,7 +227,7 @@ def test_buckets_of_a_partition_that_is_gone_stay(track: str, partitioned: Postg
     assert "stays as it is: its source is gone" in aggregate.run()
     assert partitioned.value("SELECT sum(n) FROM hourly") == before
     assert aggregate.call("verify").returncode == 0
-    partitioned.execute("UPDATE events SET value = value + 1")
+    counted(partitioned, "UPDATE events SET value = value + 1")
     aggregate.run()
     assert partitioned.value("SELECT sum(n) FROM hourly") == before
     assert partitioned.value("SELECT count(*) FROM weir.aggregate_frozen") == 1

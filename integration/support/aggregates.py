@@ -97,7 +97,7 @@ class Aggregate:
 
     def check(self, bucket: str = "date_trunc('hour', at)") -> None:
         """The target is what a fresh query over the complete buckets gives."""
-        fresh = self.query(bucket, f"{bucket} < {bucket.replace(self.time, 'now()', 1)}")
+        fresh = self.query(bucket, f"{bucket} < (SELECT watermark FROM weir.aggregate)")
         assert self.difference(fresh) == []
 
     def state(self, column: str) -> Any:
@@ -105,19 +105,19 @@ class Aggregate:
 
 
 SOURCE = """
-CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL, app int, kind text,
+CREATE TABLE events (id bigserial, at timestamptz NOT NULL, app int, kind text,
                      user_id int, value numeric)
 """
 PARTITIONED = SOURCE + " PARTITION BY RANGE (at)"
 
-ROW = "now() - interval '1 minute' * (%s), nullif((random() * 4)::int, 4), " \
+ROW = "now() - interval '1 minute' * (%s)::float, nullif((random() * 4)::int, 4), " \
       "(ARRAY['view', 'click', NULL, ''])[1 + (random() * 3)::int], (random() * 50)::int, " \
       "round((random() * 1000)::numeric, 2)"
 
 
 def insert(count: str, minutes: str) -> str:
     """`count` rows, each `minutes` (SQL) old."""
-    return f"INSERT INTO events (at, app, kind, user_id, value) SELECT {ROW.replace('(%s)', minutes)} " \
+    return f"INSERT INTO events (at, app, kind, user_id, value) SELECT {ROW.replace('%s', minutes)} " \
            f"FROM generate_series(1, {count}) g"
 
 
@@ -139,6 +139,10 @@ def disturb(postgres: Postgres, chance: random.Random, oldest_minutes: int) -> s
         f"DELETE FROM events WHERE {where} AND user_id < 25",
         f"DELETE FROM events WHERE {where}",
     ])
-    postgres.execute("SELECT setseed(%s)", [chance.random()])
-    postgres.execute(sql)
+    counted(postgres, f"SELECT setseed({chance.random()}); {sql}")
     return sql
+
+
+def counted(postgres: Postgres, sql: str) -> None:
+    """Runs it; the server's statistics know of it at once."""
+    postgres.execute(sql + "; SELECT pg_stat_force_next_flush()")
