@@ -69,8 +69,8 @@ std::string floor_months(const std::string& local, std::int64_t step) {
             return "date_trunc('" + std::string{name} + "', " + local + ")";
         }
     }
-    const std::string months = "extract(year FROM " + local + ") * 12 + extract(month FROM " +
-                               local + ") - 1 - 24000";
+    const std::string months =
+        "extract(year FROM " + local + ") * 12 + extract(month FROM " + local + ") - 1 - 24000";
     return "('2000-01-01'::timestamp + " + down(months, step) +
            "::double precision * '1 month'::interval)";
 }
@@ -92,8 +92,8 @@ BucketCalendar::BucketCalendar(TimeType type, const conf::CalendarSpan& span, st
       zone_{span.time > microseconds{} || zone.empty() ? "UTC" : std::move(zone)} {}
 
 std::string BucketCalendar::why_not(TimeType type, const conf::CalendarSpan& span) {
-    const int kinds =
-        (span.months != 0 ? 1 : 0) + (span.days != 0 ? 1 : 0) + (span.time != microseconds{} ? 1 : 0);
+    const int kinds = (span.months != 0 ? 1 : 0) + (span.days != 0 ? 1 : 0) +
+                      (span.time != microseconds{} ? 1 : 0);
     if (kinds != 1 || span.months < 0 || span.days < 0 || span.time < microseconds{}) {
         return "a bucket is of months, of days or of hours and less, one of them: \"1 hour\"";
     }
@@ -112,7 +112,8 @@ bool BucketCalendar::is_zoned() const {
 
 std::string BucketCalendar::local(const std::string& sql) const {
     switch (type_) {
-        case TimeType::Timestamptz: return "(" + sql + " AT TIME ZONE " + quote_literal(zone_) + ")";
+        case TimeType::Timestamptz:
+            return "(" + sql + " AT TIME ZONE " + quote_literal(zone_) + ")";
         case TimeType::Timestamp: return sql;
         case TimeType::Date: return "(" + sql + ")::timestamp";
     }
@@ -147,7 +148,8 @@ std::string BucketCalendar::shifted(const std::string& sql, std::int64_t count) 
     return back("(" + floored(local(sql)) + " + " + interval(times(span_, count)) + ")");
 }
 
-std::string BucketCalendar::before(const std::string& sql, const conf::CalendarSpan& back_by) const {
+std::string BucketCalendar::before(const std::string& sql,
+                                   const conf::CalendarSpan& back_by) const {
     return back(floored("(" + local(sql) + " - " + interval(back_by) + ")"));
 }
 

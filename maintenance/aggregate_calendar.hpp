@@ -21,9 +21,10 @@ using Label = std::int64_t;
 inline constexpr Label kEarliest = std::numeric_limits<Label>::min();  ///< PostgreSQL's -infinity
 inline constexpr Label kLatest = std::numeric_limits<Label>::max();    ///< PostgreSQL's infinity
 
-/// Which bucket a time is in, as SQL: the one expression that the refresh, the trigger, the view and
-/// verify all share. Months are of the calendar, weeks begin on Monday, both and days in the time
-/// zone; what is below a day is counted from 1970 in UTC. All of it works from PostgreSQL 12 on.
+/// Which bucket a time is in, as SQL: the one expression that the refresh, the trigger, the view
+/// and verify all share. Months are of the calendar, weeks begin on Monday, both and days in the
+/// time zone; what is below a day is counted from 1970 in UTC. All of it works from PostgreSQL 12
+/// on.
 class BucketCalendar {
 public:
     /// @param span months, days or time: one of them, in whole seconds (see why_not())

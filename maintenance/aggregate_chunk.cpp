@@ -125,9 +125,8 @@ Answer<void> AggregateChunks::hold_source() {
         return failed(now.error());
     }
     if (now->view(0, 0) != fingerprint_) {
-        return problem(definition_.source.text() + ": its partitions have changed",
-                       {},
-                       kLayoutChanged);
+        return problem(
+            definition_.source.text() + ": its partitions have changed", {}, kLayoutChanged);
     }
     return {};
 }

@@ -55,8 +55,7 @@ INSERT INTO weir.aggregate_layout (version) SELECT 1
 constexpr const char* kLock = "SELECT pg_advisory_xact_lock(1347899184, 0)";
 
 Answer<int> layout_version(Connection& db) {
-    const Answer<Rows> there =
-        db.run("SELECT to_regclass('weir.aggregate_layout') IS NOT NULL");
+    const Answer<Rows> there = db.run("SELECT to_regclass('weir.aggregate_layout') IS NOT NULL");
     if (!there) {
         return failed(there.error());
     }
@@ -90,9 +89,9 @@ Answer<void> ensure_control(JobContext& job) {
         return failed(version.error());
     }
     if (*version > kVersion) {
-        return problem("the tables of schema weir are of version " + std::to_string(*version),
-                       "this Weir knows version " + std::to_string(kVersion) +
-                           "; a newer Weir made them");
+        return problem(
+            "the tables of schema weir are of version " + std::to_string(*version),
+            "this Weir knows version " + std::to_string(kVersion) + "; a newer Weir made them");
     }
     if (*version == kVersion) {
         return {};
@@ -115,11 +114,11 @@ Answer<void> ensure_control(JobContext& job) {
 
 Answer<std::optional<AggregateState>> read_state(Connection& db, const std::string& target) {
     const auto label = [](const char* column) { return control_label(column); };
-    const Answer<Rows> rows = db.run(
-        "SELECT definition, generation, " + label("threshold") + ", " + label("watermark") + ", " +
-            label("low_mark") + ", next_definition, " + label("next_watermark") + ", " +
-            label("next_low_mark") + " FROM weir.aggregate WHERE target = $1",
-        {target});
+    const Answer<Rows> rows =
+        db.run("SELECT definition, generation, " + label("threshold") + ", " + label("watermark") +
+                   ", " + label("low_mark") + ", next_definition, " + label("next_watermark") +
+                   ", " + label("next_low_mark") + " FROM weir.aggregate WHERE target = $1",
+               {target});
     if (!rows) {
         return failed(rows.error());
     }
@@ -164,9 +163,8 @@ Answer<void> AggregateFence::advance(Connection& db,
         return failed(rows.error());
     }
     if (rows->affected() != 1) {
-        return problem("aggregate " + target_ + ": another run has taken over",
-                       {},
-                       state::kSerialization);
+        return problem(
+            "aggregate " + target_ + ": another run has taken over", {}, state::kSerialization);
     }
     return {};
 }
@@ -210,11 +208,11 @@ Answer<std::vector<Label>> read_dirty(Connection& db,
 }
 
 Answer<std::vector<DirtySpan>> read_spans(Connection& db, const std::string& target) {
-    const Answer<Rows> rows = db.run("SELECT id, " + control_label("low") + ", " +
-                                         control_label("high") +
-                                         " FROM weir.aggregate_span WHERE target = $1 ORDER BY "
-                                         "high DESC, id",
-                                     {target});
+    const Answer<Rows> rows =
+        db.run("SELECT id, " + control_label("low") + ", " + control_label("high") +
+                   " FROM weir.aggregate_span WHERE target = $1 ORDER BY "
+                   "high DESC, id",
+               {target});
     if (!rows) {
         return failed(rows.error());
     }
@@ -226,11 +224,11 @@ Answer<std::vector<DirtySpan>> read_spans(Connection& db, const std::string& tar
 }
 
 Answer<std::vector<BucketRange>> read_frozen(Connection& db, const std::string& target) {
-    const Answer<Rows> rows = db.run("SELECT " + control_label("low") + ", " +
-                                         control_label("high") +
-                                         " FROM weir.aggregate_frozen WHERE target = $1 ORDER BY "
-                                         "low",
-                                     {target});
+    const Answer<Rows> rows =
+        db.run("SELECT " + control_label("low") + ", " + control_label("high") +
+                   " FROM weir.aggregate_frozen WHERE target = $1 ORDER BY "
+                   "low",
+               {target});
     if (!rows) {
         return failed(rows.error());
     }

@@ -17,7 +17,7 @@ struct AggregateState {
     std::int64_t generation = 1;
     Label threshold = 0;  ///< triggers mark below it; never below the watermark
     Label watermark = 0;
-    Label low_mark = 0;  ///< kEarliest = all there is
+    Label low_mark = 0;                          ///< kEarliest = all there is
     std::optional<std::string> next_definition;  ///< being rebuilt
     Label next_watermark = 0;
     Label next_low_mark = 0;

@@ -64,7 +64,9 @@ struct SourceColumns {
     std::string time_type;  // "" = no such column
 };
 
-Answer<SourceColumns> read_columns(Connection& db, const Relation& source, const std::string& time) {
+Answer<SourceColumns> read_columns(Connection& db,
+                                   const Relation& source,
+                                   const std::string& time) {
     const Answer<Rows> rows = db.run(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_catalog.pg_attribute "
         "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped",
@@ -142,31 +144,6 @@ std::string why_names_clash(const AggregateDefinition& definition) {
                                       : "";
 }
 
-/// Asks the server for each expression alone, so that what is wrong is known by name.
-Answer<void> check_expressions(Connection& db, const AggregateDefinition& definition) {
-    for (const AggregateColumn& group : definition.groups) {
-        const Answer<Rows> asked = db.run("SELECT count(*) FROM (SELECT " + group.sql + " FROM " +
-                                          definition.source.sql() +
-                                          " WHERE false GROUP BY 1) AS groups");
-        if (!asked) {
-            return problem(definition.job() + ": group_by " + group.name + ": " + asked.error().text,
-                           asked.error().detail,
-                           asked.error().sqlstate);
-        }
-    }
-    for (const AggregateColumn& column : definition.columns) {
-        const Answer<Rows> asked = db.run("SELECT " + column.sql + " FROM " +
-                                          definition.source.sql() + " WHERE false GROUP BY ()");
-        if (!asked) {
-            return problem(definition.job() + ": columns." + column.name + ": " +
-                               asked.error().text,
-                           asked.error().detail,
-                           asked.error().sqlstate);
-        }
-    }
-    return {};
-}
-
 Answer<Relation> find_source(Connection& db, const conf::AggregateSettings& settings) {
     Answer<Relation> source = find_relation(db, settings.source);
     if (source && source->kind != 'r' && source->kind != 'p') {
@@ -221,7 +198,8 @@ AggregateColumn parse_group(std::string_view text) {
 Answer<TargetName> target_name(Connection& db, const std::string& name) {
     const Answer<Rows> rows = db.run(
         "SELECT CASE WHEN array_length(n, 1) = 1 THEN coalesce((SELECT nspname FROM "
-        "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace WHERE c.oid "
+        "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace WHERE "
+        "c.oid "
         "= pg_catalog.to_regclass($1)), current_schema()) ELSE n[1] END, "
         "n[array_length(n, 1)], array_length(n, 1) FROM pg_catalog.parse_ident($1) AS n",
         {name});
@@ -262,8 +240,7 @@ Answer<AggregateDefinition> define_aggregate(JobContext& job,
     if (!recipe.problem.empty()) {
         return problem("aggregate " + target->text() + ": " + recipe.problem);
     }
-    const conf::CalendarSpan bucket =
-        settings.bucket.is_zero() ? recipe.bucket : settings.bucket;
+    const conf::CalendarSpan bucket = settings.bucket.is_zero() ? recipe.bucket : settings.bucket;
     if (const std::string why = BucketCalendar::why_not(*type, bucket); !why.empty()) {
         return problem("aggregate " + target->text() + ": " + why);
     }
@@ -290,11 +267,32 @@ Answer<AggregateDefinition> define_aggregate(JobContext& job,
     if (const std::string why = why_names_clash(definition); !why.empty()) {
         return problem("aggregate " + target->text() + ": " + why);
     }
-    const Answer<void> checked = check_expressions(job.db, definition);
-    if (!checked) {
-        return failed(checked.error());
-    }
     return definition;
+}
+
+Answer<void> check_expressions(Connection& db, const AggregateDefinition& definition) {
+    for (const AggregateColumn& group : definition.groups) {
+        const Answer<Rows> asked =
+            db.run("SELECT count(*) FROM (SELECT " + group.sql + " FROM " +
+                   definition.source.sql() + " WHERE false GROUP BY 1) AS groups");
+        if (!asked) {
+            return problem(
+                definition.job() + ": group_by " + group.name + ": " + asked.error().text,
+                asked.error().detail,
+                asked.error().sqlstate);
+        }
+    }
+    for (const AggregateColumn& column : definition.columns) {
+        const Answer<Rows> asked = db.run("SELECT " + column.sql + " FROM " +
+                                          definition.source.sql() + " WHERE false GROUP BY ()");
+        if (!asked) {
+            return problem(
+                definition.job() + ": columns." + column.name + ": " + asked.error().text,
+                asked.error().detail,
+                asked.error().sqlstate);
+        }
+    }
+    return {};
 }
 
 }  // namespace weir::maintenance

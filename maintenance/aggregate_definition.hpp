@@ -60,6 +60,9 @@ inline constexpr std::string_view kBucketColumn = "bucket";
 [[nodiscard]] Answer<AggregateDefinition> define_aggregate(JobContext& job,
                                                            const conf::AggregateSettings& settings);
 
+/// Asks the server for each expression alone, so that what is wrong is known by name.
+[[nodiscard]] Answer<void> check_expressions(Connection& db, const AggregateDefinition& definition);
+
 /// @return where "schema.table" or "table" would be made: the schema as the search path says
 [[nodiscard]] Answer<TargetName> target_name(Connection& db, const std::string& name);
 

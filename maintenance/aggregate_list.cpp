@@ -28,7 +28,8 @@ Answer<Report> list_aggregates(Connection& db) {
     // Rows as the planner knows them: counting would read the table.
     const Answer<Rows> rows = db.run(
         "SELECT a.target, a.source, a.watermark, greatest(extract(epoch FROM now() - "
-        "a.watermark)::bigint, 0), (SELECT count(DISTINCT bucket) FROM weir.aggregate_dirty d WHERE "
+        "a.watermark)::bigint, 0), (SELECT count(DISTINCT bucket) FROM weir.aggregate_dirty d "
+        "WHERE "
         "d.target = a.target), (SELECT count(*) FROM weir.aggregate_span s WHERE s.target = "
         "a.target), a.low_mark, (SELECT coalesce(nullif(c.reltuples, -1)::bigint, "
         "pg_stat_get_live_tuples(c.oid)) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "

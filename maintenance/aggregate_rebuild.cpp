@@ -112,8 +112,7 @@ private:
     }
 
     Answer<void> refuse() {
-        Answer<std::vector<BucketRange>> frozen =
-            read_frozen(job_.db, definition_.target.text());
+        Answer<std::vector<BucketRange>> frozen = read_frozen(job_.db, definition_.target.text());
         if (!frozen) {
             return failed(frozen.error());
         }
@@ -140,8 +139,7 @@ private:
         const BucketCalendar& calendar = definition_.calendar;
         const Answer<Rows> now = job_.db.run(
             "SELECT " + calendar.label_of(calendar.now(definition_.settings.delay)) + ", " +
-            calendar.label_of(
-                calendar.bucket_of(calendar.literal(refresh_.state().threshold))));
+            calendar.label_of(calendar.bucket_of(calendar.literal(refresh_.state().threshold))));
         if (!now) {
             return failed(now.error());
         }
@@ -166,13 +164,13 @@ private:
                 return failed(changed.error());
             }
         }
-        const Answer<void> mine = refresh_.fence().advance(
-            job_.db,
-            "next_definition = " + quote_literal(definition_.text()) +
-                ", next_watermark = " + control_literal(high) +
-                ", next_low_mark = " + control_literal(high) + ", threshold = greatest(threshold, " +
-                control_literal(high) + ")",
-            "");
+        const Answer<void> mine =
+            refresh_.fence().advance(job_.db,
+                                     "next_definition = " + quote_literal(definition_.text()) +
+                                         ", next_watermark = " + control_literal(high) +
+                                         ", next_low_mark = " + control_literal(high) +
+                                         ", threshold = " + control_literal(high),
+                                     "");
         if (!mine) {
             return mine;
         }
@@ -180,7 +178,7 @@ private:
         state.next_definition = definition_.text();
         state.next_watermark = high;
         state.next_low_mark = high;
-        state.threshold = std::max(state.threshold, high);
+        state.threshold = high;  // of the new buckets; the watermark will be no later
         return done(transaction->commit());
     }
 
@@ -191,17 +189,17 @@ private:
             return failed(first.error());
         }
         const Label upto = state.next_watermark;
-        return refresh_.go_down(
-            "rebuild",
-            {first->value_or(state.next_low_mark), state.next_low_mark},
-            [&](const BucketRange& chunk, bool /*is_last*/) {
-                ChunkStep step;
-                step.upto = upto;
-                step.change = "next_low_mark = " + control_literal(chunk.low);
-                step.expected = "next_low_mark = " + control_literal(chunk.high);
-                step.consumes = false;
-                return step;
-            });
+        return refresh_.go_down("rebuild",
+                                {first->value_or(state.next_low_mark), state.next_low_mark},
+                                [&](const BucketRange& chunk, bool /*is_last*/) {
+                                    ChunkStep step;
+                                    step.upto = upto;
+                                    step.change = "next_low_mark = " + control_literal(chunk.low);
+                                    step.expected =
+                                        "next_low_mark = " + control_literal(chunk.high);
+                                    step.consumes = false;
+                                    return step;
+                                });
     }
 
     /// @return what gives the target the columns of the shadow
@@ -284,9 +282,10 @@ private:
         all.push_back("DROP TABLE " + shadow_);
         // The stretch that was noted for the case that this would not end well.
         const std::string name = quote_literal(definition_.target.text());
-        all.push_back("DELETE FROM weir.aggregate_span WHERE id = (SELECT min(id) FROM "
-                      "weir.aggregate_span WHERE target = " +
-                      name + " AND low = '-infinity' AND high = 'infinity')");
+        all.push_back(
+            "DELETE FROM weir.aggregate_span WHERE id = (SELECT min(id) FROM "
+            "weir.aggregate_span WHERE target = " +
+            name + " AND low = '-infinity' AND high = 'infinity')");
         return all;
     }
 
@@ -304,10 +303,10 @@ private:
         }
         for (const std::string& statement : *statements) {
             if (const Answer<Rows> changed = job_.db.run(statement); !changed) {
-                return problem("rebuild of " + definition_.target.text() + ": " +
-                                   changed.error().text,
-                               changed.error().detail,
-                               changed.error().sqlstate);
+                return problem(
+                    "rebuild of " + definition_.target.text() + ": " + changed.error().text,
+                    changed.error().detail,
+                    changed.error().sqlstate);
             }
         }
         if (const Answer<void> unique = ensure_index(); !unique) {
@@ -372,8 +371,8 @@ Answer<void> abandon_rebuild(JobContext& job,
     if (!transaction) {
         return failed(transaction.error());
     }
-    for (const std::string& sql : {"DROP TABLE IF EXISTS " + shadow_of(definition),
-                                   all_span(definition.target.text())}) {
+    for (const std::string& sql :
+         {"DROP TABLE IF EXISTS " + shadow_of(definition), all_span(definition.target.text())}) {
         if (const Answer<Rows> changed = job.db.run(sql); !changed) {
             return failed(changed.error());
         }

@@ -36,8 +36,7 @@ Answer<void> AggregateRefresh::look(bool as_new) {
     if (!layout) {
         return failed(layout.error());
     }
-    if (const Answer<void> noted =
-            note_changes(job_, definition_, fence_, state_, *layout, as_new);
+    if (const Answer<void> noted = note_changes(job_, definition_, fence_, state_, *layout, as_new);
         !noted) {
         return noted;
     }
@@ -60,17 +59,19 @@ Answer<std::string> AggregateRefresh::raise_threshold() {
     if (!now) {
         return failed(now.error());
     }
-    const Label high = now->value_or(state_.threshold);
+    // A rebuild that was given up may have left it below the watermark.
+    const bool was_below = state_.threshold < state_.watermark;
+    const Label high = std::max(now->value_or(state_.threshold),
+                                state_.next_definition ? state_.threshold : state_.watermark);
     if (high > state_.threshold) {
-        if (const Answer<void> raised = fence_.advance(job_.db,
-                                                       set("threshold", high),
-                                                       "threshold < " + control_literal(high));
+        if (const Answer<void> raised = fence_.advance(
+                job_.db, set("threshold", high), "threshold < " + control_literal(high));
             !raised) {
             return failed(raised.error());
         }
         state_.threshold = high;
     }
-    if (state_.watermark >= state_.threshold && state_.low_mark == kEarliest &&
+    if (!was_below && state_.watermark >= state_.threshold && state_.low_mark == kEarliest &&
         !state_.next_definition) {
         return std::string{};
     }
@@ -136,9 +137,9 @@ Answer<void> AggregateRefresh::go_down(
             is_cut_short_ = true;
             return {};
         }
-        const Answer<std::optional<Label>> next = ask(
-            "SELECT " + calendar.label_of(calendar.shifted(calendar.literal(high),
-                                                           -chunks_.size().buckets())));
+        const Answer<std::optional<Label>> next =
+            ask("SELECT " + calendar.label_of(calendar.shifted(calendar.literal(high),
+                                                               -chunks_.size().buckets())));
         if (!next) {
             return failed(next.error());
         }
@@ -194,9 +195,10 @@ Answer<bool> AggregateRefresh::work_off_buckets() {
     const BucketCalendar& calendar = definition_.calendar;
     const std::string bucket = calendar.from_control("bucket");
     // What is below the low mark is computed later anyway.
-    const Answer<Rows> below = job_.db.run("DELETE FROM weir.aggregate_dirty WHERE target = $1 AND "
-                                           "bucket < $2::timestamptz",
-                                           {fence_.target(), text_of(state_.low_mark)});
+    const Answer<Rows> below = job_.db.run(
+        "DELETE FROM weir.aggregate_dirty WHERE target = $1 AND "
+        "bucket < $2::timestamptz",
+        {fence_.target(), text_of(state_.low_mark)});
     if (!below) {
         return failed(below.error());
     }
@@ -255,18 +257,18 @@ Answer<void> AggregateRefresh::work_off_span(const DirtySpan& span) {
         ChunkStep step;
         step.upto = state_.watermark;
         step.change = kNothing;
-        step.also = is_last ? gone
-                            : "UPDATE weir.aggregate_span SET high = " +
-                                  control_literal(chunk.low) + " WHERE id = " + id;
+        step.also = is_last
+                        ? gone
+                        : "UPDATE weir.aggregate_span SET high = " + control_literal(chunk.low) +
+                              " WHERE id = " + id;
         return step;
     });
 }
 
 Answer<std::optional<Label>> AggregateRefresh::first_of_source() {
     const BucketCalendar& calendar = definition_.calendar;
-    return ask("SELECT " +
-               calendar.label_of(calendar.bucket_of("min(" + definition_.time + ")")) + " FROM " +
-               definition_.source.sql() + " WHERE isfinite(" + definition_.time + ")");
+    return ask("SELECT " + calendar.label_of(calendar.bucket_of("min(" + definition_.time + ")")) +
+               " FROM " + definition_.source.sql() + " WHERE isfinite(" + definition_.time + ")");
 }
 
 Answer<std::optional<Label>> AggregateRefresh::first_of_both() {

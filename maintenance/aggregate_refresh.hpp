@@ -57,7 +57,6 @@ public:
     [[nodiscard]] bool is_cut_short() const { return is_cut_short_; }
 
 private:
-
     [[nodiscard]] Answer<void> chunk(const ChunkStep& step);
     [[nodiscard]] Answer<std::optional<Label>> ask(const std::string& sql);
     [[nodiscard]] Answer<std::optional<Label>> first_of_both();

@@ -33,7 +33,7 @@ Answer<void> refuse(JobContext& job, const AggregateDefinition& definition) {
                        all,
                        state::kInsufficientPrivilege);
     }
-    return {};
+    return check_expressions(job.db, definition);
 }
 
 /// What was there before the first run, and is older than the source, stays.
@@ -178,9 +178,8 @@ Answer<JobResult> refresh(JobContext& job,
         return failed(done.error());
     }
     if (!in_the_way->empty()) {
-        return JobResult{JobResult::End::Later,
-                         run.rows(),
-                         definition.target.text() + ": " + *in_the_way};
+        return JobResult{
+            JobResult::End::Later, run.rows(), definition.target.text() + ": " + *in_the_way};
     }
     if (!run.is_cut_short()) {
         if (const Answer<void> done = run.go_back(); !done) {
@@ -213,7 +212,8 @@ Answer<JobResult> rehearse(JobContext& job, const AggregateDefinition& definitio
     const Answer<bool> is_known = has_control(job.db);
     std::optional<AggregateState> state;
     if (is_known && *is_known) {
-        if (Answer<std::optional<AggregateState>> read = read_state(job.db, definition.target.text());
+        if (Answer<std::optional<AggregateState>> read =
+                read_state(job.db, definition.target.text());
             read) {
             state = *std::move(read);
         }
@@ -254,9 +254,8 @@ Answer<JobResult> carry_out(JobContext& job,
         return failed(lock.error());
     }
     if (!lock->is_held()) {
-        return JobResult{JobResult::End::Standby,
-                         0,
-                         definition->target.text() + ": another Weir is at it"};
+        return JobResult{
+            JobResult::End::Standby, 0, definition->target.text() + ": another Weir is at it"};
     }
     if (const Answer<void> made = ensure_control(job); !made) {
         return failed(made.error());

@@ -21,8 +21,8 @@ constexpr int kDetachPending = 140'000;
 std::string tree_sql(const Connection& db, const Relation& source) {
     const std::string pending =
         db.server_version() >= kDetachPending ? " AND NOT i.inhdetachpending" : "";
-    return "WITH RECURSIVE tree AS (SELECT " + std::to_string(source.oid) +
-           "::oid AS top, " + std::to_string(source.oid) +
+    return "WITH RECURSIVE tree AS (SELECT " + std::to_string(source.oid) + "::oid AS top, " +
+           std::to_string(source.oid) +
            "::oid AS relid, 0 AS level UNION ALL SELECT CASE WHEN t.level = 0 THEN i.inhrelid ELSE "
            "t.top END, i.inhrelid, t.level + 1 FROM tree t JOIN pg_catalog.pg_inherits i ON "
            "i.inhparent = t.relid" +
@@ -38,8 +38,8 @@ std::string layout_sql(const Connection& db, const AggregateDefinition& definiti
         quote_literal(definition.settings.time) + ")";
     const auto bound = [](const char* which, const char* open) {
         const std::string text = std::string{"btrim(b["} + which + "], '''')";
-        return "CASE WHEN b[" + std::string{which} + "] IN ('MINVALUE', 'MAXVALUE') THEN '" +
-               open + "' ELSE " + text + " END::timestamptz";
+        return "CASE WHEN b[" + std::string{which} + "] IN ('MINVALUE', 'MAXVALUE') THEN '" + open +
+               "' ELSE " + text + " END::timestamptz";
     };
     // TRUNCATE changes the file and no counter.
     return tree_sql(db, definition.source) +
@@ -72,9 +72,8 @@ Answer<BucketRange> aligned(Connection& db,
     }
     if (range.high != kLatest) {
         const std::string high = calendar.literal(range.high);
-        const Answer<Rows> rows =
-            db.run("SELECT " + calendar.label_of(calendar.bucket_of(high)) + ", " +
-                   calendar.label_of(calendar.shifted(high, 1)));
+        const Answer<Rows> rows = db.run("SELECT " + calendar.label_of(calendar.bucket_of(high)) +
+                                         ", " + calendar.label_of(calendar.shifted(high, 1)));
         if (!rows) {
             return failed(rows.error());
         }
@@ -304,7 +303,8 @@ Answer<SourceLayout> read_layout(Connection& db, const AggregateDefinition& defi
 }
 
 std::string fingerprint_sql(const Connection& db, const Relation& source) {
-    return tree_sql(db, source) + "SELECT md5(string_agg(relid::text, ',' ORDER BY relid)) FROM tree";
+    return tree_sql(db, source) +
+           "SELECT md5(string_agg(relid::text, ',' ORDER BY relid)) FROM tree";
 }
 
 Answer<void> note_changes(JobContext& job,

@@ -22,7 +22,8 @@ struct SourceLayout {
 
 /// The statistics are read now: a change that they tell of is visible to every later snapshot. A
 /// change that they do not tell of yet shows the next time.
-[[nodiscard]] Answer<SourceLayout> read_layout(Connection& db, const AggregateDefinition& definition);
+[[nodiscard]] Answer<SourceLayout> read_layout(Connection& db,
+                                               const AggregateDefinition& definition);
 /// @return SQL for SourceLayout::fingerprint as the transaction sees it
 [[nodiscard]] std::string fingerprint_sql(const Connection& db, const Relation& source);
 

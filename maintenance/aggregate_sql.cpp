@@ -47,9 +47,9 @@ std::string AggregateSql::list(const std::string& alias) const {
 }
 
 std::string AggregateSql::state(const char* column) const {
-    return definition_.calendar.from_control(std::string{"(SELECT "} + column +
-                                             " FROM weir.aggregate WHERE target = " +
-                                             quote_literal(definition_.target.text()) + ")");
+    return definition_.calendar.from_control(
+        std::string{"(SELECT "} + column +
+        " FROM weir.aggregate WHERE target = " + quote_literal(definition_.target.text()) + ")");
 }
 
 std::string AggregateSql::window_query(const std::string& condition) const {
@@ -87,15 +87,15 @@ std::string AggregateSql::session_query(const BucketRange& range, Label upto) co
     const std::string look = " '" + std::string{kSessionLookBack} + "'::interval";
     // Sessions that had a row there and have it no longer are known by the target alone; and how
     // far a session reaches, too.
-    const std::string touched =
-        "SELECT " + session + " AS session FROM " + definition_.source.sql() + " WHERE " +
-        calendar.in_buckets(definition_.time, range.low, range.high) + " AND " + session +
-        " IS NOT NULL UNION SELECT t." + name + " FROM " + target_ + " t WHERE " +
-        target_rows("t", range);
-    const std::string extent =
-        "SELECT least(min(t.first_seen), " + calendar.literal(range.low) + ") -" + look +
-        " AS low, greatest(max(t.last_seen), " + calendar.literal(range.high) + ") +" + look +
-        " AS high FROM " + target_ + " t WHERE t." + name + " IN (SELECT session FROM touched)";
+    const std::string touched = "SELECT " + session + " AS session FROM " +
+                                definition_.source.sql() + " WHERE " +
+                                calendar.in_buckets(definition_.time, range.low, range.high) +
+                                " AND " + session + " IS NOT NULL UNION SELECT t." + name +
+                                " FROM " + target_ + " t WHERE " + target_rows("t", range);
+    const std::string extent = "SELECT least(min(t.first_seen), " + calendar.literal(range.low) +
+                               ") -" + look + " AS low, greatest(max(t.last_seen), " +
+                               calendar.literal(range.high) + ") +" + look + " AS high FROM " +
+                               target_ + " t WHERE t." + name + " IN (SELECT session FROM touched)";
     const std::string frozen =
         "SELECT t." + name + " FROM " + target_ + " t JOIN weir.aggregate_frozen f ON f.target = " +
         quote_literal(definition_.target.text()) + " AND t.first_seen < " +
@@ -117,10 +117,9 @@ std::vector<std::string> AggregateSql::make_staging() const {
 
 std::string AggregateSql::fill(const BucketRange& range, Label upto) const {
     return std::string{"INSERT INTO "} + kStaging + " " +
-           (definition_.is_per_session
-                ? session_query(range, upto)
-                : window_query(definition_.calendar.in_buckets(
-                      definition_.time, range.low, range.high)));
+           (definition_.is_per_session ? session_query(range, upto)
+                                       : window_query(definition_.calendar.in_buckets(
+                                             definition_.time, range.low, range.high)));
 }
 
 std::string AggregateSql::target_rows(const std::string& alias, const BucketRange& range) const {
@@ -160,8 +159,8 @@ std::vector<std::string> AggregateSql::merge(const BucketRange& range) const {
         in_update = "true";  // a session may have grown beyond these buckets
         here += " AND NOT EXISTS (SELECT FROM weir.aggregate_frozen f WHERE f.target = " +
                 quote_literal(definition_.target.text()) + " AND t.first_seen < " +
-                definition_.calendar.from_control("f.high") + " AND t.last_seen >= " +
-                definition_.calendar.from_control("f.low") + ")";
+                definition_.calendar.from_control("f.high") +
+                " AND t.last_seen >= " + definition_.calendar.from_control("f.low") + ")";
     }
     const std::string staging = kStaging;
     return {"DELETE FROM " + target_ + " t WHERE " + here + " AND NOT EXISTS (SELECT FROM " +
@@ -175,9 +174,8 @@ std::vector<std::string> AggregateSql::merge(const BucketRange& range) const {
 }
 
 std::string AggregateSql::compare(const BucketRange& range) const {
-    const std::string where = definition_.is_per_session
-                                  ? quote_identifier("first_seen")
-                                  : quote_identifier(kBucketColumn);
+    const std::string where = definition_.is_per_session ? quote_identifier("first_seen")
+                                                         : quote_identifier(kBucketColumn);
     const std::string at = "n." + where + " AS at, ";
     const std::string row = as_text(definition_.column_names(), "n") + " AS r";
     const std::string fresh = "SELECT " + at + row + " FROM " + std::string{kStaging} + " n";

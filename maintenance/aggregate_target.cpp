@@ -37,10 +37,11 @@ std::vector<Need> needs_of(const AggregateDefinition& definition,
     }
     needs.push_back({"has_database_privilege(current_database(), 'TEMP')",
                      "'GRANT TEMP ON DATABASE ' || quote_ident(current_database()) || '" + to});
-    needs.push_back({"CASE WHEN to_regnamespace('weir') IS NULL THEN "
-                     "has_database_privilege(current_database(), 'CREATE') ELSE "
-                     "has_schema_privilege('weir', 'USAGE') END",
-                     "'GRANT CREATE ON DATABASE ' || quote_ident(current_database()) || '" + to});
+    needs.push_back(
+        {"CASE WHEN to_regnamespace('weir') IS NULL THEN "
+         "has_database_privilege(current_database(), 'CREATE') ELSE "
+         "has_schema_privilege('weir', 'USAGE') END",
+         "'GRANT CREATE ON DATABASE ' || quote_ident(current_database()) || '" + to});
     if (target) {
         for (const char* privilege : {"SELECT", "INSERT", "UPDATE", "DELETE"}) {
             needs.push_back(on_table(target->sql(), privilege));
@@ -106,10 +107,10 @@ std::vector<Trigger> triggers_of(const AggregateDefinition& definition, const Re
 }
 
 Answer<std::set<std::string>> triggers_on(Connection& db, const Relation& table) {
-    const Answer<Rows> rows =
-        db.run("SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT "
-               "tgisinternal",
-               {std::to_string(table.oid)});
+    const Answer<Rows> rows = db.run(
+        "SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT "
+        "tgisinternal",
+        {std::to_string(table.oid)});
     if (!rows) {
         return failed(rows.error());
     }
@@ -366,8 +367,7 @@ Answer<void> ensure_view(JobContext& job, const AggregateDefinition& definition,
     }
     const Answer<Relation> there = find_relation(job.db, name->sql());
     if (there && there->kind != 'v') {
-        return problem("view " + name->text() + " is there and is no view",
-                       "a name of its own");
+        return problem("view " + name->text() + " is there and is no view", "a name of its own");
     }
     if (there && !anew) {
         return {};

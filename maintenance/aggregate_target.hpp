@@ -12,15 +12,15 @@ namespace weir::maintenance {
 /// A column of a table, or of a query.
 struct TypedColumn {
     std::string name;
-    std::string type;  ///< as format_type() says it, without a modifier
+    std::string type;          ///< as format_type() says it, without a modifier
     bool is_required = false;  ///< NOT NULL without a default
 
     bool operator==(const TypedColumn&) const = default;
 };
 
 /// @return what is missing before the aggregate can be made: "GRANT SELECT ON …", in order
-[[nodiscard]] Answer<std::vector<std::string>> missing_grants(JobContext& job,
-                                                              const AggregateDefinition& definition);
+[[nodiscard]] Answer<std::vector<std::string>> missing_grants(
+    JobContext& job, const AggregateDefinition& definition);
 
 /// @return the target where it is there
 [[nodiscard]] Answer<std::optional<Relation>> find_target(Connection& db, const TargetName& name);

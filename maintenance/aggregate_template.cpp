@@ -33,8 +33,8 @@ public:
 
     /// @return a problem where a mapped column is not there, or the word means nothing
     [[nodiscard]] std::string why_not() const {
-        static const std::set<std::string> known{"time", "url", "status", "session", "duration",
-                                                 "bytes", "user", "message", "sqlstate"};
+        static const std::set<std::string> known{
+            "time", "url", "status", "session", "duration", "bytes", "user", "message", "sqlstate"};
         for (const auto& [word, column] : settings_.template_columns) {
             if (known.count(word) == 0) {
                 return "map." + word +

@@ -75,12 +75,12 @@ private:
         const BucketCalendar& calendar = definition_.calendar;
         const std::string column =
             definition_.is_per_session ? "first_seen" : quote_identifier(kBucketColumn);
-        const Answer<Rows> rows = job_.db.run(
-            "SELECT " +
-            calendar.label_of(calendar.bucket_of(
-                "least((SELECT min(" + definition_.time + ") FROM " + definition_.source.sql() +
-                " WHERE isfinite(" + definition_.time + ")), (SELECT min(" + column + ") FROM " +
-                definition_.target.sql() + "))")));
+        const Answer<Rows> rows =
+            job_.db.run("SELECT " + calendar.label_of(calendar.bucket_of(
+                                        "least((SELECT min(" + definition_.time + ") FROM " +
+                                        definition_.source.sql() + " WHERE isfinite(" +
+                                        definition_.time + ")), (SELECT min(" + column + ") FROM " +
+                                        definition_.target.sql() + "))")));
         if (!rows) {
             return failed(rows.error());
         }
@@ -213,9 +213,9 @@ Answer<VerifyResult> verify_aggregate(JobContext& job,
                        "weir aggregate run makes it");
     }
     if ((*state)->definition != definition->text()) {
-        return problem("aggregate " + definition->target.text() +
-                           ": is defined otherwise than it was made",
-                       "weir aggregate backfill --rebuild " + definition->target.text());
+        return problem(
+            "aggregate " + definition->target.text() + ": is defined otherwise than it was made",
+            "weir aggregate backfill --rebuild " + definition->target.text());
     }
     return Verify{job, *definition, **state}.run(options);
 }

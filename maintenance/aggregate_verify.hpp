@@ -8,8 +8,8 @@
 namespace weir::maintenance {
 
 struct VerifyOptions {
-    std::string from;  ///< a time as PostgreSQL reads it; "" = the beginning
-    std::string to;    ///< "" = the watermark
+    std::string from;      ///< a time as PostgreSQL reads it; "" = the beginning
+    std::string to;        ///< "" = the watermark
     bool repairs = false;  ///< what differs is marked, and the next run computes it
 };
 

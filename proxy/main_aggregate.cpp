@@ -128,8 +128,8 @@ Answer<conf::AggregateSettings> AggregateCommands::given_settings() const {
     settings.time = given_.time;
     settings.group_by = given_.group_by;
     settings.view = given_.view;
-    settings.track = given_.track == "triggers" ? conf::LateTracking::Triggers
-                                                : conf::LateTracking::Counters;
+    settings.track =
+        given_.track == "triggers" ? conf::LateTracking::Triggers : conf::LateTracking::Counters;
     settings.kind = template_names().at(given_.kind);
     for (const auto& [option, text, span] :
          {std::tuple{"--bucket", &given_.bucket, &settings.bucket},
@@ -191,9 +191,8 @@ int AggregateCommands::run_all(MaintenanceSession& session) const {
     int status = 0;
     for (const conf::AggregateSettings& settings : *all) {
         const maintenance::JobResult result =
-            rebuilds_ && backfill_->parsed()
-                ? maintenance::rebuild_aggregate(session.job, settings)
-                : maintenance::run_aggregate(session.job, settings);
+            rebuilds_ && backfill_->parsed() ? maintenance::rebuild_aggregate(session.job, settings)
+                                             : maintenance::run_aggregate(session.job, settings);
         status = std::max(status, conclude(result));
     }
     return status;

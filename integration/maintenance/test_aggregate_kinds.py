@@ -19,7 +19,8 @@ def server(postgres_template: Any) -> Any:
 
 @pytest.fixture
 def plain(server: Postgres) -> Postgres:
-    server.execute("DROP SCHEMA IF EXISTS weir CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    server.execute("DROP SCHEMA IF EXISTS weir CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
+                   "GRANT USAGE ON SCHEMA public TO public")
     server.execute(SOURCE)
     return server
 

@@ -16,7 +16,9 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 
-conf::CalendarSpan span(std::int64_t months, std::int64_t days, std::chrono::microseconds time = {}) {
+conf::CalendarSpan span(std::int64_t months,
+                        std::int64_t days,
+                        std::chrono::microseconds time = {}) {
     return {months, days, time};
 }
 
@@ -49,8 +51,9 @@ TEST_SUITE("aggregates") {
         CHECK(hour.bucket_of("t") ==
               "(date_trunc('hour', (t AT TIME ZONE 'UTC')) AT TIME ZONE 'UTC')");
         const BucketCalendar week{TimeType::Timestamptz, span(0, 7), "Europe/Berlin"};
-        CHECK(week.bucket_of("t") ==
-              "(date_trunc('week', (t AT TIME ZONE 'Europe/Berlin')) AT TIME ZONE 'Europe/Berlin')");
+        CHECK(
+            week.bucket_of("t") ==
+            "(date_trunc('week', (t AT TIME ZONE 'Europe/Berlin')) AT TIME ZONE 'Europe/Berlin')");
         const BucketCalendar plain{TimeType::Timestamp, span(3, 0), "Europe/Berlin"};
         CHECK(plain.bucket_of("t") == "date_trunc('quarter', t)");
     }
