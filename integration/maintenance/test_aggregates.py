@@ -113,7 +113,8 @@ def test_what_has_not_changed_is_not_written(plain: Postgres) -> None:
     before = plain.execute("SELECT ctid::text, xmin::text FROM hourly ORDER BY 1")
     aggregate.run()
     counted(plain, "UPDATE events SET value = value")  # all is computed again, and is the same
-    plain.execute("INSERT INTO weir.aggregate_span (target, low, high) VALUES ('public.hourly', '-infinity', 'infinity')")
+    plain.execute("INSERT INTO weir.aggregate_span (target, low, high) "
+                  "VALUES ('public.hourly', '-infinity', 'infinity')")
     assert " 0 rows changed" in aggregate.run()
     assert plain.execute("SELECT ctid::text, xmin::text FROM hourly ORDER BY 1") == before
     counted(plain, "UPDATE events SET value = value + 1 WHERE id = (SELECT min(id) FROM events WHERE "
@@ -154,7 +155,8 @@ def test_buckets_of_any_length(bucket: str, fresh: str, plain: Postgres) -> None
 @pytest.mark.parametrize("type_name", ["timestamp", "date"])
 def test_time_columns_without_a_zone(type_name: str, empty: Postgres) -> None:
     empty.execute(f"CREATE TABLE events (at {type_name}, app int)")
-    fill = f"INSERT INTO events SELECT (now() - g * interval '5 hours')::{type_name}, g % 3 FROM generate_series(1, 200) g"
+    fill = f"INSERT INTO events SELECT (now() - g * interval '5 hours')::{type_name}, g % 3 " \
+           "FROM generate_series(1, 200) g"
     empty.execute(fill)
     aggregate = Aggregate(empty, bucket="1 day", groups=("app",), columns={"n": "count(*)"}, track="triggers")
     aggregate.run()

@@ -131,7 +131,8 @@ def partition_by_days(postgres: Postgres, days: int = 4) -> None:
 def disturb(postgres: Postgres, chance: random.Random, oldest_minutes: int) -> str:
     """One change of rows of any age. Returns it."""
     age = chance.randrange(oldest_minutes)
-    where = f"at BETWEEN now() - interval '{age + chance.randrange(1, 300)} minutes' AND now() - interval '{age} minutes'"
+    oldest = age + chance.randrange(1, 300)
+    where = f"at BETWEEN now() - interval '{oldest} minutes' AND now() - interval '{age} minutes'"
     sql = chance.choice([
         insert(str(chance.randrange(1, 20)), f"({age} + g)"),
         f"UPDATE events SET value = value + 1, app = nullif(app, 2) WHERE {where}",
