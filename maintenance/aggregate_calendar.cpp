@@ -154,7 +154,7 @@ std::string BucketCalendar::before(const std::string& sql,
 }
 
 std::string BucketCalendar::now(const conf::CalendarSpan& delay) const {
-    const std::string now = "now()";
+    std::string now = "now()";
     switch (type_) {
         case TimeType::Timestamptz: return before(now, delay);
         case TimeType::Timestamp:
