@@ -81,19 +81,19 @@ Answer<std::int64_t> AggregateChunks::try_run(const ChunkStep& step) {
     if (!transaction) {
         return failed(transaction.error());
     }
-    if (const Answer<void> held = hold_source(); !held) {
+    if (Answer<void> held = hold_source(); !held) {
         return failed(held.error());
     }
     std::int64_t rows = 0;
     for (const BucketRange& range : without(step.range, frozen_)) {
-        const Answer<std::int64_t> changed = compute(range, step.upto);
+        Answer<std::int64_t> changed = compute(range, step.upto);
         if (!changed) {
             return changed;
         }
         rows += *changed;
     }
     if (step.consumes) {
-        if (const Answer<void> consumed = consume(step.range); !consumed) {
+        if (Answer<void> consumed = consume(step.range); !consumed) {
             return failed(consumed.error());
         }
     }
@@ -102,7 +102,7 @@ Answer<std::int64_t> AggregateChunks::try_run(const ChunkStep& step) {
             return failed(also.error());
         }
     }
-    const Answer<void> mine = fence_.advance(job_.db, step.change, step.expected);
+    Answer<void> mine = fence_.advance(job_.db, step.change, step.expected);
     if (!mine) {
         return failed(mine.error());
     }

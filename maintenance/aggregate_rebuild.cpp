@@ -72,12 +72,12 @@ public:
           refresh_{job, definition, std::move(fence), state, shadow_} {}
 
     Answer<JobResult> run() {
-        if (const Answer<void> may = refuse(); !may) {
+        if (Answer<void> may = refuse(); !may) {
             return failed(may.error());
         }
         const bool goes_on = refresh_.state().next_definition == definition_.text();
         if (!goes_on) {
-            if (const Answer<void> begun = begin(); !begun) {
+            if (Answer<void> begun = begin(); !begun) {
                 return failed(begun.error());
             }
         }
@@ -89,16 +89,16 @@ public:
         if (!in_the_way->empty()) {
             return later(*in_the_way);
         }
-        if (const Answer<void> prepared = refresh_.look(/*as_new=*/!goes_on); !prepared) {
+        if (Answer<void> prepared = refresh_.look(); !prepared) {
             return failed(prepared.error());
         }
-        if (const Answer<void> filled = fill(); !filled) {
+        if (Answer<void> filled = fill(); !filled) {
             return failed(filled.error());
         }
         if (refresh_.is_cut_short()) {
             return later("the rebuild goes on with the next run");
         }
-        if (const Answer<void> swapped = swap(); !swapped) {
+        if (Answer<void> swapped = swap(); !swapped) {
             return failed(swapped.error());
         }
         job_.reporter.note(definition_.target.text() + " rebuilt");
@@ -129,10 +129,10 @@ private:
     /// What is marked from now on is marked as the new definition counts buckets.
     Answer<void> begin() {
         if (definition_.settings.track == conf::LateTracking::Triggers) {
-            if (const Answer<void> made = make_marker(job_, definition_); !made) {
+            if (Answer<void> made = make_marker(job_, definition_); !made) {
                 return made;
             }
-            if (const Answer<void> watched = ensure_triggers(job_, definition_); !watched) {
+            if (Answer<void> watched = ensure_triggers(job_, definition_); !watched) {
                 return watched;
             }
         }
@@ -164,7 +164,7 @@ private:
                 return failed(changed.error());
             }
         }
-        const Answer<void> mine =
+        Answer<void> mine =
             refresh_.fence().advance(job_.db,
                                      "next_definition = " + quote_literal(definition_.text()) +
                                          ", next_watermark = " + control_literal(high) +
@@ -309,13 +309,13 @@ private:
                     changed.error().sqlstate);
             }
         }
-        if (const Answer<void> unique = ensure_index(); !unique) {
+        if (Answer<void> unique = ensure_index(); !unique) {
             return unique;
         }
-        if (const Answer<void> viewed = ensure_view(job_, definition_, /*anew=*/true); !viewed) {
+        if (Answer<void> viewed = ensure_view(job_, definition_, /*anew=*/true); !viewed) {
             return viewed;
         }
-        const Answer<void> mine = refresh_.fence().advance(
+        Answer<void> mine = refresh_.fence().advance(
             job_.db,
             "definition = next_definition, generation = generation + 1, watermark = "
             "next_watermark, low_mark = '-infinity', next_definition = NULL, next_watermark = "
@@ -363,7 +363,7 @@ Answer<void> abandon_rebuild(JobContext& job,
                              const AggregateDefinition& definition,
                              const AggregateFence& fence) {
     if (definition.settings.track == conf::LateTracking::Triggers) {
-        if (const Answer<void> made = make_marker(job, definition); !made) {
+        if (Answer<void> made = make_marker(job, definition); !made) {
             return made;
         }
     }
@@ -377,7 +377,7 @@ Answer<void> abandon_rebuild(JobContext& job,
             return failed(changed.error());
         }
     }
-    const Answer<void> mine = fence.advance(
+    Answer<void> mine = fence.advance(
         job.db, "next_definition = NULL, next_watermark = NULL, next_low_mark = NULL", "");
     return mine ? done(transaction->commit()) : mine;
 }

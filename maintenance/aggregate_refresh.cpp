@@ -31,13 +31,12 @@ AggregateRefresh::AggregateRefresh(JobContext& job,
       state_{std::move(state)},
       chunks_{job, definition_, fence_, table} {}
 
-Answer<void> AggregateRefresh::look(bool as_new) {
+Answer<void> AggregateRefresh::look() {
     const Answer<SourceLayout> layout = read_layout(job_.db, definition_);
     if (!layout) {
         return failed(layout.error());
     }
-    if (const Answer<void> noted = note_changes(job_, definition_, fence_, state_, *layout, as_new);
-        !noted) {
+    if (Answer<void> noted = note_changes(job_, definition_, fence_, state_, *layout); !noted) {
         return noted;
     }
     return chunks_.prepare(*layout);
@@ -64,7 +63,7 @@ Answer<std::string> AggregateRefresh::raise_threshold() {
     const Label high = std::max(now->value_or(state_.threshold),
                                 state_.next_definition ? state_.threshold : state_.watermark);
     if (high > state_.threshold) {
-        if (const Answer<void> raised = fence_.advance(
+        if (Answer<void> raised = fence_.advance(
                 job_.db, set("threshold", high), "threshold < " + control_literal(high));
             !raised) {
             return failed(raised.error());
@@ -80,7 +79,7 @@ Answer<std::string> AggregateRefresh::raise_threshold() {
 
 Answer<void> AggregateRefresh::chunk(const ChunkStep& step) {
     for (int attempt = 1;; ++attempt) {
-        const Answer<void> done = chunks_.run(step);
+        Answer<void> done = chunks_.run(step);
         if (done) {
             buckets_ += definition_.calendar.count_between(step.range.low, step.range.high);
             return {};
@@ -88,7 +87,7 @@ Answer<void> AggregateRefresh::chunk(const ChunkStep& step) {
         if (!done.error().is(kLayoutChanged) || attempt == kLayoutAttempts) {
             return done;
         }
-        if (const Answer<void> looked = look(/*as_new=*/false); !looked) {
+        if (Answer<void> looked = look(); !looked) {
             return looked;
         }
     }
@@ -114,7 +113,7 @@ Answer<void> AggregateRefresh::go_forward() {
         step.upto = high;
         step.change = set("watermark", high);
         step.expected = set("watermark", state_.watermark);
-        if (const Answer<void> done = chunk(step); !done) {
+        if (Answer<void> done = chunk(step); !done) {
             return done;
         }
         state_.watermark = high;
@@ -146,7 +145,7 @@ Answer<void> AggregateRefresh::go_down(
         const Label low = std::max(next->value_or(whole.low), whole.low);
         ChunkStep one = step({low, high}, low == whole.low);
         one.range = {low, high};
-        if (const Answer<void> done = chunk(one); !done) {
+        if (Answer<void> done = chunk(one); !done) {
             return done;
         }
         high = low;
@@ -183,7 +182,7 @@ Answer<void> AggregateRefresh::work_off_marks() {
         if (is_cut_short_) {
             break;
         }
-        if (const Answer<void> done = work_off_span(span); !done) {
+        if (Answer<void> done = work_off_span(span); !done) {
             return done;
         }
     }
@@ -226,7 +225,7 @@ Answer<bool> AggregateRefresh::work_off_buckets() {
         }
         step.upto = state_.watermark;
         step.change = kNothing;
-        if (const Answer<void> done = chunk(step); !done) {
+        if (Answer<void> done = chunk(step); !done) {
             return failed(done.error());
         }
         job_.reporter.progress({"late",
@@ -273,13 +272,13 @@ Answer<std::optional<Label>> AggregateRefresh::first_of_source() {
 
 Answer<std::optional<Label>> AggregateRefresh::first_of_both() {
     const BucketCalendar& calendar = definition_.calendar;
-    const Answer<std::optional<Label>> source = first_of_source();
+    Answer<std::optional<Label>> source = first_of_source();
     if (!source) {
         return source;
     }
     const std::string column =
         definition_.is_per_session ? "first_seen" : quote_identifier(kBucketColumn);
-    const Answer<std::optional<Label>> target =
+    Answer<std::optional<Label>> target =
         ask("SELECT " + calendar.label_of(calendar.bucket_of("min(" + column + ")")) + " FROM " +
             definition_.target.sql());
     if (!target) {
@@ -300,7 +299,7 @@ Answer<void> AggregateRefresh::go_back() {
         return failed(first.error());
     }
     if (*first && **first < state_.low_mark) {
-        const Answer<void> done = go_down(
+        Answer<void> done = go_down(
             "backfill", {**first, state_.low_mark}, [&](const BucketRange& chunk, bool /*last*/) {
                 ChunkStep step;
                 step.upto = state_.watermark;
@@ -313,7 +312,7 @@ Answer<void> AggregateRefresh::go_back() {
         }
     }
     // Older rows than the oldest, should they come, are late ones from now on.
-    const Answer<void> all = fence_.advance(job_.db, "low_mark = '-infinity'", "");
+    Answer<void> all = fence_.advance(job_.db, "low_mark = '-infinity'", "");
     if (all) {
         state_.low_mark = kEarliest;
     }

@@ -21,8 +21,8 @@ public:
                      AggregateState state,
                      const std::string& table);
 
-    /// Looks at the source. @param as_new nothing was known of it before
-    [[nodiscard]] Answer<void> look(bool as_new);
+    /// Looks at what has happened to the source.
+    [[nodiscard]] Answer<void> look();
     /// Moves the threshold to where buckets are over, and waits for those who may not have seen it.
     /// @return "" or who is in the way
     [[nodiscard]] Answer<std::string> raise_threshold();

@@ -74,12 +74,12 @@ Answer<bool> prepare(JobContext& job, const AggregateDefinition& definition) {
     if (!*target) {
         if (*state) {
             job.reporter.note(name + " is gone: it is made anew");
-            if (const Answer<void> dropped = drop_state(job.db, name); !dropped) {
+            if (Answer<void> dropped = drop_state(job.db, name); !dropped) {
                 return failed(dropped.error());
             }
             state->reset();
         }
-        if (const Answer<void> made = create_target(job, definition); !made) {
+        if (Answer<void> made = create_target(job, definition); !made) {
             return failed(made.error());
         }
     }
@@ -87,15 +87,15 @@ Answer<bool> prepare(JobContext& job, const AggregateDefinition& definition) {
         return false;
     }
     if (*target) {
-        if (const Answer<void> fits = check_target(job, definition, **target); !fits) {
+        if (Answer<void> fits = check_target(job, definition, **target); !fits) {
             return failed(fits.error());
         }
     }
-    if (const Answer<void> watched = ensure_triggers(job, definition); !watched) {
+    if (Answer<void> watched = ensure_triggers(job, definition); !watched) {
         return failed(watched.error());
     }
     if (*target) {
-        if (const Answer<void> adopted = adopt(job, definition); !adopted) {
+        if (Answer<void> adopted = adopt(job, definition); !adopted) {
             return failed(adopted.error());
         }
     }
@@ -105,7 +105,7 @@ Answer<bool> prepare(JobContext& job, const AggregateDefinition& definition) {
     if (!now) {
         return failed(now.error());
     }
-    const Answer<void> created = create_state(job.db, definition, now->number(0, 0));
+    Answer<void> created = create_state(job.db, definition, now->number(0, 0));
     if (!created) {
         return failed(created.error());
     }
@@ -150,19 +150,19 @@ Answer<JobResult> refresh(JobContext& job,
         return failed(fence.error());
     }
     if (!is_new) {
-        if (const Answer<void> watched = ensure_triggers(job, definition); !watched) {
+        if (Answer<void> watched = ensure_triggers(job, definition); !watched) {
             return failed(watched.error());
         }
     }
     if (state.next_definition) {
-        if (const Answer<void> left = abandon_rebuild(job, definition, *fence); !left) {
+        if (Answer<void> left = abandon_rebuild(job, definition, *fence); !left) {
             return failed(left.error());
         }
         state.next_definition.reset();
     }
     AggregateRefresh run{
         job, definition, *std::move(fence), std::move(state), definition.target.sql()};
-    if (const Answer<void> looked = run.look(is_new); !looked) {
+    if (Answer<void> looked = run.look(); !looked) {
         return failed(looked.error());
     }
     const Answer<std::string> in_the_way = run.raise_threshold();
@@ -170,11 +170,11 @@ Answer<JobResult> refresh(JobContext& job,
         return failed(in_the_way.error());
     }
     if (in_the_way->empty()) {
-        if (const Answer<void> done = run.go_forward(); !done) {
+        if (Answer<void> done = run.go_forward(); !done) {
             return failed(done.error());
         }
     }
-    if (const Answer<void> done = run.work_off_marks(); !done) {
+    if (Answer<void> done = run.work_off_marks(); !done) {
         return failed(done.error());
     }
     if (!in_the_way->empty()) {
@@ -182,7 +182,7 @@ Answer<JobResult> refresh(JobContext& job,
             JobResult::End::Later, run.rows(), definition.target.text() + ": " + *in_the_way};
     }
     if (!run.is_cut_short()) {
-        if (const Answer<void> done = run.go_back(); !done) {
+        if (Answer<void> done = run.go_back(); !done) {
             return failed(done.error());
         }
     }
@@ -191,22 +191,22 @@ Answer<JobResult> refresh(JobContext& job,
 
 /// Shows what a run would do.
 Answer<JobResult> rehearse(JobContext& job, const AggregateDefinition& definition) {
-    if (const Answer<void> made = ensure_control(job); !made) {
+    if (Answer<void> made = ensure_control(job); !made) {
         return failed(made.error());
     }
     const Answer<std::optional<Relation>> target = find_target(job.db, definition.target);
     if (!target) {
         return failed(target.error());
     }
-    const Answer<void> fits =
+    Answer<void> fits =
         *target ? check_target(job, definition, **target) : create_target(job, definition);
     if (!fits) {
         return failed(fits.error());
     }
-    if (const Answer<void> watched = ensure_triggers(job, definition); !watched) {
+    if (Answer<void> watched = ensure_triggers(job, definition); !watched) {
         return failed(watched.error());
     }
-    if (const Answer<void> viewed = ensure_view(job, definition, false); !viewed) {
+    if (Answer<void> viewed = ensure_view(job, definition, false); !viewed) {
         return failed(viewed.error());
     }
     const Answer<bool> is_known = has_control(job.db);
@@ -243,7 +243,7 @@ Answer<JobResult> carry_out(JobContext& job,
     if (!definition) {
         return failed(definition.error());
     }
-    if (const Answer<void> fine = refuse(job, *definition); !fine) {
+    if (Answer<void> fine = refuse(job, *definition); !fine) {
         return failed(fine.error());
     }
     if (job.is_dry) {
@@ -257,7 +257,7 @@ Answer<JobResult> carry_out(JobContext& job,
         return JobResult{
             JobResult::End::Standby, 0, definition->target.text() + ": another Weir is at it"};
     }
-    if (const Answer<void> made = ensure_control(job); !made) {
+    if (Answer<void> made = ensure_control(job); !made) {
         return failed(made.error());
     }
     const Answer<bool> is_new = prepare(job, *definition);
@@ -273,7 +273,7 @@ Answer<JobResult> carry_out(JobContext& job,
     }
     const bool is_under_way = (*state)->next_definition == definition->text();
     if (purpose == Purpose::Rebuild || is_under_way) {
-        const Answer<JobResult> rebuilt = rebuild(job, *definition, **state);
+        Answer<JobResult> rebuilt = rebuild(job, *definition, **state);
         if (!rebuilt || rebuilt->end != JobResult::End::Done) {
             return rebuilt;
         }
@@ -288,7 +288,7 @@ Answer<JobResult> carry_out(JobContext& job,
                 "; weir aggregate backfill --rebuild " + definition->target.text() +
                 " computes it anew");
     }
-    if (const Answer<void> viewed = ensure_view(job, *definition, false); !viewed) {
+    if (Answer<void> viewed = ensure_view(job, *definition, false); !viewed) {
         return failed(viewed.error());
     }
     return refresh(job, *definition, **state, *is_new);

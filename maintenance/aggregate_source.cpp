@@ -85,27 +85,24 @@ Answer<BucketRange> aligned(Connection& db,
 /// Compares what was with what is, in the transaction under way.
 class Changes {
 public:
-    Changes(JobContext& job,
-            const AggregateDefinition& definition,
-            const AggregateState& state,
-            bool as_new)
-        : job_{job}, definition_{definition}, state_{state}, as_new_{as_new} {}
+    Changes(JobContext& job, const AggregateDefinition& definition, const AggregateState& state)
+        : job_{job}, definition_{definition}, state_{state} {}
 
     Answer<void> find(const SourceLayout& layout) {
-        if (const Answer<void> read = read_known(); !read) {
+        if (Answer<void> read = read_known(); !read) {
             return read;
         }
-        if (const Answer<void> read = read_late(); !read) {
+        if (Answer<void> read = read_late(); !read) {
             return read;
         }
         for (const SourcePart& part : layout.parts) {
             const auto known = known_.find(part.oid);
             if (known == known_.end()) {
-                if (const Answer<void> noted = appeared(part); !noted) {
+                if (Answer<void> noted = appeared(part); !noted) {
                     return noted;
                 }
             } else if (known->second.counters != part.counters) {
-                if (const Answer<void> noted = changed(part); !noted) {
+                if (Answer<void> noted = changed(part); !noted) {
                     return noted;
                 }
             }
@@ -150,9 +147,6 @@ private:
 
     Answer<void> appeared(const SourcePart& part) {
         is_same_ = false;
-        if (as_new_) {
-            return {};
-        }
         const Answer<Rows> thawed = job_.db.run(
             "DELETE FROM weir.aggregate_frozen WHERE target = $1 AND low >= $2::timestamptz AND "
             "high <= $3::timestamptz",
@@ -162,7 +156,7 @@ private:
 
     Answer<void> changed(const SourcePart& part) {
         is_same_ = false;
-        if (as_new_ || definition_.settings.track == conf::LateTracking::Triggers) {
+        if (definition_.settings.track == conf::LateTracking::Triggers) {
             return {};
         }
         if (part.range.high <= late_) {
@@ -188,7 +182,7 @@ private:
                                    "came of it stays until its buckets are computed again");
                 continue;
             }
-            if (const Answer<void> frozen = freeze(part.range); !frozen) {
+            if (Answer<void> frozen = freeze(part.range); !frozen) {
                 return frozen;
             }
         }
@@ -232,7 +226,6 @@ private:
     JobContext& job_;
     const AggregateDefinition& definition_;
     const AggregateState& state_;
-    bool as_new_;
     std::map<std::uint32_t, SourcePart> known_;
     Label late_ = 0;
     bool is_same_ = true;
@@ -311,24 +304,23 @@ Answer<void> note_changes(JobContext& job,
                           const AggregateDefinition& definition,
                           const AggregateFence& fence,
                           const AggregateState& state,
-                          const SourceLayout& layout,
-                          bool as_new) {
+                          const SourceLayout& layout) {
     Answer<Transaction> transaction = Transaction::begin(job.db);
     if (!transaction) {
         return failed(transaction.error());
     }
-    Changes changes{job, definition, state, as_new};
-    if (const Answer<void> found = changes.find(layout); !found) {
+    Changes changes{job, definition, state};
+    if (Answer<void> found = changes.find(layout); !found) {
         return found;
     }
     if (changes.is_same()) {
         return {};
     }
-    const Answer<void> kept = keep_parts(job.db, definition.target.text(), layout);
+    Answer<void> kept = keep_parts(job.db, definition.target.text(), layout);
     if (!kept) {
         return kept;
     }
-    if (const Answer<void> mine = fence.advance(job.db, "owner = owner", ""); !mine) {
+    if (Answer<void> mine = fence.advance(job.db, "owner = owner", ""); !mine) {
         return mine;
     }
     const Answer<Rows> committed = transaction->commit();

@@ -29,13 +29,11 @@ struct SourceLayout {
 
 /// Notes what has happened to the source since the last run: stretches to be computed again where
 /// counters moved, stretches that are frozen where partitions are gone.
-/// @param as_new nothing was known before: only the counters are kept
 [[nodiscard]] Answer<void> note_changes(JobContext& job,
                                         const AggregateDefinition& definition,
                                         const AggregateFence& fence,
                                         const AggregateState& state,
-                                        const SourceLayout& layout,
-                                        bool as_new);
+                                        const SourceLayout& layout);
 
 /// Waits for those who hold a lock to write the source at this moment: they may not have seen the
 /// threshold.

@@ -306,7 +306,7 @@ Answer<void> check_target(JobContext& job,
                           const Relation& target,
                           TargetCheck check) {
     if (check == TargetCheck::All) {
-        if (const Answer<void> fits = check_columns(job, definition, target); !fits) {
+        if (Answer<void> fits = check_columns(job, definition, target); !fits) {
             return fits;
         }
     }
@@ -337,7 +337,7 @@ Answer<void> ensure_triggers(JobContext& job, const AggregateDefinition& definit
             return failed(there.error());
         }
         if (there->number(0, 0) == 0) {
-            if (const Answer<void> made = make_marker(job, definition); !made) {
+            if (Answer<void> made = make_marker(job, definition); !made) {
                 return made;
             }
         }
@@ -350,7 +350,7 @@ Answer<void> ensure_triggers(JobContext& job, const AggregateDefinition& definit
         if (table.kind != 'r' && table.kind != 'p') {
             continue;  // a foreign table has no transition tables
         }
-        if (const Answer<void> watched = ensure_triggers_on(job, definition, table); !watched) {
+        if (Answer<void> watched = ensure_triggers_on(job, definition, table); !watched) {
             return watched;
         }
     }
@@ -373,7 +373,7 @@ Answer<void> ensure_view(JobContext& job, const AggregateDefinition& definition,
         return {};
     }
     const AggregateSql sql{definition, definition.target.sql()};
-    const Answer<void> made = job.change(sql.create_view(name->sql()));
+    Answer<void> made = job.change(sql.create_view(name->sql()));
     if (!made) {
         return problem("view " + name->text() + ": " + made.error().text,
                        made.error().detail,

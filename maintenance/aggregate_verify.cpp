@@ -43,12 +43,12 @@ public:
         }
         total_ = definition_.calendar.count_between(range->low, range->high);
         for (const BucketRange& part : without(*range, *frozen)) {
-            if (const Answer<void> done = go_down(part); !done) {
+            if (Answer<void> done = go_down(part); !done) {
                 return failed(done.error());
             }
         }
         if (options.repairs) {
-            if (const Answer<void> marked = mark(); !marked) {
+            if (Answer<void> marked = mark(); !marked) {
                 return failed(marked.error());
             }
         }
@@ -130,7 +130,7 @@ private:
             }
             const Label low = std::max(next->number(0, 0), whole.low);
             const TimePoint began = Clock::now();
-            if (const Answer<void> compared = compare({low, high}); !compared) {
+            if (Answer<void> compared = compare({low, high}); !compared) {
                 return compared;
             }
             size_.took(std::chrono::duration_cast<milliseconds>(Clock::now() - began));
