@@ -206,7 +206,7 @@ Answer<JobResult> rehearse(JobContext& job, const AggregateDefinition& definitio
     if (Answer<void> watched = ensure_triggers(job, definition); !watched) {
         return failed(watched.error());
     }
-    if (Answer<void> viewed = ensure_view(job, definition, false); !viewed) {
+    if (Answer<void> viewed = ensure_view(job, definition, /*anew=*/false); !viewed) {
         return failed(viewed.error());
     }
     const Answer<bool> is_known = has_control(job.db);
@@ -288,7 +288,7 @@ Answer<JobResult> carry_out(JobContext& job,
                 "; weir aggregate backfill --rebuild " + definition->target.text() +
                 " computes it anew");
     }
-    if (Answer<void> viewed = ensure_view(job, *definition, false); !viewed) {
+    if (Answer<void> viewed = ensure_view(job, *definition, /*anew=*/false); !viewed) {
         return failed(viewed.error());
     }
     return refresh(job, *definition, **state, *is_new);
