@@ -13,6 +13,7 @@
 #include "ledger/ledger.hpp"
 #include "net/service.hpp"
 #include "proxy/admin_consoles.hpp"
+#include "proxy/main_aggregate.hpp"
 #include "proxy/main_cache.hpp"
 #include "proxy/main_ledger.hpp"
 #include "proxy/main_partition.hpp"
@@ -285,6 +286,7 @@ int run(int argc, char** argv) {
     const weir::proxy::CacheCommands cache_commands{app};
     const weir::proxy::LedgerCommands ledger_commands{app};
     const weir::proxy::PartitionCommands partition_commands{app};
+    const weir::proxy::AggregateCommands aggregate_commands{app};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -310,6 +312,9 @@ int run(int argc, char** argv) {
     }
     if (partition_commands.is_wanted()) {
         return partition_commands.run();
+    }
+    if (aggregate_commands.is_wanted()) {
+        return aggregate_commands.run();
     }
     return serve(arguments);
 }

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "maintenance/aggregate_control.hpp"
+#include "maintenance/job.hpp"
+
+namespace weir::maintenance {
+
+/// Computes an aggregate anew in a table beside the target, and puts its rows into the target in
+/// one transaction: the target stays the same table, with its grants and the views of it. Goes on
+/// where an earlier one was stopped, as long as the definition is the same.
+/// @param state as read under the runner's lock
+[[nodiscard]] Answer<JobResult> rebuild(JobContext& job,
+                                        const AggregateDefinition& definition,
+                                        const AggregateState& state);
+
+/// Gives up one that was begun for a definition that nobody wants any more.
+[[nodiscard]] Answer<void> abandon_rebuild(JobContext& job,
+                                           const AggregateDefinition& definition,
+                                           const AggregateFence& fence);
+
+}  // namespace weir::maintenance
