@@ -18,6 +18,7 @@
 #include "proxy/main_partition.hpp"
 #include "proxy/main_service.hpp"
 #include "proxy/main_stats.hpp"
+#include "proxy/main_view.hpp"
 #include "proxy/pid_file.hpp"
 #include "proxy/server.hpp"
 #include "proxy/tls_contexts.hpp"
@@ -285,6 +286,7 @@ int run(int argc, char** argv) {
     const weir::proxy::CacheCommands cache_commands{app};
     const weir::proxy::LedgerCommands ledger_commands{app};
     const weir::proxy::PartitionCommands partition_commands{app};
+    const weir::proxy::ViewCommands view_commands{app};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -310,6 +312,9 @@ int run(int argc, char** argv) {
     }
     if (partition_commands.is_wanted()) {
         return partition_commands.run();
+    }
+    if (view_commands.is_wanted()) {
+        return view_commands.run();
     }
     return serve(arguments);
 }
