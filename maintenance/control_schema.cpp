@@ -50,9 +50,8 @@ Answer<void> make_control_table(JobContext& job,
     }
     const std::string schema = quote_identifier(kControlSchema);
     // CREATE … IF NOT EXISTS asks for the privilege also where nothing is to be made.
-    const Answer<Rows> has_schema =
-        job.db.run("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
-                   {std::string{kControlSchema}});
+    const Answer<Rows> has_schema = job.db.run(
+        "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", {std::string{kControlSchema}});
     if (!has_schema) {
         return failed(has_schema.error());
     }

@@ -71,19 +71,26 @@ Answer<void> refresh(JobContext& job, const ViewFacts& view, bool is_concurrent)
                        .locks = "ACCESS EXCLUSIVE on " + name + ": its readers wait"});
 }
 
-void finish(JobContext& job,
-            const ViewFacts& view,
-            const std::optional<ViewSources>& sources,
-            milliseconds took) {
+/// What a session has counted is known to others, and to its own next question, only a while later:
+/// views that read this one are to see at once that it has changed.
+void tell_counters(Connection& db) {
+    constexpr int kForcedFlush = 150'000;
+    const bool can_force = db.server_version() >= kForcedFlush;
+    static_cast<void>(
+        db.run(can_force ? "SELECT pg_stat_force_next_flush()" : "SELECT pg_sleep(0.6)"));
+}
+
+void finish(JobContext& job, const ViewFacts& view, const ViewSources& sources, milliseconds took) {
     const std::string analyze = "ANALYZE " + view.relation.sql();
     const std::string name = view.relation.text();
     if (const Answer<void> done = job.change(analyze, "SHARE UPDATE EXCLUSIVE"); !done) {
         job.reporter.warn(name + ": refreshed, but not analyzed: " + done.error().line());
     }
-    if (job.is_dry || !sources) {
+    if (job.is_dry) {
         return;
     }
-    if (const Answer<void> done = write_view_state(job, view.relation, *sources, took); !done) {
+    tell_counters(job.db);
+    if (const Answer<void> done = write_view_state(job, view.relation, sources, took); !done) {
         job.reporter.note(name +
                           ": what it was computed from cannot be remembered, so that it will be "
                           "refreshed each time: " +
@@ -196,6 +203,7 @@ Answer<std::vector<conf::MaterializedViewSettings>> in_order_of_reading(
         return a.first < b.first;
     });
     std::vector<conf::MaterializedViewSettings> ordered;
+    ordered.reserve(ranked.size());
     for (auto& [depth, view] : ranked) {
         ordered.push_back(std::move(view));
     }
@@ -231,8 +239,8 @@ JobResult refresh_views(JobContext& job,
             all.end = one.end;
         }
     }
-    all.text = std::to_string(all.rows) + " of " + std::to_string(ordered->size()) +
-               " views refreshed";
+    all.text =
+        std::to_string(all.rows) + " of " + std::to_string(ordered->size()) + " views refreshed";
     if (failures > 0) {
         all.text += ", " + std::to_string(failures) + " failed";
         all.end = failures == ordered->size() ? End::Failed : all.end;

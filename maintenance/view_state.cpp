@@ -32,8 +32,8 @@ Answer<std::optional<ViewState>> read_view_state(Connection& db, std::uint32_t v
     if (rows->empty()) {
         return std::optional<ViewState>{};
     }
-    return std::optional{ViewState{
-        rows->text(0, 0), rows->number(0, 1), rows->text(0, 2), rows->number(0, 3)}};
+    return std::optional{
+        ViewState{rows->text(0, 0), rows->number(0, 1), rows->text(0, 2), rows->number(0, 3)}};
 }
 
 Answer<void> write_view_state(JobContext& job,

@@ -14,10 +14,13 @@
 #include "net/service.hpp"
 #include "proxy/admin_consoles.hpp"
 #include "proxy/main_cache.hpp"
+#include "proxy/main_doctor.hpp"
 #include "proxy/main_ledger.hpp"
+#include "proxy/main_maintain.hpp"
 #include "proxy/main_partition.hpp"
 #include "proxy/main_service.hpp"
 #include "proxy/main_stats.hpp"
+#include "proxy/main_task.hpp"
 #include "proxy/main_view.hpp"
 #include "proxy/pid_file.hpp"
 #include "proxy/server.hpp"
@@ -286,6 +289,9 @@ int run(int argc, char** argv) {
     const weir::proxy::CacheCommands cache_commands{app};
     const weir::proxy::LedgerCommands ledger_commands{app};
     const weir::proxy::PartitionCommands partition_commands{app};
+    const weir::proxy::DoctorCommand doctor_command{app};
+    const weir::proxy::MaintainCommands maintain_commands{app};
+    const weir::proxy::TaskCommands task_commands{app};
     const weir::proxy::ViewCommands view_commands{app};
     try {
         app.parse(argc, argv);
@@ -312,6 +318,15 @@ int run(int argc, char** argv) {
     }
     if (partition_commands.is_wanted()) {
         return partition_commands.run();
+    }
+    if (doctor_command.is_wanted()) {
+        return doctor_command.run();
+    }
+    if (maintain_commands.is_wanted()) {
+        return maintain_commands.run();
+    }
+    if (task_commands.is_wanted()) {
+        return task_commands.run();
     }
     if (view_commands.is_wanted()) {
         return view_commands.run();
