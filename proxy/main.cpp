@@ -15,10 +15,15 @@
 #include "proxy/admin_consoles.hpp"
 #include "proxy/main_aggregate.hpp"
 #include "proxy/main_cache.hpp"
+#include "proxy/main_doctor.hpp"
+#include "proxy/main_healing.hpp"
 #include "proxy/main_ledger.hpp"
+#include "proxy/main_maintain.hpp"
 #include "proxy/main_partition.hpp"
 #include "proxy/main_service.hpp"
 #include "proxy/main_stats.hpp"
+#include "proxy/main_task.hpp"
+#include "proxy/main_view.hpp"
 #include "proxy/pid_file.hpp"
 #include "proxy/server.hpp"
 #include "proxy/tls_contexts.hpp"
@@ -113,7 +118,11 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     weir::admin::Alerts alerts{ledger.get(), WEIR_VERSION};  // outlives the server, which asks it
     std::unique_ptr<weir::proxy::AdminConsoles>
         consoles;  // outlives the workers, which the server ends
+    weir::proxy::Server* running = nullptr;
+    weir::proxy::Healing healing{[&running] { return running->config(); }, ledger.get()};
     weir::proxy::Server server{std::move(options), std::move(loaded)};
+    running = &server;
+    server.set_healing(healing);
     consoles =
         std::make_unique<weir::proxy::AdminConsoles>(server, history, WEIR_VERSION, ledger.get());
     server.set_consoles(consoles.get());
@@ -151,6 +160,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
                     {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
     notes.started();
     server.run();
+    healing.stop();
     notes.stopped();
     return kExitFine;
 }
@@ -287,6 +297,10 @@ int run(int argc, char** argv) {
     const weir::proxy::LedgerCommands ledger_commands{app};
     const weir::proxy::PartitionCommands partition_commands{app};
     const weir::proxy::AggregateCommands aggregate_commands{app};
+    const weir::proxy::DoctorCommand doctor_command{app};
+    const weir::proxy::MaintainCommands maintain_commands{app};
+    const weir::proxy::TaskCommands task_commands{app};
+    const weir::proxy::ViewCommands view_commands{app};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -315,6 +329,18 @@ int run(int argc, char** argv) {
     }
     if (aggregate_commands.is_wanted()) {
         return aggregate_commands.run();
+    }
+    if (doctor_command.is_wanted()) {
+        return doctor_command.run();
+    }
+    if (maintain_commands.is_wanted()) {
+        return maintain_commands.run();
+    }
+    if (task_commands.is_wanted()) {
+        return task_commands.run();
+    }
+    if (view_commands.is_wanted()) {
+        return view_commands.run();
     }
     return serve(arguments);
 }
