@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kLimitDefault = 100;
 constexpr std::uint64_t kLimitMax = 1000;
-constexpr std::array<std::string_view, 2> kListed = {"members", "pools"};
+constexpr std::array<std::string_view, 4> kListed = {"jobs", "members", "partitions", "pools"};
 
 /// What tells the rows of a list apart.
 using Key = std::pair<std::string, std::string>;

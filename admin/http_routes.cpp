@@ -93,10 +93,10 @@ HttpAnswer HttpRoutes::answer(const HttpRequest& request) const {
     if (request.path.starts_with(kApi) && is_ledger_list(request.path.substr(kApi.size()))) {
         return ledger_list(request.path.substr(kApi.size()), request.parameters);
     }
-    return plain(
-        404,
-        "nothing here; there are /metrics, /healthz, /readyz, /api/cache, /api/health, "
-        "/api/members, /api/pools, /api/statements, /api/slow, /api/errors and /api/events\n");
+    return plain(404,
+                 "nothing here; there are /metrics, /healthz, /readyz, /api/cache, /api/health, "
+                 "/api/jobs, /api/members, /api/partitions, /api/pools, /api/statements, "
+                 "/api/slow, /api/errors and /api/events\n");
 }
 
 bool HttpRoutes::is_allowed(const HttpRequest& request) const {

@@ -33,6 +33,9 @@ void add_sample(prometheus::MetricFamily& family, MetricLabels labels, std::uint
 /// What alerts count, and their webhooks.
 [[nodiscard]] std::span<const Metric> alert_metrics();
 
+/// What jobs of maintenance count.
+[[nodiscard]] std::span<const Metric> job_metrics();
+
 /// What the ledger, and what goes into it, counts.
 [[nodiscard]] std::span<const Metric> ledger_metrics();
 

@@ -408,7 +408,7 @@ std::vector<const Metric*> all_metrics() {
     for (const Metric& metric : kMetrics) {
         all.push_back(&metric);
     }
-    for (const auto& part : {cache_metrics(), ledger_metrics(), alert_metrics()}) {
+    for (const auto& part : {cache_metrics(), ledger_metrics(), alert_metrics(), job_metrics()}) {
         for (const Metric& metric : part) {
             all.push_back(&metric);
         }

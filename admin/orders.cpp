@@ -40,6 +40,7 @@ constexpr std::array kOrders{
                  Role::Admin,
                  Argument::Cache,
                  "CLEAR CACHE [<table>|MATCHING '<pattern>']"},
+    OrderCommand{"run", Verb::RunJob, Role::Admin, Argument::Job, "RUN JOB <job>"},
     OrderCommand{"suspend", Verb::Suspend, Role::Admin, Argument::None, "SUSPEND"},
     OrderCommand{"shutdown",
                  Verb::Shutdown,
@@ -241,6 +242,23 @@ bool begins_with_word(std::string_view text, std::string_view lower_case) {
            });
 }
 
+/// A job's name is all that follows, whatever it consists of; it may stand in quotes.
+Outcome read_job(const OrderCommand& command, const Statement& statement) {
+    std::string_view text = statement.text;
+    for (const std::string_view word : {"run", "job"}) {
+        if (!begins_with_word(text, word)) {
+            return misused(command);
+        }
+        text = without_blanks(text.substr(word.size()));
+    }
+    const bool is_quoted =
+        text.size() > 1 && text.front() == '"' && text.find('"', 1) == text.size() - 1;
+    Order order;
+    order.verb = command.verb;
+    order.job = is_quoted ? std::string{text.substr(1, text.size() - 2)} : unquoted(text);
+    return order.job.empty() ? misused(command) : Outcome{order};
+}
+
 }  // namespace
 
 std::span<const OrderCommand> order_commands() {
@@ -276,6 +294,7 @@ std::optional<Outcome> read_order(const Statement& statement, Role role) {
         case Argument::Mode: return read_mode(*command, statement);
         case Argument::Breaker: return read_breaker(*command, statement);
         case Argument::Cache: return read_cache(*command, statement);
+        case Argument::Job: return read_job(*command, statement);
     }
     return std::nullopt;
 }
@@ -327,6 +346,7 @@ std::string action_of(const Order& order) {
         case Verb::Set: return "SET";
         case Verb::ResetBreaker: return "RESET BREAKER";
         case Verb::ClearCache: return "CLEAR CACHE";
+        case Verb::RunJob: return "RUN JOB";
         default: break;
     }
     const auto* const command =
@@ -347,7 +367,7 @@ std::string text_of(const Order& order, const conf::Config& config) {
                (conf::is_secret(config, order.key) ? std::string{conf::kMask}
                                                    : order.value.substr(0, kValueMax));
     }
-    for (const std::string& name : {order.database, order.member, order.table}) {
+    for (const std::string& name : {order.database, order.member, order.table, order.job}) {
         text += name.empty() ? "" : " " + name.substr(0, kValueMax);
     }
     if (order.verb == Verb::KillClient) {

@@ -24,7 +24,8 @@ struct OrderCommand {
         Client,
         Mode,
         Breaker,
-        Cache
+        Cache,
+        Job
     };
 
     std::string_view word;  ///< in lower case

@@ -46,6 +46,8 @@ struct Show {
 [[nodiscard]] Show show_mem();
 [[nodiscard]] Show show_health();
 [[nodiscard]] Show show_alerts();
+[[nodiscard]] Show show_jobs();
+[[nodiscard]] Show show_partitions();
 
 // What the ledger tells. Of Needs::Ledger, but for the last.
 [[nodiscard]] Show show_statements();

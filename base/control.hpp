@@ -23,6 +23,7 @@ enum class Verb : std::uint8_t {
     KillClient,
     ResetBreaker,
     ClearCache,
+    RunJob,
     Suspend,
     Shutdown,
     WaitClose,
@@ -39,6 +40,7 @@ struct Order {
     std::string member;        ///< ResetBreaker: its address as configured; "" = all of them
     std::string table;         ///< ClearCache: what was read from it; "" = all there is
     std::string pattern;       ///< ClearCache: of statements, * stands for any characters; "" = all
+    std::string job;           ///< RunJob: its name
     std::string key;           ///< Set: Weir's name of a setting, or PgBouncer's
     std::string value;         ///< Set: as it would stand in the environment
     ShutdownMode shutdown = ShutdownMode::Immediate;

@@ -187,6 +187,50 @@ struct WebhookCounts {
     std::uint64_t dropped = 0;  ///< because too many waited
 };
 
+/// A job of maintenance. SHOW JOBS and weir_job_…. Times are ms since 1970; 0 = never.
+struct Job {
+    std::string name = {};  ///< "partition public.events"
+    std::string kind = {};  ///< its first word
+    std::string schedule = {};
+    std::string state = {};  ///< idle, running, standby, waiting, unreachable, failing, parked
+    std::int64_t next_unix_ms = 0;  ///< when it is due
+    // Of the run under way:
+    std::string phase = {};
+    std::string unit = {};  ///< what is counted
+    std::int64_t done = 0;
+    std::int64_t total = 0;                   ///< 0 = not known
+    std::optional<double> per_second = {};    ///< of this phase
+    std::optional<std::int64_t> left_s = {};  ///< of this phase
+    // Of the last run that has ended:
+    std::int64_t began_unix_ms = 0;
+    std::int64_t ended_unix_ms = 0;
+    std::string outcome = {};  ///< done, later, skipped, failed, elsewhere; "" = there was none
+    std::int64_t rows = 0;
+    std::string message = {};  ///< what it said, or why it does not run
+    // Since the start:
+    std::map<std::string, std::uint64_t> runs = {};  ///< by outcome
+    std::uint64_t rows_total = 0;
+    std::uint64_t failures = 0;  ///< in a row
+    std::int64_t success_unix_ms = 0;
+};
+
+/// A table of a [[partition]], as it was last looked at. SHOW PARTITIONS and weir_partition_….
+struct Partitioned {
+    std::string table;
+    std::string state;  ///< fine, gaps, full, unknown
+    std::uint64_t partitions = 0;
+    /// From now to where the partitions end that follow one another; none for integer keys, and
+    /// where it is not known; infinite where the last has no end.
+    std::optional<double> horizon_s = {};
+    std::optional<std::int64_t> horizon_ids = {};   ///< the same for integer keys
+    std::optional<std::int64_t> default_rows = {};  ///< of its DEFAULT partition
+    std::uint64_t gaps = 0;
+    std::uint64_t pending = 0;  ///< half detached
+    std::string first = {};     ///< where the first partition begins
+    std::string last = {};      ///< where the last one ends
+    std::string problem = {};   ///< why nothing is known
+};
+
 /// Where clients connect.
 struct Listener {
     int fd = -1;
@@ -327,6 +371,8 @@ struct Snapshot {
     std::vector<Member> members;
     std::vector<Alert> alerts;
     WebhookCounts webhooks;
+    std::vector<Job> jobs;
+    std::vector<Partitioned> partitioned;
     Totals totals;
     Cache cache;
     std::uint64_t users = 0;  ///< known to the configuration

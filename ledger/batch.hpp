@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/events.hpp"
+#include "ledger/job_run.hpp"
 #include "ledger/recorder.hpp"
 #include "ledger/statement.hpp"
 
@@ -26,9 +27,10 @@ struct Batch {
     std::vector<Session> sessions;
     std::vector<NotedEvent> events;
     std::vector<NotedDeed> deeds;
+    std::vector<JobRun> job_runs;
 
     [[nodiscard]] std::size_t size() const {
-        return samples.size() + sessions.size() + events.size() + deeds.size();
+        return samples.size() + sessions.size() + events.size() + deeds.size() + job_runs.size();
     }
 
     void clear() {
@@ -36,6 +38,7 @@ struct Batch {
         sessions.clear();
         events.clear();
         deeds.clear();
+        job_runs.clear();
     }
 };
 

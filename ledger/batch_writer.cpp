@@ -59,6 +59,7 @@ void BatchWriter::find_ends() {
     ends_.statement.find_end(*connection_);
     ends_.session.find_end(*connection_);
     ends_.event.find_end(*connection_);
+    ends_.job_run.find_end(*connection_);
 }
 
 void BatchWriter::write(Batch& batch) {
@@ -66,6 +67,7 @@ void BatchWriter::write(Batch& batch) {
                  [](const Sample& sample) { return sample.statement.ended_unix_us; });
     sort_by_time(batch.sessions, [](const Session& session) { return session.ended_unix_us; });
     sort_by_time(batch.events, [](const NotedEvent& noted) { return noted.t; });
+    sort_by_time(batch.job_runs, [](const JobRun& run) { return run.ended_us; });
     const auto write_all = [this](const auto& rows) {
         for (const auto& row : rows) {
             write(row);
@@ -75,6 +77,7 @@ void BatchWriter::write(Batch& batch) {
     write_all(batch.sessions);
     write_all(batch.events);
     write_all(batch.deeds);
+    write_all(batch.job_runs);
 }
 
 /// @return detail_of() for a statement with nothing else: most are the same clients'
@@ -165,6 +168,21 @@ void BatchWriter::write(const NotedEvent& noted) {
         .with(static_cast<std::int64_t>(noted.event.severity))
         .with(kept(noted.event.what))
         .with_text_or_null(cut_utf8(noted.event.data, kDetailPlanMax))
+        .run();
+}
+
+void BatchWriter::write(const JobRun& run) {
+    const std::int64_t t = ends_.job_run.place(*connection_, run.ended_us);
+    Use adding = connection_->use(
+        "INSERT INTO job_run(t, job, began, ended, outcome, rows, text) VALUES (?, ?, ?, ?, ?, ?, "
+        "?)");
+    adding.with(t)
+        .with(kept(run.job))
+        .with(run.began_us)
+        .with(run.ended_us)
+        .with(std::string_view{run.outcome})
+        .with(run.rows)
+        .with(kept(run.text))
         .run();
 }
 

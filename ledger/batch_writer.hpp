@@ -29,6 +29,8 @@ public:
                           .at_least = "SELECT min(t) FROM session WHERE t >= ?"}};
         RowTimes event{{.last = "SELECT max(t) FROM event",
                         .at_least = "SELECT min(t) FROM event WHERE t >= ?"}};
+        RowTimes job_run{{.last = "SELECT max(t) FROM job_run",
+                          .at_least = "SELECT min(t) FROM job_run WHERE t >= ?"}};
     };
 
     /// Reads where the tables end. After opening the file.
@@ -39,7 +41,8 @@ public:
     /// After a transaction was undone: `ends` as it was before.
     void go_back_to(const Ends& ends) { ends_ = ends; }
 
-    /// @param batch its samples, sessions and events are put in the order of their times
+    /// @param batch its samples, sessions, events and runs of jobs are put in the order of their
+    /// times
     void write(Batch& batch);
 
 private:
@@ -48,6 +51,7 @@ private:
     void write(const Session& session);
     void write(const NotedEvent& noted);
     void write(const NotedDeed& noted);
+    void write(const JobRun& run);
 
     Connection* connection_;
     Ids* ids_;

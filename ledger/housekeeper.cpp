@@ -109,6 +109,7 @@ bool Housekeeper::slice(Task task) {
                 "DELETE FROM event WHERE t IN (SELECT t FROM event WHERE t < ? ORDER BY t LIMIT "
                 "5000)",
                 cutoff(retention_.events));
+        case Task::JobRuns: return delete_job_runs();
         case Task::Patterns:
             run("DELETE FROM error_pattern WHERE last_t < ?", cutoff(retention_.statements));
             return false;
@@ -298,6 +299,16 @@ std::int64_t Housekeeper::oldest_use(std::int64_t oldest) {
     look("SELECT min(t) FROM statement", 1);
     look("SELECT min(t) FROM session", 1);
     return oldest;
+}
+
+/// What is too old, and what is too much of one job.
+bool Housekeeper::delete_job_runs() {
+    return run("DELETE FROM job_run WHERE t IN (SELECT t FROM job_run WHERE t < ? ORDER BY t LIMIT "
+               "5000)",
+               cutoff(retention_.events)) ||
+           run("DELETE FROM job_run WHERE t IN (SELECT t FROM (SELECT t, row_number() OVER "
+               "(PARTITION BY job ORDER BY t DESC) place FROM job_run) WHERE place > ? LIMIT 5000)",
+               kRunsOfJob);
 }
 
 /// Those that nothing is about any more.

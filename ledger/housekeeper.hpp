@@ -29,6 +29,8 @@ public:
     /// What pools tell of each minute in which nothing failed is kept no longer, and given up
     /// first.
     static constexpr std::chrono::hours kPoolEventsMost{7 * 24};
+    /// Of each job the last ones are kept.
+    static constexpr std::int64_t kRunsOfJob = 1000;
     /// The audit may be one byte of so many that the file may have.
     static constexpr std::uint64_t kAuditShare = 4;
 
@@ -63,6 +65,7 @@ private:
         Sessions,
         PoolEvents,
         Events,
+        JobRuns,
         Patterns,
         Hours,
         Spreads,
@@ -98,6 +101,7 @@ private:
     bool delete_oldest_spreads();
     bool delete_days(std::int64_t before);
     bool delete_oldest_days();
+    bool delete_job_runs();
     bool delete_digests();
     bool delete_names();
     bool cut_audit();

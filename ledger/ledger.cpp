@@ -94,6 +94,18 @@ void Ledger::note(events::Deed deed) {
     deeds_.push_back({.t = t, .deed = std::move(deed)});
 }
 
+void Ledger::note(JobRun run) {
+    const std::lock_guard lock{mutex_};
+    if (status_.state == LedgerState::Off) {
+        return;
+    }
+    if (job_runs_.size() >= kEventsMax) {
+        ++dropped_events_;
+        return;
+    }
+    job_runs_.push_back(std::move(run));
+}
+
 bool Ledger::sync(milliseconds patience) {
     std::unique_lock lock{mutex_};
     if (!thread_.joinable() || requests_.is_stopping) {
@@ -198,6 +210,7 @@ Orders Ledger::take_orders() {
     if (writer_.has_room()) {
         orders.events = std::exchange(events_, {});
         orders.deeds = std::exchange(deeds_, {});
+        orders.job_runs = std::exchange(job_runs_, {});
     }
     if (requests_.are_settings_new) {
         orders.settings = settings_;

@@ -55,6 +55,8 @@ public:
 
     void note(events::Event event) override;
     void note(events::Deed deed) override;
+    /// Where too many wait it counts as an event that was dropped.
+    void note(JobRun run);
 
     /// Waits until everything that was handed over, sampled and noted before this call can be read.
     ///
@@ -103,6 +105,7 @@ private:
     Requests requests_;
     std::vector<NotedEvent> events_;
     std::vector<NotedDeed> deeds_;
+    std::vector<JobRun> job_runs_;
     std::uint64_t dropped_events_ = 0;
     std::uint64_t dropped_deeds_ = 0;
     conf::LedgerSettings settings_;

@@ -85,7 +85,14 @@ ALTER TABLE daily ADD COLUMN cache_misses INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE daily ADD COLUMN cache_saved_us INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<SchemaStep, 3> kSteps{kFirst, kNamesInUse, kCacheCounts};
+/// What jobs of maintenance have done.
+constexpr SchemaStep kJobRuns = R"sql(
+CREATE TABLE job_run(t INTEGER PRIMARY KEY, job TEXT NOT NULL, began INTEGER NOT NULL, ended INTEGER NOT NULL,
+  outcome TEXT NOT NULL, rows INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE INDEX job_run_job ON job_run(job);
+)sql";
+
+constexpr std::array<SchemaStep, 4> kSteps{kFirst, kNamesInUse, kCacheCounts, kJobRuns};
 
 constexpr std::uintmax_t kCopyBytesMax = std::uintmax_t{256} << 20U;
 

@@ -63,6 +63,7 @@ Outcome Writer::turn(Orders orders) {
 
 void Writer::take_orders(Orders& orders) {
     std::move(orders.events.begin(), orders.events.end(), std::back_inserter(batch_.events));
+    std::move(orders.job_runs.begin(), orders.job_runs.end(), std::back_inserter(batch_.job_runs));
     for (NotedDeed& noted : orders.deeds) {
         deed_fold_.add(std::move(noted), batch_.deeds);
     }

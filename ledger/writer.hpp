@@ -36,6 +36,7 @@ struct WriterPace {
 struct Orders {
     std::vector<NotedEvent> events;
     std::vector<NotedDeed> deeds;
+    std::vector<JobRun> job_runs;
     std::optional<conf::LedgerSettings> settings;
     bool is_sync = false;  ///< all there is goes to the file
     bool is_last = false;  ///< and that is the end; the workers have ended

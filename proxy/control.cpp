@@ -38,6 +38,7 @@ std::string_view verb_text(Verb verb) {
         case Verb::KillClient: return "kill_client";
         case Verb::ResetBreaker: return "reset_breaker";
         case Verb::ClearCache: return "clear_cache";
+        case Verb::RunJob: return "run_job";
         case Verb::Suspend: return "suspend";
         case Verb::Shutdown: return "shutdown";
         case Verb::WaitClose: return "wait_close";
@@ -94,6 +95,7 @@ void Control::begin(std::uint64_t id, const Order& order, Done done) {
               {{"order", verb_text(order.verb)},
                {"database", order.database},
                {"client", order.client},
+               {"job", order.job},
                {"key", order.key}});
     if (Answer problem = problem_with(order); !problem.is_done) {
         done(std::move(problem));
@@ -109,6 +111,7 @@ void Control::begin(std::uint64_t id, const Order& order, Done done) {
         case Verb::KillClient: kill_client(order, std::move(done)); return;
         case Verb::ResetBreaker: done(host_.reset_breaker(order.member)); return;
         case Verb::ClearCache: done(host_.clear_cache(order)); return;
+        case Verb::RunJob: done(host_.run_job(order.job)); return;
         case Verb::Suspend: suspend(id, order, std::move(done)); return;
         case Verb::Shutdown: done(host_.shut_down(order.shutdown)); return;
         case Verb::WaitClose: wait(id, order, std::move(done)); return;

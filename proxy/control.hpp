@@ -26,6 +26,7 @@ public:
                      control::Controller::Done done) = 0;
     [[nodiscard]] virtual control::Answer reset_breaker(const std::string& member) = 0;
     [[nodiscard]] virtual control::Answer clear_cache(const control::Order& order) = 0;
+    [[nodiscard]] virtual control::Answer run_job(const std::string& job) = 0;
     /// @return what to answer; never comes back for ShutdownMode::Immediate in any useful way
     [[nodiscard]] virtual control::Answer shut_down(control::ShutdownMode mode) = 0;
     [[nodiscard]] virtual bool is_shutting_down() const = 0;

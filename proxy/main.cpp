@@ -17,6 +17,7 @@
 #include "proxy/main_cache.hpp"
 #include "proxy/main_doctor.hpp"
 #include "proxy/main_healing.hpp"
+#include "proxy/main_jobs.hpp"
 #include "proxy/main_ledger.hpp"
 #include "proxy/main_maintain.hpp"
 #include "proxy/main_partition.hpp"
@@ -90,6 +91,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     options.config_path = arguments.config_path;
     options.drain_timeout =
         std::chrono::milliseconds{static_cast<std::int64_t>(arguments.drain_timeout_s * 1000)};
+    const std::chrono::milliseconds drain_timeout = options.drain_timeout;
     std::vector<std::string> socket_problems;
     options.sockets = weir::net::take_inherited_sockets(socket_problems);
     for (const std::string& problem : socket_problems) {
@@ -130,12 +132,17 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         server.set_ledger(*ledger);
     }
     weir::proxy::LedgerNotes notes{ledger.get(), server};
+    weir::proxy::MaintenanceJobs jobs{ledger.get(), server, drain_timeout};
     server.set_on_event([&](weir::proxy::ServerEvent event) {
         service.on_event(event);
         notes.on_event(event);
+        jobs.on_event(event);
     });
-    server.set_on_gathered(
-        [&alerts](weir::status::Snapshot& snapshot) { alerts.add_to(snapshot); });
+    server.set_run_job([&jobs](const std::string& name) { return jobs.run_job(name); });
+    server.set_on_gathered([&](weir::status::Snapshot& snapshot) {
+        alerts.add_to(snapshot);
+        jobs.add_to(snapshot);
+    });
     server.set_on_sample([&](const weir::status::Snapshot& snapshot) {
         const weir::TimePoint now = weir::Clock::now();
         history.set_period(server.config()->admin.stats_period);
@@ -143,6 +150,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         service.on_sample(snapshot, now);
         stats_line.on_sample(snapshot, now, server.config()->log.stats_every);
         notes.on_sample(snapshot, now);
+        jobs.on_sample(snapshot, now);
         const weir::conf::ConfigPtr config = server.config();
         weir::admin::LedgerVisit visit{ledger.get()};
         alerts.on_sample({snapshot, *config, history, WEIR_VERSION, &visit}, now);
@@ -159,8 +167,10 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     weir::log::info("started",
                     {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
     notes.started();
+    jobs.follow();
     server.run();
     healing.stop();
+    jobs.stop();
     notes.stopped();
     return kExitFine;
 }

@@ -60,6 +60,7 @@ void LedgerNotes::on_event(ServerEvent event) {
         case ServerEvent::DrainBegan:
             note(Severity::Info, "process", "the drain has begun");
             return;
+        case ServerEvent::CutShort: return;
     }
 }
 

@@ -50,6 +50,7 @@ void ServiceReport::on_event(ServerEvent event) {
             is_stopping_ = true;
             net::notify_stopping("draining");
             return;
+        case ServerEvent::CutShort: return;
     }
 }
 

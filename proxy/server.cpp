@@ -159,6 +159,7 @@ void Server::on_signal(int number) {
         case SIGINT:
             if (is_draining_) {
                 log::info("drain_cut_short");
+                tell(ServerEvent::CutShort);
                 loop_.stop();
                 return;
             }
@@ -166,6 +167,7 @@ void Server::on_signal(int number) {
             return;
         default:
             log::info("stopping", {{"signal", number}});
+            tell(ServerEvent::CutShort);
             loop_.stop();
             return;
     }

@@ -30,7 +30,13 @@ struct ServerOptions {
 };
 
 /// What the service manager is to hear of.
-enum class ServerEvent : std::uint8_t { Listening, ReloadBegan, ReloadEnded, DrainBegan };
+enum class ServerEvent : std::uint8_t {
+    Listening,
+    ReloadBegan,
+    ReloadEnded,
+    DrainBegan,
+    CutShort,  ///< it ends now, whatever is under way
+};
 
 /// The control loop: listeners, signals, reload, drain, and the workers.
 ///
@@ -71,6 +77,11 @@ public:
         on_event_ = std::move(on_event);
     }
 
+    /// Who has jobs, and runs one by its name, on the control loop's thread; before start().
+    void set_run_job(std::function<control::Answer(const std::string&)> run_job) {
+        run_job_ = std::move(run_job);
+    }
+
     /// Opens the listeners and starts the workers.
     /// @return "" or what is wrong, for a person
     [[nodiscard]] std::string start();
@@ -107,6 +118,7 @@ private:
              control::Controller::Done done) override;
     [[nodiscard]] control::Answer reset_breaker(const std::string& member) override;
     [[nodiscard]] control::Answer clear_cache(const control::Order& order) override;
+    [[nodiscard]] control::Answer run_job(const std::string& job) override;
     [[nodiscard]] control::Answer shut_down(control::ShutdownMode mode) override;
 
     [[nodiscard]] bool is_shutting_down() const override { return is_draining_ || is_leaving_; }
@@ -149,6 +161,7 @@ private:
     std::function<void(const status::Snapshot&)> on_sample_;
     std::function<void(status::Snapshot&)> on_gathered_;
     std::function<void(ServerEvent)> on_event_;
+    std::function<control::Answer(const std::string&)> run_job_;
     ClusterWatches clusters_{loop_, [this](const pool::ClusterViewsPtr& views) {
                                  for (const auto& worker : shared_.workers) {
                                      worker->see(views);

@@ -50,6 +50,13 @@ Answer Server::reset_breaker(const std::string& member) {
                           "SHOW BREAKERS lists them.");
 }
 
+Answer Server::run_job(const std::string& job) {
+    if (run_job_) {
+        return run_job_(job);
+    }
+    return Answer::failed(sqlstate::kObjectNotInPrerequisiteState, "there are no jobs");
+}
+
 void Server::end_reload(const Answer& answer) {
     is_reloading_ = false;
     tell(ServerEvent::ReloadEnded);

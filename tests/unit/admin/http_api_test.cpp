@@ -190,6 +190,8 @@ TEST_SUITE("http api") {
     TEST_CASE("api: only some commands are lists") {
         CHECK(is_listed("pools"));
         CHECK(is_listed("members"));
+        CHECK(is_listed("jobs"));
+        CHECK(is_listed("partitions"));
         CHECK_FALSE(is_listed("fds"));
         CHECK_FALSE(is_listed(""));
     }

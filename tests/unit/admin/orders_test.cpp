@@ -89,6 +89,18 @@ TEST_SUITE("admin orders") {
         CHECK(order("RESET BREAKER").member.empty());
     }
 
+    TEST_CASE("a job is run by its name, whatever that consists of") {
+        CHECK(order("RUN JOB vacuum").verb == Verb::RunJob);
+        CHECK(order("RUN JOB vacuum").job == "vacuum");
+        CHECK(order("run  job  partition public.events ").job == "partition public.events");
+        CHECK(order("RUN JOB 'task it''s-time'").job == "task it's-time");
+        CHECK(order("RUN JOB \"task Expire-Sessions\"").job == "task Expire-Sessions");
+        CHECK(order("RUN JOB view \"Odd\".\"v\"").job == "view \"Odd\".\"v\"");
+        for (const char* text : {"RUN", "RUN JOB", "RUN JOB ''", "RUN JOBS vacuum", "RUN vacuum"}) {
+            CHECK(problem(text) == sqlstate::kSyntaxError);
+        }
+    }
+
     TEST_CASE("the cache is cleared of all, of a table, or of statements") {
         CHECK(order("CLEAR CACHE").verb == Verb::ClearCache);
         CHECK(order("clear cache").table.empty());
@@ -121,6 +133,7 @@ TEST_SUITE("admin orders") {
         CHECK(told("clear cache") == "CLEAR CACHE|CLEAR CACHE");
         CHECK(told("clear cache public.orders") == "CLEAR CACHE|CLEAR CACHE public.orders");
         CHECK(told("clear cache matching 'a*'") == "CLEAR CACHE|CLEAR CACHE MATCHING 'a*'");
+        CHECK(told("run job view public.v") == "RUN JOB|RUN JOB view public.v");
     }
 
     TEST_CASE("viewers give no orders") {

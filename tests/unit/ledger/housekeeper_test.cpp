@@ -125,6 +125,39 @@ TEST_SUITE("housekeeper") {
               book.number("SELECT sum(calls) FROM daily"));
     }
 
+    TEST_CASE("housekeeper: of each job the last thousand runs are kept, as long as events are") {
+        Book book{1};
+        constexpr std::int64_t kMinuteUs = 60'000'000;
+        for (std::int64_t i = 0; i < Housekeeper::kRunsOfJob + 500; ++i) {
+            book.batch.job_runs.push_back({.job = "task often",
+                                           .began_us = kTen - i * kMinuteUs - 5,
+                                           .ended_us = kTen - i * kMinuteUs,
+                                           .outcome = "done",
+                                           .rows = 3,
+                                           .text = "3 rows"});
+        }
+        for (std::int64_t day = 0; day < 40; ++day) {
+            book.batch.job_runs.push_back({.job = "vacuum",
+                                           .began_us = kTen - day * kDayUs,
+                                           .ended_us = kTen - day * kDayUs,
+                                           .outcome = "later",
+                                           .rows = 0,
+                                           .text = ""});
+        }
+        REQUIRE_FALSE(book.flush());
+        CHECK(book.number("SELECT count(DISTINCT t) FROM job_run") ==
+              Housekeeper::kRunsOfJob + 500 + 40);
+        CHECK(book.number("SELECT max(began) FROM job_run WHERE outcome = 'done'") == kTen - 5);
+        Housekeeper housekeeper{book.store};
+        housekeeper.set_retention({.events = std::chrono::hours{10 * 24}});
+        housekeeper.begin(kTen);
+        keep_house(book, housekeeper);
+        CHECK(book.number("SELECT count(*) FROM job_run WHERE job = 'task often'") ==
+              Housekeeper::kRunsOfJob);
+        CHECK(book.number("SELECT max(began) FROM job_run WHERE job = 'task often'") == kTen - 5);
+        CHECK(book.number("SELECT count(*) FROM job_run WHERE job = 'vacuum'") == 11);
+    }
+
     TEST_CASE("housekeeper: nothing is too old where retention is zero") {
         Book book{1};
         fill_days(book, 3);
