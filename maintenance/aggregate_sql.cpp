@@ -11,7 +11,7 @@ namespace {
 std::string joined(const std::vector<std::string>& parts, const std::string& before = {}) {
     std::string all;
     for (const std::string& part : parts) {
-        all += (all.empty() ? "" : ", ") + before + part;
+        all.append(all.empty() ? "" : ", ").append(before).append(part);
     }
     return all;
 }
@@ -151,7 +151,7 @@ std::vector<std::string> AggregateSql::merge(const BucketRange& range) const {
     const std::vector<std::string> columns = names_of(definition_.columns);
     std::string assigned;
     for (const std::string& column : columns) {
-        assigned += (assigned.empty() ? "" : ", ") + column + " = n." + column;
+        assigned.append(assigned.empty() ? "" : ", ").append(column).append(" = n.").append(column);
     }
     std::string here = target_rows("t", range);
     std::string in_update = here;

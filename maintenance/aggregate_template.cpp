@@ -33,16 +33,19 @@ public:
 
     /// @return a problem where a mapped column is not there, or the word means nothing
     [[nodiscard]] std::string why_not() const {
-        static const std::set<std::string> known{
+        static const std::set<std::string> kKnown{
             "time", "url", "status", "session", "duration", "bytes", "user", "message", "sqlstate"};
         for (const auto& [word, column] : settings_.template_columns) {
-            if (known.count(word) == 0) {
+            if (kKnown.count(word) == 0) {
                 return "map." + word +
                        ": templates know time, url, status, session, duration, bytes, user, "
                        "message and sqlstate";
             }
             if (columns_.count(column) == 0) {
-                return "map." + word + ": the source has no column " + column;
+                return std::string{"map."}
+                    .append(word)
+                    .append(": the source has no column ")
+                    .append(column);
             }
         }
         return {};

@@ -134,6 +134,8 @@ Connection::Connection(Handle handle, const StopSignal* stop)
 Answer<Connection> Connection::open(const ConnectOptions& options, const StopSignal* stop) {
     std::vector<const char*> names;
     std::vector<const char*> values;
+    names.reserve(options.size() + 1);
+    values.reserve(options.size() + 1);
     for (const auto& [name, value] : options) {
         names.push_back(name.c_str());
         values.push_back(value.c_str());
@@ -166,6 +168,7 @@ Answer<Rows> Connection::run(const std::string& sql,
         is_sent = PQsendQuery(handle_.get(), sql.c_str());
     } else {
         std::vector<const char*> values;
+        values.reserve(parameters.size());
         for (const Parameter& parameter : parameters) {
             values.push_back(parameter ? parameter->c_str() : nullptr);
         }

@@ -10,8 +10,10 @@
 #include <vector>
 
 namespace date {
+
 class time_zone;
-}
+
+}  // namespace date
 
 namespace weir::maintenance {
 

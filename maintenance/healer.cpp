@@ -76,36 +76,35 @@ bool Healer::was_just_tried(const Miss& miss, TimePoint now) {
 }
 
 void Healer::heal(Miss miss, Done done) {
-    {
-        const std::lock_guard lock{mutex_};
-        if (is_ending_) {
-            return;
-        }
-        const auto known = std::find_if(wishes_.begin(), wishes_.end(), [&miss](const Wish& wish) {
-            return wish.miss == miss;
-        });
-        if (known != wishes_.end()) {
-            if (done) {
-                known->waiting.push_back(std::move(done));
-            }
-            return;
-        }
-        if (wishes_.size() < kWishesMax && !was_just_tried(miss, Clock::now())) {
-            Wish& wish = wishes_.emplace_back();
-            wish.miss = std::move(miss);
-            if (done) {
-                wish.waiting.push_back(std::move(done));
-            }
-            if (!thread_.joinable()) {
-                thread_ = std::thread{[this] { run(); }};
-            }
-            something_.notify_one();
-            return;
-        }
-    }
-    if (done) {
+    if (!take(miss, done) && done) {
         done();
     }
+}
+
+/// @return false: nothing is going to be made, and who waits is to be told
+bool Healer::take(Miss& miss, Done& done) {
+    const std::lock_guard lock{mutex_};
+    if (is_ending_) {
+        done = {};  // nobody is told any more
+        return true;
+    }
+    auto wish = std::find_if(
+        wishes_.begin(), wishes_.end(), [&miss](const Wish& known) { return known.miss == miss; });
+    if (wish == wishes_.end()) {
+        if (wishes_.size() >= kWishesMax || was_just_tried(miss, Clock::now())) {
+            return false;
+        }
+        wish = wishes_.emplace(wishes_.end());
+        wish->miss = std::move(miss);
+        if (!thread_.joinable()) {
+            thread_ = std::thread{[this] { run(); }};
+        }
+        something_.notify_one();
+    }
+    if (done) {
+        wish->waiting.push_back(std::move(done));
+    }
+    return true;
 }
 
 void Healer::run() {

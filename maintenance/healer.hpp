@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace weir::maintenance {
@@ -39,7 +40,11 @@ public:
         std::string table;
         std::string key;  ///< as the server wrote it; "" = it did not say
 
-        auto operator<=>(const Miss&) const = default;
+        bool operator==(const Miss&) const = default;
+
+        bool operator<(const Miss& other) const {
+            return std::tie(schema, table, key) < std::tie(other.schema, other.table, other.key);
+        }
     };
 
     /// @param config_of the configuration in force
@@ -63,6 +68,7 @@ private:
         std::vector<Done> waiting;
     };
 
+    [[nodiscard]] bool take(Miss& miss, Done& done);
     void run();
     void serve(const Miss& miss);
     [[nodiscard]] Answer<std::string> make(const Miss& miss, const conf::Config& config);

@@ -74,7 +74,10 @@ std::string fit_name(std::string_view name, std::string_view suffix) {
     }
     const std::size_t room = kMaxName - std::min(kMaxName, suffix.size() + kHashDigits + 1);
     std::array<char, kHashDigits + 2> hash{};
-    std::snprintf(hash.data(), hash.size(), "_%08x", XXH32(name.data(), name.size(), 0));
+    std::snprintf(hash.data(),
+                  hash.size(),
+                  "_%08x",
+                  static_cast<std::uint32_t>(XXH3_64bits(name.data(), name.size())));
     return std::string{name.substr(0, cut_length(name, room))}.append(hash.data()).append(suffix);
 }
 

@@ -143,7 +143,7 @@ Answer<void> attach_with_move(JobContext& job,
                         child.sql() + " (" + facts.columns + ") SELECT " + facts.columns +
                         " FROM moved");
     lock_first(set, step, /*is_scan_limited=*/true);
-    const Answer<void> done = run_locked(job, step);
+    Answer<void> done = run_locked(job, step);
     if (done && !job.is_dry && facts.rows > 0) {
         job.reporter.note(std::to_string(facts.rows) + " rows of " + from.text() +
                           " were moved to " + child.text());
@@ -241,8 +241,7 @@ Answer<void> drop_guards(JobContext& job, const PartitionSet& set) {
     }
     for (std::size_t i = 0; i < rows->size(); ++i) {
         const std::string sql = drop_guard_sql(set, rows->text(i, 0));
-        if (const Answer<void> done = run_locked(job, guard_step(set, "drop a left guard", sql));
-            !done) {
+        if (Answer<void> done = run_locked(job, guard_step(set, "drop a left guard", sql)); !done) {
             return done;
         }
     }

@@ -90,7 +90,7 @@ Answer<void> detach_concurrently(JobContext& job,
     if (Answer<void> free = refuse_blocked(job, set, what); !free) {
         return free;
     }
-    if (const Answer<void> done =
+    if (Answer<void> done =
             job.change(comment, "SHARE UPDATE EXCLUSIVE on " + partition.relation.text());
         !done) {
         return done;
@@ -174,9 +174,9 @@ Answer<void> detach_partition(JobContext& job,
     if (!comment) {
         return failed(comment.error());
     }
-    const Answer<void> done = can_be_concurrent(job, set)
-                                  ? detach_concurrently(job, set, partition, *comment)
-                                  : detach_plainly(job, set, partition, *comment);
+    Answer<void> done = can_be_concurrent(job, set)
+                            ? detach_concurrently(job, set, partition, *comment)
+                            : detach_plainly(job, set, partition, *comment);
     if (done) {
         leave_publications(job, partition.relation);
     }

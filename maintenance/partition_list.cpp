@@ -12,7 +12,7 @@ namespace weir::maintenance {
 namespace {
 
 /// Which columns of list_sql() order the rows; the others are the report's, as they are.
-enum Order : std::uint8_t { Oid, Parent, IsDefault, Position, kOrderColumns };
+enum Order : std::uint8_t { Oid, Parent, IsDefault, Position, OrderColumns };
 
 /// Recently scanned is known since 16; before, whether it was ever.
 std::string heat_sql(int version) {
@@ -84,7 +84,7 @@ std::vector<std::size_t> order_of(const Rows& rows, std::int64_t root) {
     }
     const auto key = [&rows](std::size_t i) {
         return std::tuple{
-            rows.flag(i, IsDefault), rows.number(i, Position), rows.view(i, kOrderColumns)};
+            rows.flag(i, IsDefault), rows.number(i, Position), rows.view(i, OrderColumns)};
     };
     const auto by_key = [&key](std::size_t a, std::size_t b) { return key(a) > key(b); };
     std::vector<std::size_t> order;
@@ -131,12 +131,12 @@ Answer<Report> list_partitions(Connection& db, const std::string& table) {
         return failed(rows.error());
     }
     Report report;
-    for (std::size_t column = kOrderColumns; column < rows->columns(); ++column) {
+    for (std::size_t column = OrderColumns; column < rows->columns(); ++column) {
         report.columns.push_back({std::string{rows->name(column)}, is_number(rows->name(column))});
     }
     for (const std::size_t i : order_of(*rows, relation->oid)) {
         auto& row = report.rows.emplace_back();
-        for (std::size_t column = kOrderColumns; column < rows->columns(); ++column) {
+        for (std::size_t column = OrderColumns; column < rows->columns(); ++column) {
             row.push_back(rows->maybe(i, column));
         }
     }

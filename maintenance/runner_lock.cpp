@@ -19,7 +19,7 @@ std::string call(const char* function, std::int32_t key) {
 }  // namespace
 
 std::int32_t RunnerLock::key_of(std::string_view job) {
-    return static_cast<std::int32_t>(XXH32(job.data(), job.size(), 0));
+    return static_cast<std::int32_t>(XXH3_64bits(job.data(), job.size()));
 }
 
 Answer<RunnerLock> RunnerLock::try_take(Connection& connection, std::string_view job) {

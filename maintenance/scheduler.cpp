@@ -78,6 +78,7 @@ control::Answer Scheduler::run_job(const std::string& name) {
         jobs.begin(), jobs.end(), [&name](const status::Job& one) { return one.name == name; });
     if (job == jobs.end()) {
         std::vector<std::string_view> names;
+        names.reserve(jobs.size());
         for (const status::Job& one : jobs) {
             names.emplace_back(one.name);
         }

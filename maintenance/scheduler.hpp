@@ -78,8 +78,6 @@ public:
     }
 
 private:
-    using milliseconds = std::chrono::milliseconds;
-
     struct Job {
         JobSpec spec;
         JobTimer timer;
@@ -113,7 +111,10 @@ private:
     [[nodiscard]] JobResult carry_out(Job& job);
     [[nodiscard]] TimePoint deadline(bool heeds_windows) const;
     void note_end(Job& job, const JobResult& result, WallTime began);
-    void tell_end(const Job& job, const JobResult& result, milliseconds took, unsigned failures);
+    void tell_end(const Job& job,
+                  const JobResult& result,
+                  std::chrono::milliseconds took,
+                  unsigned failures);
     void tell(const Job& job, events::Severity severity, std::string what) const;
     void stand_by(Job& job);
     void tidy();

@@ -57,7 +57,7 @@ void Scheduler::note_end(Job& job, const JobResult& result, WallTime began) {
 /// @param failures in a row, before this run
 void Scheduler::tell_end(const Job& job,
                          const JobResult& result,
-                         milliseconds took,
+                         std::chrono::milliseconds took,
                          unsigned failures) {
     const std::string& name = job.spec.name;
     const unsigned now = job.timer.memory().failures;

@@ -25,10 +25,12 @@ Answer<std::map<std::string, std::string>> pairs(const std::vector<std::string>&
     for (const std::string& text : texts) {
         const std::size_t equals = text.find('=');
         if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
-            return problem(option + " " + text + ": no name", option + " NAME=EXPRESSION");
+            return problem(std::string{option}.append(" ").append(text).append(": no name"),
+                           option + " NAME=EXPRESSION");
         }
         if (!all.emplace(text.substr(0, equals), text.substr(equals + 1)).second) {
-            return problem(option + " " + text + ": the name is there twice");
+            return problem(
+                std::string{option}.append(" ").append(text).append(": the name is there twice"));
         }
     }
     return all;
@@ -47,18 +49,18 @@ Answer<conf::CalendarSpan> span_of(const std::string& option, const std::string&
 
 /// "public.t" and "t" may mean the same.
 std::string unqualified(const std::string& name) {
-    const std::string kPublic = "public.";
-    return name.rfind(kPublic, 0) == 0 ? name.substr(kPublic.size()) : name;
+    constexpr std::string_view kPublic = "public.";
+    return name.starts_with(kPublic) ? name.substr(kPublic.size()) : name;
 }
 
 const std::map<std::string, conf::AggregateTemplate>& template_names() {
-    static const std::map<std::string, conf::AggregateTemplate> names{
+    static const std::map<std::string, conf::AggregateTemplate> kNames{
         {"", conf::AggregateTemplate::None},
         {"hourly", conf::AggregateTemplate::Hourly},
         {"url", conf::AggregateTemplate::Url},
         {"session", conf::AggregateTemplate::Session},
         {"error", conf::AggregateTemplate::Error}};
-    return names;
+    return kNames;
 }
 
 }  // namespace

@@ -258,33 +258,53 @@ Answer<void> PartitionCommands::add_retention(conf::PartitionSettings& settings)
     return {};
 }
 
+/// @return the [[partition]]s that a command without a table is about
+std::vector<conf::PartitionSettings> PartitionCommands::all_configured(
+    const conf::Config& config) const {
+    std::vector<conf::PartitionSettings> all;
+    for (const conf::PartitionSettings& one : config.partitions) {
+        if (create_->parsed() || !one.retention.keep.is_zero() || !retention_.empty()) {
+            all.push_back(one);
+        }
+    }
+    return all;
+}
+
+/// @return the [[partition]] of the table that is named, else one that says nothing but its name
+Answer<std::vector<conf::PartitionSettings>> PartitionCommands::named(
+    MaintenanceSession& session) const {
+    const Answer<maintenance::Relation> table = maintenance::find_relation(session.db, table_);
+    if (!table) {
+        return failed(table.error());
+    }
+    std::vector<conf::PartitionSettings> all;
+    for (const conf::PartitionSettings& one : session.config.partitions) {
+        const auto its = maintenance::find_relation(session.db, one.table);
+        if (its && its->oid == table->oid) {
+            all.push_back(one);
+        }
+    }
+    if (all.empty()) {
+        all.emplace_back().table = table_;
+    }
+    return all;
+}
+
 Answer<std::vector<conf::PartitionSettings>> PartitionCommands::wanted(
     MaintenanceSession& session) const {
-    std::vector<conf::PartitionSettings> all;
-    if (table_.empty()) {
-        for (const conf::PartitionSettings& one : session.config.partitions) {
-            if (create_->parsed() || !one.retention.keep.is_zero() || !retention_.empty()) {
-                all.push_back(one);
-            }
+    std::vector<conf::PartitionSettings> all = all_configured(session.config);
+    if (!table_.empty()) {
+        Answer<std::vector<conf::PartitionSettings>> one = named(session);
+        if (!one) {
+            return one;
         }
-        if (all.empty()) {
-            return problem("no table is named, and no [[partition]] says one",
-                           "weir partition create TABLE --interval monthly");
-        }
-    } else {
-        const Answer<maintenance::Relation> table = maintenance::find_relation(session.db, table_);
-        if (!table) {
-            return failed(table.error());
-        }
-        for (const conf::PartitionSettings& one : session.config.partitions) {
-            const auto named = maintenance::find_relation(session.db, one.table);
-            if (named && named->oid == table->oid) {
-                all.push_back(one);
-            }
-        }
-        if (all.empty()) {
-            all.emplace_back().table = table_;
-        }
+        all = std::move(*one);
+    } else if (all.empty() && !session.config.partitions.empty()) {
+        return problem("no [[partition]] says how long its partitions are kept",
+                       "retention.keep does, or --retention");
+    } else if (all.empty()) {
+        return problem("no table is named, and no [[partition]] says one",
+                       "weir partition create TABLE --interval monthly");
     }
     for (conf::PartitionSettings& one : all) {
         if (const Answer<void> done = add_switches(one); !done) {

@@ -40,6 +40,10 @@ private:
     /// @return the entries of the configuration that are meant, with the switches on top
     [[nodiscard]] maintenance::Answer<std::vector<conf::PartitionSettings>> wanted(
         MaintenanceSession& session) const;
+    [[nodiscard]] std::vector<conf::PartitionSettings> all_configured(
+        const conf::Config& config) const;
+    [[nodiscard]] maintenance::Answer<std::vector<conf::PartitionSettings>> named(
+        MaintenanceSession& session) const;
     [[nodiscard]] maintenance::Answer<void> add_switches(conf::PartitionSettings& settings) const;
     [[nodiscard]] maintenance::Answer<void> add_retention(conf::PartitionSettings& settings) const;
     [[nodiscard]] conf::MaintenanceSettings maintenance_of(const MaintenanceSession& session) const;
