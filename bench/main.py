@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "scripts", "lib"))
 import cache  # noqa: E402
 import failover  # noqa: E402
 import idle  # noqa: E402
+import maintenance  # noqa: E402
 import own_writes  # noqa: E402
 import remembered  # noqa: E402
 import slow_reader  # noqa: E402
@@ -22,7 +23,8 @@ import throughput  # noqa: E402
 from processes import Failed  # noqa: E402
 
 BENCHES = {"throughput": throughput, "idle": idle, "slow-reader": slow_reader, "split": split,
-           "own-writes": own_writes, "failover": failover, "remembered": remembered, "cache": cache}
+           "own-writes": own_writes, "failover": failover, "remembered": remembered, "cache": cache,
+           "maintenance": maintenance}
 
 
 def machine():
