@@ -23,6 +23,13 @@ bool may_pass(const Problem& problem) {
            problem.is(state::kDeadlock);
 }
 
+/// A bucket that takes longer is beyond what the configuration has time for.
+milliseconds longest_statement(const JobContext& job) {
+    constexpr milliseconds kAtLeast{60'000};
+    const milliseconds most = job.settings.max_run;
+    return most.count() == 0 ? most : std::max(kAtLeast, most);
+}
+
 }  // namespace
 
 void ChunkSize::took(milliseconds time) {
@@ -115,6 +122,7 @@ Answer<std::int64_t> AggregateChunks::try_run(const ChunkStep& step) {
 Answer<void> AggregateChunks::hold_source() {
     for (const std::string& sql :
          {std::string{"SET LOCAL lock_timeout = '2s'"},
+          "SET LOCAL statement_timeout = " + std::to_string(longest_statement(job_).count()),
           "LOCK TABLE ONLY " + definition_.source.sql() + " IN ACCESS SHARE MODE"}) {
         if (const Answer<Rows> done = job_.db.run(sql); !done) {
             return failed(done.error());

@@ -1,5 +1,7 @@
 #include "maintenance/aggregate_control.hpp"
 
+#include "maintenance/control_schema.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +12,6 @@ namespace {
 constexpr int kVersion = 1;
 
 constexpr const char* kLayout = R"(
-CREATE SCHEMA IF NOT EXISTS weir;
 CREATE TABLE IF NOT EXISTS weir.aggregate_layout (version integer NOT NULL);
 CREATE TABLE IF NOT EXISTS weir.aggregate (
     target text PRIMARY KEY,
@@ -47,6 +48,7 @@ CREATE TABLE IF NOT EXISTS weir.aggregate_frozen (
     target text NOT NULL,
     low timestamptz NOT NULL,
     high timestamptz NOT NULL,
+    part oid,  -- what it was frozen with; NULL = it was there before the aggregate
     PRIMARY KEY (target, low, high));
 INSERT INTO weir.aggregate_layout (version) SELECT 1
     WHERE NOT EXISTS (SELECT FROM weir.aggregate_layout))";
@@ -99,6 +101,9 @@ Answer<void> ensure_control(JobContext& job) {
     job.reporter.statement(kLayout, {});
     if (job.is_dry) {
         return {};
+    }
+    if (Answer<void> made = make_control_schema(job.db); !made) {
+        return made;
     }
     Answer<Transaction> transaction = Transaction::begin(job.db);
     if (!transaction) {

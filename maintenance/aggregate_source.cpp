@@ -145,12 +145,13 @@ private:
         return {};
     }
 
+    /// What was frozen when this very table went is computed again: its rows are back. Another one
+    /// in its place has none of them.
     Answer<void> appeared(const SourcePart& part) {
         is_same_ = false;
-        const Answer<Rows> thawed = job_.db.run(
-            "DELETE FROM weir.aggregate_frozen WHERE target = $1 AND low >= $2::timestamptz AND "
-            "high <= $3::timestamptz",
-            {definition_.target.text(), text_of(part.range.low), text_of(part.range.high)});
+        const Answer<Rows> thawed =
+            job_.db.run("DELETE FROM weir.aggregate_frozen WHERE target = $1 AND part = $2::oid",
+                        {definition_.target.text(), std::to_string(part.oid)});
         return thawed ? mark(part.range) : Answer<void>{failed(thawed.error())};
     }
 
@@ -182,22 +183,25 @@ private:
                                    "came of it stays until its buckets are computed again");
                 continue;
             }
-            if (Answer<void> frozen = freeze(part.range); !frozen) {
+            if (Answer<void> frozen = freeze(part); !frozen) {
                 return frozen;
             }
         }
         return {};
     }
 
-    Answer<void> freeze(const BucketRange& gone) {
-        const Answer<BucketRange> range = aligned(job_.db, definition_.calendar, gone);
+    Answer<void> freeze(const SourcePart& gone) {
+        const Answer<BucketRange> range = aligned(job_.db, definition_.calendar, gone.range);
         if (!range) {
             return failed(range.error());
         }
         const Answer<Rows> rows = job_.db.run(
-            "INSERT INTO weir.aggregate_frozen (target, low, high) VALUES ($1, $2::timestamptz, "
-            "$3::timestamptz) ON CONFLICT DO NOTHING",
-            {definition_.target.text(), text_of(range->low), text_of(range->high)});
+            "INSERT INTO weir.aggregate_frozen (target, low, high, part) VALUES ($1, "
+            "$2::timestamptz, $3::timestamptz, $4::oid) ON CONFLICT DO NOTHING",
+            {definition_.target.text(),
+             text_of(range->low),
+             text_of(range->high),
+             std::to_string(gone.oid)});
         if (!rows) {
             return failed(rows.error());
         }

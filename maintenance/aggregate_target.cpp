@@ -38,10 +38,14 @@ std::vector<Need> needs_of(const AggregateDefinition& definition,
     needs.push_back({"has_database_privilege(current_database(), 'TEMP')",
                      "'GRANT TEMP ON DATABASE ' || quote_ident(current_database()) || '" + to});
     needs.push_back(
-        {"CASE WHEN to_regnamespace('weir') IS NULL THEN "
-         "has_database_privilege(current_database(), 'CREATE') ELSE "
-         "has_schema_privilege('weir', 'USAGE') END",
+        {"to_regnamespace('weir') IS NOT NULL OR has_database_privilege(current_database(), "
+         "'CREATE')",
          "'GRANT CREATE ON DATABASE ' || quote_ident(current_database()) || '" + to});
+    needs.push_back(
+        {"to_regnamespace('weir') IS NULL OR (SELECT has_schema_privilege(oid, 'USAGE') "
+         "AND has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE "
+         "nspname = 'weir')",
+         "'GRANT USAGE, CREATE ON SCHEMA weir" + to});
     if (target) {
         for (const char* privilege : {"SELECT", "INSERT", "UPDATE", "DELETE"}) {
             needs.push_back(on_table(target->sql(), privilege));

@@ -232,7 +232,20 @@ void clean_up(JobContext& job) {
     }
 }
 
+/// Where they are built CONCURRENTLY on 14 before 14.4, indexes can lack rows, silently.
+Answer<void> refuse_broken_server(const JobContext& job, const CareItem& item) {
+    const int version = job.db.server_version();
+    const bool is_broken = version >= 140'000 && version < 140'004;
+    return is_broken && item.sql.starts_with("REINDEX ")
+               ? Answer<void>{problem("PostgreSQL 14 before 14.4 builds wrong indexes CONCURRENTLY",
+                                      "update the server to the newest 14 first")}
+               : Answer<void>{};
+}
+
 Answer<void> reindex(JobContext& job, const CareItem& item) {
+    if (Answer<void> refused = refuse_broken_server(job, item); !refused) {
+        return refused;
+    }
     if (Answer<void> refused = refuse_old_transactions(job); !refused) {
         return refused;
     }

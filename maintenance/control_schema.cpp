@@ -38,6 +38,18 @@ Answer<bool> has_control_table(Connection& db, const std::string& table) {
     return found->flag(0, 0);
 }
 
+Answer<void> make_control_schema(Connection& db) {
+    // CREATE … IF NOT EXISTS asks for the privilege also where nothing is to be made.
+    const Answer<Rows> there = db.run("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                                      {std::string{kControlSchema}});
+    if (!there) {
+        return failed(there.error());
+    }
+    return there->empty()
+               ? make(db, "CREATE SCHEMA IF NOT EXISTS " + quote_identifier(kControlSchema))
+               : Answer<void>{};
+}
+
 Answer<void> make_control_table(JobContext& job,
                                 const std::string& table,
                                 const std::string& columns) {
@@ -48,21 +60,12 @@ Answer<void> make_control_table(JobContext& job,
     if (*is_there || job.is_dry) {
         return {};
     }
-    const std::string schema = quote_identifier(kControlSchema);
-    // CREATE … IF NOT EXISTS asks for the privilege also where nothing is to be made.
-    const Answer<Rows> has_schema = job.db.run(
-        "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", {std::string{kControlSchema}});
-    if (!has_schema) {
-        return failed(has_schema.error());
-    }
-    if (has_schema->empty()) {
-        if (Answer<void> made = make(job.db, "CREATE SCHEMA IF NOT EXISTS " + schema); !made) {
-            return made;
-        }
+    if (Answer<void> made = make_control_schema(job.db); !made) {
+        return made;
     }
     return make(job.db,
-                "CREATE TABLE IF NOT EXISTS " + schema + "." + quote_identifier(table) + " (" +
-                    columns + ")");
+                "CREATE TABLE IF NOT EXISTS " + quote_identifier(kControlSchema) + "." +
+                    quote_identifier(table) + " (" + columns + ")");
 }
 
 }  // namespace weir::maintenance

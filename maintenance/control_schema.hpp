@@ -10,6 +10,9 @@ namespace weir::maintenance {
 /// database itself, so that it is as old as the data after a restore or a failover.
 inline constexpr const char* kControlSchema = "weir";
 
+/// Makes the schema where it is not there.
+[[nodiscard]] Answer<void> make_control_schema(Connection& db);
+
 /// Makes the schema and one of its tables, where they are not there.
 /// @param table its name, without the schema; @param columns what stands in CREATE TABLE (…)
 /// @return a problem, with SQLSTATE 42501 where it may not be made

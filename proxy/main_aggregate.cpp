@@ -1,5 +1,6 @@
 #include "proxy/main_aggregate.hpp"
 
+#include "maintenance/aggregate_forget.hpp"
 #include "maintenance/aggregate_list.hpp"
 #include "maintenance/aggregate_run.hpp"
 #include "maintenance/aggregate_verify.hpp"
@@ -72,9 +73,11 @@ AggregateCommands::AggregateCommands(CLI::App& app)
       backfill_{aggregate_->add_subcommand(
           "backfill", "go on with the past; --rebuild computes everything anew")},
       verify_{aggregate_->add_subcommand(
-          "verify", "compare targets with a fresh query; exit 1 where they differ")} {
+          "verify", "compare targets with a fresh query; exit 1 where they differ")},
+      forget_{aggregate_->add_subcommand(
+          "forget", "take away what an aggregate has beside its target, which stays")} {
     aggregate_->require_subcommand(1);
-    for (CLI::App* command : {run_, list_, backfill_, verify_}) {
+    for (CLI::App* command : {run_, list_, backfill_, verify_, forget_}) {
         add_place(*command, arguments_);
     }
     for (CLI::App* command : {list_, verify_}) {
@@ -83,9 +86,10 @@ AggregateCommands::AggregateCommands(CLI::App& app)
     for (CLI::App* command : {run_, backfill_, verify_}) {
         add_definition(*command);
     }
-    for (CLI::App* command : {run_, backfill_}) {
+    for (CLI::App* command : {run_, backfill_, forget_}) {
         add_dry_run(*command, arguments_);
     }
+    forget_->add_option("target", targets_, "schema.table, as list has it")->required();
     backfill_->add_flag("--rebuild",
                         rebuilds_,
                         "compute everything anew beside the target, as the definition now is");
@@ -236,10 +240,21 @@ int AggregateCommands::verify_all(MaintenanceSession& session) const {
     return status;
 }
 
+int AggregateCommands::forget_all(MaintenanceSession& session) const {
+    int status = 0;
+    for (const std::string& target : targets_) {
+        status = std::max(status, conclude(maintenance::forget_aggregate(session.job, target)));
+    }
+    return status;
+}
+
 int AggregateCommands::run() const {
     return run_maintenance(arguments_, [this](MaintenanceSession& session) {
         if (list_->parsed()) {
             return list_all(session);
+        }
+        if (forget_->parsed()) {
+            return forget_all(session);
         }
         return verify_->parsed() ? verify_all(session) : run_all(session);
     });

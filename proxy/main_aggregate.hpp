@@ -44,12 +44,14 @@ private:
     [[nodiscard]] int run_all(MaintenanceSession& session) const;
     [[nodiscard]] int list_all(MaintenanceSession& session) const;
     [[nodiscard]] int verify_all(MaintenanceSession& session) const;
+    [[nodiscard]] int forget_all(MaintenanceSession& session) const;
 
     CLI::App* aggregate_;
     CLI::App* run_;
     CLI::App* list_;
     CLI::App* backfill_;
     CLI::App* verify_;
+    CLI::App* forget_;
     MaintenanceArguments arguments_;
     Given given_;
     std::vector<std::string> targets_;

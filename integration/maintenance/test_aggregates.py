@@ -236,6 +236,62 @@ def test_buckets_of_a_partition_that_is_gone_stay(track: str, partitioned: Postg
     assert partitioned.value("SELECT count(*) FROM weir.aggregate_frozen") == 1
 
 
+@pytest.mark.parametrize("new", ["DEFAULT", "the same bounds"])
+def test_what_is_frozen_stays_whatever_part_appears(new: str, partitioned: Postgres) -> None:
+    """A partition that is made anew, by an INSERT that missed it or by hand, brings the old rows back to nobody."""
+    partitioned.execute(insert("2000", "g % 1200"))
+    aggregate = Aggregate(partitioned)
+    aggregate.run()
+    before = partitioned.execute(aggregate.stored() + " ORDER BY 1, 2, 3")
+    name, bounds = partitioned.execute(
+        "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE i.inhparent = 'events'::regclass AND EXISTS (SELECT FROM events e WHERE e.tableoid = c.oid) "
+        "ORDER BY (SELECT min(at) FROM events e WHERE e.tableoid = c.oid) LIMIT 1")[0]
+    partitioned.execute(f"ALTER TABLE events DETACH PARTITION {name}")
+    aggregate.run()
+    partitioned.execute(f"CREATE TABLE anew PARTITION OF events {'DEFAULT' if new == 'DEFAULT' else bounds}")
+    aggregate.run()
+    aggregate.run()
+    assert partitioned.execute(aggregate.stored() + " ORDER BY 1, 2, 3") == before
+
+
+def test_rows_older_than_the_source_stay(plain: Postgres) -> None:
+    plain.execute(insert("100", "g / 10.0"))
+    aggregate = Aggregate(plain, track="triggers")
+    aggregate.run()
+    plain.execute("UPDATE hourly SET bucket = bucket - interval '400 days' WHERE bucket = (SELECT min(bucket) FROM hourly)")
+    old = plain.execute("SELECT * FROM hourly WHERE bucket < now() - interval '300 days'")
+    plain.execute("TRUNCATE weir.aggregate, weir.aggregate_part, weir.aggregate_frozen, weir.aggregate_dirty, "
+                  "weir.aggregate_span")
+    aggregate.run()  # a target that was there before
+    plain.execute("TRUNCATE events")
+    aggregate.run()
+    assert plain.execute("SELECT * FROM hourly") == old
+
+
+def test_an_aggregate_that_is_not_wanted_any_more_is_forgotten(partitioned: Postgres) -> None:
+    partitioned.execute(insert("500", "g % 1200"))
+    aggregate = Aggregate(partitioned, track="triggers")
+    aggregate.run()
+    kept = partitioned.execute(aggregate.stored())
+    done = aggregate.call("forget", "public.hourly")
+    assert done.returncode == 0, done.stderr
+    assert partitioned.value("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+    assert partitioned.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'weir'::regnamespace") == 0
+    assert partitioned.value("SELECT count(*) FROM weir.aggregate") == 0
+    assert sorted(map(str, partitioned.execute(aggregate.stored()))) == sorted(map(str, kept))
+    assert "public.hourly: is no aggregate" in aggregate.call("forget", "public.hourly").stderr
+
+
+def test_a_role_that_was_given_the_schema_alone_can_run(plain: Postgres) -> None:
+    plain.execute(insert("100", "g"))
+    plain.execute("CREATE ROLE keeper LOGIN; CREATE SCHEMA weir AUTHORIZATION keeper; CREATE SCHEMA sums AUTHORIZATION "
+                  "keeper; GRANT SELECT ON events TO keeper")
+    aggregate = Aggregate(plain, target="sums.hourly", user="keeper")
+    aggregate.run()
+    aggregate.check()
+
+
 def test_the_live_view_is_right_at_any_time(plain: Postgres) -> None:
     plain.execute(insert("1500", "g"))
     aggregate = Aggregate(plain, view="public.live", track="triggers")

@@ -48,7 +48,7 @@ class Aggregate:
 
     def command(self, verb: str, *words: str) -> list[str]:
         command = [str(find_binary()), "aggregate", verb, "-c", str(self.config), *words]
-        if verb == "list":
+        if verb in ("list", "forget"):
             return command
         command += ["--source", self.source, "--target", self.target, "--time", self.time]
         for name, value in self.options.items():
