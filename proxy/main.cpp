@@ -36,6 +36,7 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,8 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     weir::admin::Alerts alerts{ledger.get(), WEIR_VERSION};  // outlives the server, which asks it
     std::unique_ptr<weir::proxy::AdminConsoles>
         consoles;  // outlives the workers, which the server ends
+    std::optional<weir::proxy::MaintenanceJobs>
+        jobs;  // outlives the server: workers ask it to the last
     weir::proxy::Server* running = nullptr;
     weir::proxy::Healing healing{[&running] { return running->config(); }, ledger.get()};
     weir::proxy::Server server{std::move(options), std::move(loaded)};
@@ -132,16 +135,16 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         server.set_ledger(*ledger);
     }
     weir::proxy::LedgerNotes notes{ledger.get(), server};
-    weir::proxy::MaintenanceJobs jobs{ledger.get(), server, drain_timeout};
+    jobs.emplace(ledger.get(), server, drain_timeout);
     server.set_on_event([&](weir::proxy::ServerEvent event) {
         service.on_event(event);
         notes.on_event(event);
-        jobs.on_event(event);
+        jobs->on_event(event);
     });
-    server.set_run_job([&jobs](const std::string& name) { return jobs.run_job(name); });
+    server.set_run_job([&jobs](const std::string& name) { return jobs->run_job(name); });
     server.set_on_gathered([&](weir::status::Snapshot& snapshot) {
         alerts.add_to(snapshot);
-        jobs.add_to(snapshot);
+        jobs->add_to(snapshot);
     });
     server.set_on_sample([&](const weir::status::Snapshot& snapshot) {
         const weir::TimePoint now = weir::Clock::now();
@@ -150,7 +153,7 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
         service.on_sample(snapshot, now);
         stats_line.on_sample(snapshot, now, server.config()->log.stats_every);
         notes.on_sample(snapshot, now);
-        jobs.on_sample(snapshot, now);
+        jobs->on_sample(snapshot, now);
         const weir::conf::ConfigPtr config = server.config();
         weir::admin::LedgerVisit visit{ledger.get()};
         alerts.on_sample({snapshot, *config, history, WEIR_VERSION, &visit}, now);
@@ -167,10 +170,10 @@ int run_server(const Arguments& arguments, weir::conf::LoadResult loaded) {
     weir::log::info("started",
                     {{"version", WEIR_VERSION}, {"threads", server.config()->listen.threads}});
     notes.started();
-    jobs.follow();
+    jobs->follow();
     server.run();
     healing.stop();
-    jobs.stop();
+    jobs->stop();
     notes.stopped();
     return kExitFine;
 }

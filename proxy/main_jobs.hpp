@@ -20,7 +20,8 @@ namespace weir::proxy {
 /// @thread the control loop's
 class MaintenanceJobs {
 public:
-    /// @param ledger null = off; outlives this, as the server does
+    /// @param ledger null = off; outlives this
+    /// @param server is asked while it runs; may be gone before this is
     /// @param patience how long a job that runs may take to come to a border once a drain has begun
     MaintenanceJobs(ledger::Ledger* ledger,
                     const Server& server,

@@ -80,7 +80,7 @@ void Worker::run(std::promise<void>& started) {
     }
     started.set_value();
     loop.run();
-    warm_up_.reset();
+    warm_up_.reset();  // what was posted last comes after it
     while (ClientSession* session = sessions_.front()) {
         session->fatal(sqlstate::kAdminShutdown, "server shutting down");
         session->close();  // its last words may not all have fit: there is no more time for them
@@ -153,7 +153,9 @@ void Worker::drain(DrainKind kind) {
     post([kind](Worker& worker) {
         worker.drain_kind_ = kind;
         worker.tells_when_empty_ = true;
-        worker.warm_up_->stop();
+        if (worker.warm_up_ != nullptr) {
+            worker.warm_up_->stop();
+        }
         worker.tell_sessions([](ClientSession& session) { session.drain(); });
         worker.check_drained();
     });
@@ -181,7 +183,9 @@ void Worker::check_drained() const {
 void Worker::tell_when_empty() {
     post([](Worker& worker) {
         worker.tells_when_empty_ = true;
-        worker.warm_up_->stop();
+        if (worker.warm_up_ != nullptr) {
+            worker.warm_up_->stop();
+        }
         worker.check_drained();
     });
 }

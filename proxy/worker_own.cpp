@@ -21,7 +21,11 @@ net::Fd Worker::add_own_client(OwnSessionPtr own) {
 }
 
 void Worker::warm_up() {
-    post([](Worker& worker) { worker.warm_up_->begin(); });
+    post([](Worker& worker) {
+        if (worker.warm_up_ != nullptr) {
+            worker.warm_up_->begin();
+        }
+    });
 }
 
 }  // namespace weir::proxy
