@@ -66,7 +66,9 @@ def test_pg_receivewal_follows_the_log(
     replicating: Any, primary: Postgres, tmp_path: Path, running: Callable[[list[str]], Any]
 ) -> None:
     receiver = running(tool(replicating, "pg_receivewal", "-D", str(tmp_path), "--no-loop"))
-    wait_until(lambda: walsenders(primary) == 1)
+    # One that is connected has yet to ask where the log is: it would begin behind the switch.
+    streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+    wait_until(lambda: primary.value(streaming) == 1, "it streams")
     primary.execute("CREATE TABLE followed AS SELECT generate_series(1, 1000) AS id")
     primary.execute("SELECT pg_switch_wal()")
     wait_until(lambda: any(not path.name.endswith(".partial") for path in tmp_path.iterdir()), "a segment is whole")
