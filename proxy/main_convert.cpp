@@ -1,6 +1,7 @@
 #include "proxy/main_convert.hpp"
 
 #include "maintenance/convert_table.hpp"
+#include "maintenance/default_swap.hpp"
 
 #include <utility>
 
@@ -52,6 +53,11 @@ ConvertCommand::ConvertCommand(CLI::App& partition)
     convert_->add_flag("--widen-primary-key",
                        widens_primary_key_,
                        "add the column to a primary key that does not hold it");
+    convert_
+        ->add_flag("--empty-default",
+                   empties_default_,
+                   "give the rows of its DEFAULT partition partitions of their own")
+        ->excludes("--widen-primary-key");
 }
 
 Answer<ConvertWish> ConvertCommand::wish(const MaintenanceSession& session) const {
@@ -79,9 +85,11 @@ Answer<ConvertWish> ConvertCommand::wish(const MaintenanceSession& session) cons
             return failed(read.error());
         }
     }
-    if (wish.key.empty() || wish.interval.is_zero()) {
+    if ((wish.key.empty() && !empties_default_) || wish.interval.is_zero()) {
         return problem(table->text() + ": is in no [[partition]]",
-                       "--key COLUMN and --interval \"1 month\" say what it is to become");
+                       empties_default_
+                           ? "--interval \"1 month\" says how wide its partitions are to be"
+                           : "--key COLUMN and --interval \"1 month\" say what it is to become");
     }
     if (wish.ahead.is_zero()) {
         wish.ahead = usual_ahead(wish.interval);
@@ -107,7 +115,17 @@ int ConvertCommand::run() const {
                                     .stop = session.job.stop,
                                     .reporter = session.job.reporter,
                                     .is_dry = arguments_.is_dry};
-        return conclude(maintenance::convert_table(job, *wanted));
+        if (!empties_default_) {
+            return conclude(maintenance::convert_table(job, *wanted));
+        }
+        conf::PartitionSettings partitions;
+        partitions.table = wanted->table;
+        partitions.key = wanted->key;
+        partitions.interval = wanted->interval;
+        partitions.ahead_min = wanted->ahead;
+        partitions.ahead_max = wanted->ahead;
+        partitions.name = wanted->name;
+        return conclude(maintenance::empty_default(job, partitions));
     });
 }
 

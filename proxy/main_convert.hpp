@@ -33,6 +33,7 @@ private:
     std::string name_;
     std::string timezone_;
     bool widens_primary_key_ = false;
+    bool empties_default_ = false;
 };
 
 }  // namespace weir::proxy
