@@ -50,7 +50,7 @@ Relation DefaultCopy::fresh() const {
 std::string DefaultCopy::list(const std::string& before, const std::string& behind) const {
     std::string all;
     for (const std::string& column : key_) {
-        all += (all.empty() ? "" : ", ") + before + column + behind;
+        all.append(all.empty() ? "" : ", ").append(before).append(column).append(behind);
     }
     return all;
 }
@@ -194,7 +194,7 @@ Answer<void> DefaultCopy::prepare() {
     if (Answer<void> done = run_locked(job_, step); !done) {
         return done;
     }
-    if (Answer<void> done = make_table(fresh(), nullptr); !done) {
+    if (Answer<void> done = make_table(fresh(), /*range=*/nullptr); !done) {
         return done;
     }
     for (const DefaultSlice& slice : plan_.slices) {
@@ -245,9 +245,13 @@ std::vector<std::string> DefaultCopy::again_sql() const {
         "(SELECT DISTINCT " + list("", "") + " FROM " + journal_.sql() + ") j";
     std::string same;
     for (const std::string& column : key_) {
-        same += (same.empty() ? "" : " AND ") + std::string{"t."} + column + " = j." + column;
+        same.append(same.empty() ? "" : " AND ").append("t.").append(column);
+        same.append(" = j.").append(column);
     }
-    return {"DELETE FROM " + stage_.sql() + " t USING " + touched + " WHERE " + same,
+    // The journal is too young for statistics: without this all of DEFAULT is read for a few rows.
+    return {"SET LOCAL enable_hashjoin = off",
+            "SET LOCAL enable_mergejoin = off",
+            "DELETE FROM " + stage_.sql() + " t USING " + touched + " WHERE " + same,
             "INSERT INTO " + stage_.sql() + " (" + columns_ + ") SELECT " + columns_ +
                 " FROM ONLY " + from_.sql() + " t WHERE EXISTS (SELECT FROM " + touched +
                 " WHERE " + same + ")",
@@ -354,6 +358,35 @@ std::vector<std::string> DefaultCopy::swap_sql() const {
     return all;
 }
 
+Answer<void> DefaultCopy::replace(JobContext& job) const {
+    if (Answer<void> fine = check_truncated(job); !fine) {
+        return fine;
+    }
+    for (const std::string& sql : swap_sql()) {
+        if (const Answer<Rows> done = job.db.run(sql); !done) {
+            return failed(done.error());
+        }
+    }
+    for (const DefaultSlice& slice : plan_.slices) {
+        const Relation child{0, set_.table.schema, slice.planned.name, 'r'};
+        const auto give = identity_by_index(set_, child);
+        if (Answer<void> done = give ? give(job) : Answer<void>{}; !done) {
+            return done;
+        }
+    }
+    const Answer<Rows> told = job.db.run(
+        "SELECT pg_catalog.to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00')");
+    if (!told) {
+        return failed(told.error());
+    }
+    PartitionComment comment;
+    comment.table = set_.table.text();
+    comment.detached = told->text(0, 0);
+    comment.action = "detach";
+    comment.was = set_.default_partition->description;
+    return job.change("COMMENT ON TABLE " + old().sql() + " IS " + quote_literal(comment.json()));
+}
+
 Answer<void> DefaultCopy::swap() {
     LockedStep step;
     step.what = "swap " + from_.text();
@@ -366,37 +399,8 @@ Answer<void> DefaultCopy::swap() {
                 "LOCK TABLE " + from_.sql() + " IN ACCESS EXCLUSIVE MODE"};
     step.locks = "ACCESS EXCLUSIVE on " + set_.table.text() + " and " + from_.text();
     step.most_patience = kPartitionPatience;
-    step.also = [this](JobContext& job) -> Answer<void> {
-        if (Answer<void> fine = check_truncated(job); !fine) {
-            return fine;
-        }
-        for (const std::string& sql : swap_sql()) {
-            if (const Answer<Rows> done = job.db.run(sql); !done) {
-                return failed(done.error());
-            }
-        }
-        for (const DefaultSlice& slice : plan_.slices) {
-            const Relation child{0, set_.table.schema, slice.planned.name, 'r'};
-            if (const auto give = identity_by_index(set_, child)) {
-                if (Answer<void> done = give(job); !done) {
-                    return done;
-                }
-            }
-        }
-        const Answer<Rows> told = job.db.run(
-            "SELECT pg_catalog.to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00')");
-        if (!told) {
-            return failed(told.error());
-        }
-        PartitionComment comment;
-        comment.table = set_.table.text();
-        comment.detached = told->text(0, 0);
-        comment.action = "detach";
-        comment.was = set_.default_partition->description;
-        return job.change("COMMENT ON TABLE " + old().sql() + " IS " +
-                          quote_literal(comment.json()));
-    };
-    const Answer<void> done = run_locked(job_, step);
+    step.also = [this](JobContext& job) { return replace(job); };
+    Answer<void> done = run_locked(job_, step);
     if (done && job_.is_dry) {
         for (const std::string& sql : swap_sql()) {
             job_.reporter.statement(sql, "in the same transaction");

@@ -44,6 +44,8 @@ private:
     /// @return as SQL: what was touched is in the copies as it is in DEFAULT
     [[nodiscard]] std::vector<std::string> again_sql() const;
     [[nodiscard]] std::vector<std::string> swap_sql() const;
+    /// What the transaction does that holds the locks.
+    [[nodiscard]] Answer<void> replace(JobContext& job) const;
     /// @return how many touched rows were copied again
     [[nodiscard]] Answer<std::int64_t> copy_again(bool is_first);
     [[nodiscard]] Answer<void> check_counts();

@@ -1,9 +1,7 @@
 """A plain table becomes a partitioned one: all that it has goes with it, whatever comes between."""
 
-import os
 import random
 import signal
-import subprocess
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
