@@ -53,43 +53,6 @@ Answer<Found> find_table(JobContext& job, const PartitionSet& set, const Relatio
     return found;
 }
 
-/// Storage parameters, replica identity and grants, as statements: LIKE and ATTACH carry none of
-/// them over.
-Answer<std::vector<std::string>> read_extras(JobContext& job,
-                                             const PartitionSet& set,
-                                             const Relation& child) {
-    const std::string newest =
-        set.partitions.empty() ? "0" : std::to_string(set.partitions.back().relation.oid);
-    const Answer<Rows> rows = job.db.run(
-        "SELECT pg_catalog.format('ALTER TABLE %s SET (%s)', $3::text, (SELECT "
-        "string_agg(pg_catalog.format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + "
-        "1)), ', ') FROM unnest(c.reloptions) o)) FROM pg_catalog.pg_class c WHERE c.oid = "
-        "$2::oid AND c.relkind = 'r' AND c.reloptions IS NOT NULL "
-        "UNION ALL SELECT pg_catalog.format('GRANT %s ON %s TO %s%s', string_agg(a.privilege_type, "
-        "', ' ORDER BY a.privilege_type), $3::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE "
-        "quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END, CASE WHEN a.is_grantable THEN "
-        "' WITH GRANT OPTION' ELSE '' END) FROM pg_catalog.pg_class c, "
-        "LATERAL aclexplode(c.relacl) a WHERE c.oid = $1::oid AND a.grantee <> c.relowner "
-        "GROUP BY a.grantee, a.is_grantable "
-        "UNION ALL SELECT pg_catalog.format('GRANT %s (%I) ON %s TO %s', a.privilege_type, "
-        "t.attname, $3::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE "
-        "quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END) FROM pg_catalog.pg_attribute t, "
-        "LATERAL aclexplode(t.attacl) a WHERE t.attrelid = $1::oid AND NOT t.attisdropped",
-        {std::to_string(set.table.oid), newest, child.sql()});
-    if (!rows) {
-        return failed(rows.error());
-    }
-    std::vector<std::string> all;
-    for (std::size_t i = 0; i < rows->size(); ++i) {
-        all.push_back(rows->text(i, 0));
-    }
-    if (set.replica_identity == 'f' || set.replica_identity == 'n') {
-        all.push_back("ALTER TABLE " + child.sql() + " REPLICA IDENTITY " +
-                      (set.replica_identity == 'f' ? "FULL" : "NOTHING"));
-    }
-    return all;
-}
-
 Answer<std::string> create_sql(JobContext& job, const PartitionSet& set, const Relation& child) {
     const Answer<Rows> rows = job.db.run(
         "SELECT c.relpersistence = 'u', coalesce(s.spcname, '') FROM "
@@ -145,27 +108,6 @@ Answer<void> make_table(JobContext& job,
     return run_locked(job, step);
 }
 
-/// REPLICA IDENTITY USING INDEX: the index is there only when ATTACH has made it.
-std::function<Answer<void>(JobContext&)> identity_by_index(const PartitionSet& set,
-                                                           const Relation& child) {
-    if (set.replica_identity != 'i') {
-        return {};
-    }
-    return [parent = set.table.oid, child](JobContext& job) -> Answer<void> {
-        const Answer<Rows> rows = job.db.run(
-            "SELECT c.relname FROM pg_catalog.pg_index p JOIN pg_catalog.pg_inherits h ON "
-            "h.inhparent = p.indexrelid JOIN pg_catalog.pg_index x ON x.indexrelid = h.inhrelid "
-            "JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid WHERE p.indrelid = $1::oid AND "
-            "p.indisreplident AND x.indrelid = $2::regclass",
-            {std::to_string(parent), child.sql()});
-        if (!rows || rows->empty()) {
-            return rows ? Answer<void>{} : failed(rows.error());
-        }
-        return job.change("ALTER TABLE " + child.sql() + " REPLICA IDENTITY USING INDEX " +
-                          quote_identifier(rows->view(0, 0)));
-    };
-}
-
 /// Step B.
 LockedStep attach_step(const PartitionSet& set,
                        const PlannedPartition& planned,
@@ -191,6 +133,61 @@ LockedStep attach_step(const PartitionSet& set,
 }
 
 }  // namespace
+
+Answer<std::vector<std::string>> read_extras(JobContext& job,
+                                             const PartitionSet& set,
+                                             const Relation& child) {
+    const std::string newest =
+        set.partitions.empty() ? "0" : std::to_string(set.partitions.back().relation.oid);
+    const Answer<Rows> rows = job.db.run(
+        "SELECT pg_catalog.format('ALTER TABLE %s SET (%s)', $3::text, (SELECT "
+        "string_agg(pg_catalog.format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + "
+        "1)), ', ') FROM unnest(c.reloptions) o)) FROM pg_catalog.pg_class c WHERE c.oid = "
+        "$2::oid AND c.relkind = 'r' AND c.reloptions IS NOT NULL "
+        "UNION ALL SELECT pg_catalog.format('GRANT %s ON %s TO %s%s', string_agg(a.privilege_type, "
+        "', ' ORDER BY a.privilege_type), $3::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE "
+        "quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END, CASE WHEN a.is_grantable THEN "
+        "' WITH GRANT OPTION' ELSE '' END) FROM pg_catalog.pg_class c, "
+        "LATERAL aclexplode(c.relacl) a WHERE c.oid = $1::oid AND a.grantee <> c.relowner "
+        "GROUP BY a.grantee, a.is_grantable "
+        "UNION ALL SELECT pg_catalog.format('GRANT %s (%I) ON %s TO %s', a.privilege_type, "
+        "t.attname, $3::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE "
+        "quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END) FROM pg_catalog.pg_attribute t, "
+        "LATERAL aclexplode(t.attacl) a WHERE t.attrelid = $1::oid AND NOT t.attisdropped",
+        {std::to_string(set.table.oid), newest, child.sql()});
+    if (!rows) {
+        return failed(rows.error());
+    }
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+        all.push_back(rows->text(i, 0));
+    }
+    if (set.replica_identity == 'f' || set.replica_identity == 'n') {
+        all.push_back("ALTER TABLE " + child.sql() + " REPLICA IDENTITY " +
+                      (set.replica_identity == 'f' ? "FULL" : "NOTHING"));
+    }
+    return all;
+}
+
+std::function<Answer<void>(JobContext&)> identity_by_index(const PartitionSet& set,
+                                                           const Relation& child) {
+    if (set.replica_identity != 'i') {
+        return {};
+    }
+    return [parent = set.table.oid, child](JobContext& job) -> Answer<void> {
+        const Answer<Rows> rows = job.db.run(
+            "SELECT c.relname FROM pg_catalog.pg_index p JOIN pg_catalog.pg_inherits h ON "
+            "h.inhparent = p.indexrelid JOIN pg_catalog.pg_index x ON x.indexrelid = h.inhrelid "
+            "JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid WHERE p.indrelid = $1::oid AND "
+            "p.indisreplident AND x.indrelid = $2::regclass",
+            {std::to_string(parent), child.sql()});
+        if (!rows || rows->empty()) {
+            return rows ? Answer<void>{} : failed(rows.error());
+        }
+        return job.change("ALTER TABLE " + child.sql() + " REPLICA IDENTITY USING INDEX " +
+                          quote_identifier(rows->view(0, 0)));
+    };
+}
 
 Answer<void> make_partition(JobContext& job,
                             const PartitionSet& set,

@@ -3,7 +3,9 @@
 #include "maintenance/job.hpp"
 #include "maintenance/partition_plan.hpp"
 
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace weir::maintenance {
 
@@ -14,6 +16,17 @@ namespace weir::maintenance {
                                           const PartitionSet& set,
                                           const PlannedPartition& planned,
                                           conf::DefaultPartition policy);
+
+/// @return storage parameters, replica identity and grants, as statements: LIKE and ATTACH carry
+/// none of them over
+[[nodiscard]] Answer<std::vector<std::string>> read_extras(JobContext& job,
+                                                           const PartitionSet& set,
+                                                           const Relation& child);
+
+/// @return what gives a partition that has just been attached its REPLICA IDENTITY USING INDEX: the
+/// index is there only then; nothing where the table has no such identity
+[[nodiscard]] std::function<Answer<void>(JobContext&)> identity_by_index(const PartitionSet& set,
+                                                                         const Relation& child);
 
 /// Drops the CHECKs that a crash has left on DEFAULT.
 [[nodiscard]] Answer<void> drop_guards(JobContext& job, const PartitionSet& set);

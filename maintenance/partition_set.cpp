@@ -9,22 +9,6 @@ namespace weir::maintenance {
 
 namespace {
 
-KeyKind kind_of(std::string_view type) {
-    constexpr std::pair<std::string_view, KeyKind> kKinds[] = {
-        {"timestamp with time zone", KeyKind::Timestamptz},
-        {"timestamp without time zone", KeyKind::Timestamp},
-        {"date", KeyKind::Date},
-        {"smallint", KeyKind::Integer},
-        {"integer", KeyKind::Integer},
-        {"bigint", KeyKind::Integer}};
-    for (const auto& [name, kind] : kKinds) {
-        if (name == type) {
-            return kind;
-        }
-    }
-    return KeyKind::Other;
-}
-
 std::string why_unsupported(const PartitionSet& set, std::int64_t columns) {
     if (set.strategy != 'r') {
         return "is partitioned by " + set.key_definition + ", not by RANGE";
@@ -77,7 +61,7 @@ Answer<void> read_table(Connection& db, PartitionSet& set) {
     set.is_published = rows->flag(0, 9);
     set.replica_identity = rows->view(0, 10).front();
     set.user = rows->text(0, 11);
-    set.kind = kind_of(set.key_type);
+    set.kind = key_kind(set.key_type);
     set.unsupported = why_unsupported(set, rows->number(0, 1));
     return {};
 }
@@ -205,6 +189,22 @@ Answer<void> read_foreign_keys(Connection& db, PartitionSet& set) {
 }
 
 }  // namespace
+
+KeyKind key_kind(std::string_view type) {
+    constexpr std::pair<std::string_view, KeyKind> kKinds[] = {
+        {"timestamp with time zone", KeyKind::Timestamptz},
+        {"timestamp without time zone", KeyKind::Timestamp},
+        {"date", KeyKind::Date},
+        {"smallint", KeyKind::Integer},
+        {"integer", KeyKind::Integer},
+        {"bigint", KeyKind::Integer}};
+    for (const auto& [name, kind] : kKinds) {
+        if (name == type) {
+            return kind;
+        }
+    }
+    return KeyKind::Other;
+}
 
 std::string PartitionBound::sql() const {
     return text == "MINVALUE" || text == "MAXVALUE" ? text : quote_literal(text);

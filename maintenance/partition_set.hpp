@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::maintenance {
@@ -107,6 +108,9 @@ struct PartitionSet {
 
 /// @return a problem where the table is not partitioned
 [[nodiscard]] Answer<PartitionSet> read_partition_set(Connection& db, const Relation& table);
+
+/// @param type as format_type() has it
+[[nodiscard]] KeyKind key_kind(std::string_view type);
 
 /// @return an SQL expression: `value`, of that type, as PartitionBound::at
 [[nodiscard]] std::string position_sql(KeyKind kind, const std::string& value);

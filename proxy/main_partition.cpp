@@ -138,7 +138,8 @@ PartitionCommands::PartitionCommands(CLI::App& app)
       analyze_{partition_->add_subcommand(
           "analyze", "what is wrong with them; exit 1 with findings, 2 with critical ones")},
       create_{partition_->add_subcommand("create", "make those that are missing")},
-      cleanup_{partition_->add_subcommand("cleanup", "let go of those that are older than kept")} {
+      cleanup_{partition_->add_subcommand("cleanup", "let go of those that are older than kept")},
+      convert_{*partition_} {
     partition_->require_subcommand(1);
     for (CLI::App* command : {list_, analyze_, create_, cleanup_}) {
         add_place(*command, arguments_);
@@ -442,6 +443,9 @@ int PartitionCommands::analyze(MaintenanceSession& session) const {
 }
 
 int PartitionCommands::run() const {
+    if (convert_.is_wanted()) {
+        return convert_.run();
+    }
     return run_maintenance(arguments_, [this](MaintenanceSession& session) {
         if (list_->parsed()) {
             return list(session);

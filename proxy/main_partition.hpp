@@ -1,6 +1,7 @@
 #pragma once
 
 #include "maintenance/partition_analyze.hpp"
+#include "proxy/main_convert.hpp"
 #include "proxy/main_maintenance.hpp"
 
 #include <CLI/CLI.hpp>
@@ -53,6 +54,7 @@ private:
     CLI::App* analyze_;
     CLI::App* create_;
     CLI::App* cleanup_;
+    ConvertCommand convert_;
     MaintenanceArguments arguments_;
     std::string table_;
     std::string key_;
