@@ -93,7 +93,7 @@ Answer<std::int64_t> AggregateChunks::try_run(const ChunkStep& step) {
     }
     std::int64_t rows = 0;
     for (const BucketRange& range : without(step.range, frozen_)) {
-        Answer<std::int64_t> changed = compute(range, step.upto);
+        Answer<std::int64_t> changed = compute(range, step.up_to);
         if (!changed) {
             return changed;
         }
@@ -139,9 +139,9 @@ Answer<void> AggregateChunks::hold_source() {
     return {};
 }
 
-Answer<std::int64_t> AggregateChunks::compute(const BucketRange& range, Label upto) {
+Answer<std::int64_t> AggregateChunks::compute(const BucketRange& range, Label up_to) {
     std::vector<std::string> statements{std::string{"TRUNCATE "} + kStaging,
-                                        sql_.fill(range, upto)};
+                                        sql_.fill(range, up_to)};
     std::int64_t filled = 0;
     for (const std::string& sql : statements) {
         const Answer<Rows> done = job_.db.run(sql);

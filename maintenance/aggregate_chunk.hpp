@@ -25,7 +25,7 @@ private:
 /// What one chunk is to do besides computing its buckets.
 struct ChunkStep {
     BucketRange range;
-    Label upto = 0;        ///< the watermark there will be
+    Label up_to = 0;       ///< the watermark there will be
     std::string change;    ///< of the state: "watermark = …"
     std::string expected;  ///< of the state before; "" = nothing but the owner
     std::string also;      ///< SQL in the same transaction, "" = none
@@ -59,7 +59,7 @@ public:
 
 private:
     [[nodiscard]] Answer<std::int64_t> try_run(const ChunkStep& step);
-    [[nodiscard]] Answer<std::int64_t> compute(const BucketRange& range, Label upto);
+    [[nodiscard]] Answer<std::int64_t> compute(const BucketRange& range, Label up_to);
     [[nodiscard]] Answer<void> hold_source();
     [[nodiscard]] Answer<void> consume(const BucketRange& range);
 

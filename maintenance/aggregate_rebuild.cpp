@@ -188,12 +188,12 @@ private:
         if (!first) {
             return failed(first.error());
         }
-        const Label upto = state.next_watermark;
+        const Label up_to = state.next_watermark;
         return refresh_.go_down("rebuild",
                                 {first->value_or(state.next_low_mark), state.next_low_mark},
                                 [&](const BucketRange& chunk, bool /*is_last*/) {
                                     ChunkStep step;
-                                    step.upto = upto;
+                                    step.up_to = up_to;
                                     step.change = "next_low_mark = " + control_literal(chunk.low);
                                     step.expected =
                                         "next_low_mark = " + control_literal(chunk.high);

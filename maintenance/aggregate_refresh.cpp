@@ -110,7 +110,7 @@ Answer<void> AggregateRefresh::go_forward() {
         const Label high = std::min(next->value_or(state_.threshold), state_.threshold);
         ChunkStep step;
         step.range = {state_.watermark, high};
-        step.upto = high;
+        step.up_to = high;
         step.change = set("watermark", high);
         step.expected = set("watermark", state_.watermark);
         if (Answer<void> done = chunk(step); !done) {
@@ -223,7 +223,7 @@ Answer<bool> AggregateRefresh::work_off_buckets() {
                static_cast<std::int64_t>(i - first) < chunks_.size().buckets()) {
             step.range.low = rows->number(i++, 0);
         }
-        step.upto = state_.watermark;
+        step.up_to = state_.watermark;
         step.change = kNothing;
         if (Answer<void> done = chunk(step); !done) {
             return failed(done.error());
@@ -254,7 +254,7 @@ Answer<void> AggregateRefresh::work_off_span(const DirtySpan& span) {
     }
     return go_down("late", whole, [&](const BucketRange& chunk, bool is_last) {
         ChunkStep step;
-        step.upto = state_.watermark;
+        step.up_to = state_.watermark;
         step.change = kNothing;
         step.also = is_last
                         ? gone
@@ -302,7 +302,7 @@ Answer<void> AggregateRefresh::go_back() {
         Answer<void> done = go_down(
             "backfill", {**first, state_.low_mark}, [&](const BucketRange& chunk, bool /*last*/) {
                 ChunkStep step;
-                step.upto = state_.watermark;
+                step.up_to = state_.watermark;
                 step.change = set("low_mark", chunk.low);
                 step.expected = set("low_mark", chunk.high);
                 return step;

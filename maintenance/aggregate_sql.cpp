@@ -80,7 +80,7 @@ std::string AggregateSql::query(const std::string& condition) const {
     return window_query(condition.empty() ? known : condition + " AND " + known);
 }
 
-std::string AggregateSql::session_query(const BucketRange& range, Label upto) const {
+std::string AggregateSql::session_query(const BucketRange& range, Label up_to) const {
     const BucketCalendar& calendar = definition_.calendar;
     const std::string session = definition_.groups.front().sql;
     const std::string name = quote_identifier(definition_.groups.front().name);
@@ -106,7 +106,7 @@ std::string AggregateSql::session_query(const BucketRange& range, Label upto) co
            query(session + " IN (SELECT session FROM touched EXCEPT SELECT * FROM frozen) AND " +
                  definition_.time + " >= (SELECT low FROM extent) AND " + definition_.time +
                  " < (SELECT high FROM extent) AND " +
-                 calendar.in_buckets(definition_.time, kEarliest, upto));
+                 calendar.in_buckets(definition_.time, kEarliest, up_to));
 }
 
 std::vector<std::string> AggregateSql::make_staging() const {
@@ -115,9 +115,9 @@ std::vector<std::string> AggregateSql::make_staging() const {
                 target_ + " WITH NO DATA"};
 }
 
-std::string AggregateSql::fill(const BucketRange& range, Label upto) const {
+std::string AggregateSql::fill(const BucketRange& range, Label up_to) const {
     return std::string{"INSERT INTO "} + kStaging + " " +
-           (definition_.is_per_session ? session_query(range, upto)
+           (definition_.is_per_session ? session_query(range, up_to)
                                        : window_query(definition_.calendar.in_buckets(
                                              definition_.time, range.low, range.high)));
 }

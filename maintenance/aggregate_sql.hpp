@@ -30,8 +30,8 @@ public:
     [[nodiscard]] std::string query(const std::string& condition) const;
     /// Makes the temporary table of this session anew.
     [[nodiscard]] std::vector<std::string> make_staging() const;
-    /// @param upto the watermark that will be: no row from there on counts
-    [[nodiscard]] std::string fill(const BucketRange& range, Label upto) const;
+    /// @param up_to the watermark that will be: no row from there on counts
+    [[nodiscard]] std::string fill(const BucketRange& range, Label up_to) const;
     /// @return rows that are no longer, or are others, or are new: in this order
     [[nodiscard]] std::vector<std::string> merge(const BucketRange& range) const;
     /// @return label and count of rows that differ between what was filled and the target
@@ -48,7 +48,7 @@ public:
 
 private:
     [[nodiscard]] std::string window_query(const std::string& condition) const;
-    [[nodiscard]] std::string session_query(const BucketRange& range, Label upto) const;
+    [[nodiscard]] std::string session_query(const BucketRange& range, Label up_to) const;
     [[nodiscard]] std::string matches() const;
     [[nodiscard]] std::string list(const std::string& alias = {}) const;
     [[nodiscard]] std::string state(const char* column) const;
