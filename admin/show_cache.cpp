@@ -12,7 +12,7 @@ constexpr Column kCacheColumns[] = {
     {"misses", Int8},       {"bypassed", Int8},   {"hit_rate", Float8},   {"saved_us", Int8},
     {"evictions", Int8},    {"drops", Int8},      {"expired", Int8},      {"not_kept", Int8},
     {"redis_state", Text},  {"redis_hits", Int8}, {"redis_misses", Int8}, {"redis_stored", Int8},
-    {"redis_errors", Int8}, {"redis_late", Int8},
+    {"redis_errors", Int8}, {"redis_late", Int8}, {"skipped", Int8},
 };
 
 constexpr Column kRuleColumns[] = {
@@ -52,7 +52,8 @@ std::vector<Row> cache_rows(const CommandInput& input) {
              cell(cache.redis_misses),
              cell(cache.redis_stored),
              cell(cache.redis_error_count()),
-             cell(cache.redis_late)}};
+             cell(cache.redis_late),
+             cell(cache.skipped)}};
 }
 
 std::vector<Row> rule_rows(const CommandInput& input) {

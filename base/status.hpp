@@ -339,6 +339,7 @@ struct Cache {
     std::uint64_t drops = 0;      ///< by writes and orders
     std::uint64_t expired = 0;
     std::uint64_t not_kept = 0;  ///< a write made them old while they were read, or too large
+    std::uint64_t skipped = 0;   ///< of the misses: keeping that statement's results does not pay
     std::uint64_t saved_us = 0;  ///< of the server's time
     std::uint64_t bytes = 0;
     std::uint64_t entries = 0;

@@ -208,7 +208,7 @@ def measure_redis(stage, server, direct, options, failures):
 
 
 def measure_misses(stage, server, _direct, options, failures):
-    """Reads of which no two are alike, with a cache that is full and without."""
+    """Reads of which no two are alike, with a cache that is full, and has found out that they are never found, and without."""
     off = cached_weir(stage, server, options, name="off", more="[cache]\nenabled = false\n")
     on = cached_weir(stage, server, options, name="on", more=CACHE + 'max_size = "8MiB"\n')
     script = stage.write("many.sql", MANY_KEYS)
@@ -219,14 +219,14 @@ def measure_misses(stage, server, _direct, options, failures):
         for contender in (off, on):
             warm(contender, options, *words)
         wait_for("a full cache", lambda: warm(on, options, *words) and cache_of(on, "evictions")["evictions"] > 0)
-        before = cache_of(on, "misses", "not_kept", "evictions")
+        before = cache_of(on, "misses", "not_kept", "evictions", "skipped")
         rounds = in_turns(stage, [off, on], options, *words)
         share = hits_during(on, "misses", rounds, before)
         ratio = ratio_of(rounds, "on", "off", "cpu_us")
         kept = {column: value - before[column] for column, value in cache_of(on, *before).items()}
         verdict(share >= HITS_MIN and kept["not_kept"] == 0,
                 f"{protocol}: {share:.2%} of the reads are misses, goal at least {HITS_MIN:.0%}; {kept['not_kept']}"
-                f" were not kept, goal 0; {kept['evictions']} made room", failures)
+                f" were not kept, goal 0; {kept['evictions']} made room, {kept['skipped']} were skipped", failures)
         verdict(ratio <= options.assert_miss_ratio,
                 f"{protocol}: CPU time per transaction is {median_of(rounds, 'on', 'cpu_us'):.2f} µs for misses and"
                 f" {median_of(rounds, 'off', 'cpu_us'):.2f} µs without a cache: {ratio:.3f}, goal at most"

@@ -33,6 +33,14 @@ std::uint64_t process_seed() {
 
 }  // namespace
 
+std::uint64_t hash_of(std::string_view text, std::string_view values) {
+    const std::uint64_t seed = process_seed();
+    return XXH3_64bits_withSeed(
+        text.data(),
+        text.size(),
+        values.empty() ? seed : XXH3_64bits_withSeed(values.data(), values.size(), seed));
+}
+
 void KeyBuilder::clear() {
     bytes_.clear();
     text_begin_ = 0;

@@ -46,6 +46,9 @@ private:
     KeyView view_;  // but for its bytes
 };
 
+/// @return tells requests of one statement apart, nearly always; another in every process
+[[nodiscard]] std::uint64_t hash_of(std::string_view text, std::string_view values);
+
 /// Puts a key together, part by part.
 ///
 /// Every part begins with its kind and its length, so the bytes can be read in one way only: no two

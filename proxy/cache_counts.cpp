@@ -62,6 +62,7 @@ void CacheCounts::add_to(status::Cache& cache) const {
     cache.misses += all.of(ReadOutcome::Miss);
     cache.saved_us += all.saved_us;
     cache.bypassed += bypassed_;
+    cache.skipped += skipped_;
     if (config_ == nullptr || cache.rules_version > rules_) {
         return;
     }

@@ -48,6 +48,9 @@ public:
     /// One was read from the server without the cache.
     void count_bypass() { ++bypassed_; }
 
+    /// One of the misses was not to be kept: cache::Admission.
+    void count_skip() { ++skipped_; }
+
     /// Adds what this worker has counted. Of sources only what is of the newest rules: workers
     /// hear of them one after another.
     void add_to(status::Cache& cache) const;
@@ -80,6 +83,7 @@ private:
     std::vector<Sums> by_source_ = std::vector<Sums>(kOthers);
     Sums before_;  // by rules that are no more
     std::uint64_t bypassed_ = 0;
+    std::uint64_t skipped_ = 0;
     std::uint64_t rules_ = 0;  // which ones: counts how often they were others
 };
 

@@ -76,26 +76,26 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
         return Answer::Run;
     }
     auto& [ticket, digest] = *question;
+    const bool has_waited = landed != nullptr || promoted;
+    if (!has_waited && !is_admitted(*question, request)) {
+        return skip(ticket);
+    }
     const TimePoint now = worker.loop().now();
-    const cache::KeyBuilder& key = worker.cache_key();
+    const cache::KeyView key = make_key(request, *question);
     // What it has waited for may have been refused meanwhile: then this is another request.
-    if (landed != nullptr && landed->key() == key.view() &&
-        is_within_limits(*ticket.plan, *landed)) {
+    if (landed != nullptr && landed->key() == key && is_within_limits(*ticket.plan, *landed)) {
         return answer({*landed, landed_as_, session_.waiting_since}, request, std::move(ticket));
     }
-    if (promoted && promoted.key() == key.view()) {
+    if (promoted && promoted.key() == key) {
         promoted.renew_stamp(now);
         lead(std::move(promoted), ticket, digest, TransactionStatus::Idle);
         shared_read_ = std::move(looked_up);
         return Answer::Run;
     }
     const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
-    cache::ReadStart start = results.begin_read({key.view(),
-                                                 worker.cached_database(*session_.pool_),
-                                                 facts.reads.tables,
-                                                 *this,
-                                                 worker.mailbox()},
-                                                now);
+    cache::ReadStart start = results.begin_read(
+        {key, worker.cached_database(*session_.pool_), facts.reads.tables, *this, worker.mailbox()},
+        now);
     note_fate(session_,
               start.action == cache::ReadAction::Bypass ? ReadFate::Written : ReadFate::Unfit);
     switch (start.action) {
@@ -118,7 +118,15 @@ ClientCache::Answer ClientCache::bypass() {
     return Answer::Run;
 }
 
-/// Makes the worker's key that of the request.
+/// It is read as if there were no cache: the statement's results are hardly ever found there.
+ClientCache::Answer ClientCache::skip(const StatementTicket& ticket) {
+    is_skipped_ = true;
+    is_sent_ = false;
+    session_.worker_.cache_counts().count(ReadOutcome::Miss, ticket.plan->cache_from);
+    session_.worker_.cache_counts().count_skip();
+    return Answer::Run;
+}
+
 /// @return nothing where the server has to be asked
 std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& request) {
     Worker& worker = session_.worker_;
@@ -134,10 +142,22 @@ std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& r
         note_fate(session_, ReadFate::Untrusted);
         return std::nullopt;
     }
-    cache::KeyBuilder& key = worker.cache_key();
+    return question;
+}
+
+/// What we ask for ourselves is to be there, whether or not it has ever been asked for.
+bool ClientCache::is_admitted(const Question& question, const CachedRequest& request) {
+    admitted_as_ = cache::hash_of(request.text, as_text(request.bind));
+    return session_.own() != nullptr ||
+           session_.worker_.cache_admission().admits(question.digest, admitted_as_);
+}
+
+/// @return the worker's, which is that of the request now
+cache::KeyView ClientCache::make_key(const CachedRequest& request, const Question& question) {
+    cache::KeyBuilder& key = session_.worker_.cache_key();
     begin_key(key).add(session_.request_judge().server()).add_number(session_.pool_->generation());
     write_key(request, question.ticket.plan->cache_ttl, key);
-    return question;
+    return key.view();
 }
 
 bool ClientCache::is_within_limits(const policies::Plan& plan, const cache::Entry& entry) {
@@ -235,6 +255,7 @@ void ClientCache::give(const Reused& reused,
     worker.mutable_counters().bytes_to_clients.add(batch.total());
     session_.pool_->counters().bytes_sent.add(batch.total());
     session_.tally_.add_out(batch.total());
+    worker.cache_admission().note_hit(reused.entry.facts().digest, admitted_as_);
     worker.cache_counts().count(
         reused.outcome, ticket.plan->cache_from, reused.entry.facts().server_us);
     tell(reused, std::move(ticket));
@@ -259,7 +280,8 @@ void ClientCache::note_sent(ClientSession& session, pool::StatementRun& run) {
         return;
     }
     ClientCache& mine = *session.extras_->cached;
-    if (mine.leader_ && (!std::exchange(mine.is_sent_, true) || run.is_retried)) {
+    const bool is_read = mine.leader_ || mine.is_skipped_;
+    if (is_read && (!std::exchange(mine.is_sent_, true) || run.is_retried)) {
         mine.sent_at_ = session.worker_.loop().now();
         run.cache = CacheUse::Miss;
     }
@@ -308,6 +330,7 @@ void ClientCache::land() {
         std::chrono::duration_cast<std::chrono::microseconds>(now - sent_at_).count());
     result.fresh_for = std::max(Duration{}, fresh_for_ - (now - asked_at_));
     result.stale_for = session_.worker_.config().cache.stale_while_revalidate;
+    session_.worker_.cache_admission().note_read(digest_, result.server_us);
     const bool is_shared = share(result);
     if (session_.worker_.config().cache.max_size == 0 || !session_.worker_.trusts_cache(now)) {
         result.fresh_for = {};  // for those who wait
@@ -324,6 +347,7 @@ void ClientCache::land() {
 void ClientCache::give_up_read() {
     recorder_.end();
     leader_ = {};  // which is another one's then
+    is_skipped_ = false;
     asking_.reset();
 }
 

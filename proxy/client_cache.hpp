@@ -127,6 +127,7 @@ private:
     [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] bool ask_inside(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] std::optional<Question> prepare(const CachedRequest& request);
+    [[nodiscard]] bool is_admitted(const Question& question, const CachedRequest& request);
     static void note_fate(const ClientSession& session, ReadFate fate);
     void note_why(const CachedRequest& request, std::uint64_t digest) const;
     [[nodiscard]] ReadFate fate_of(const CachedRequest& request,
@@ -136,6 +137,7 @@ private:
                                                const cache::Entry& entry);
     [[nodiscard]] cache::KeyBuilder& begin_key(cache::KeyBuilder& key) const;
     void write_key(const CachedRequest& request, Duration fresh_for, cache::KeyBuilder& key) const;
+    [[nodiscard]] cache::KeyView make_key(const CachedRequest& request, const Question& question);
     Answer wait(cache::Waiting waiting);
     Answer wait();
     void lead(cache::Leader leader,
@@ -157,6 +159,7 @@ private:
               protocol::TransactionStatus status);
     void tell(const Reused& reused, pool::StatementTicket ticket);
     Answer bypass();
+    Answer skip(const pool::StatementTicket& ticket);
     void land();
 
     // Results that other processes have kept as well (client_cache_shared.cpp).
@@ -184,6 +187,7 @@ private:
     cache::Leader leader_;    // it is being read for all who wait
     ReplyRecorder recorder_;  // of that
     std::uint64_t digest_ = 0;
+    std::uint64_t admitted_as_ = 0;  // its key to cache::Admission
     Duration fresh_for_{};
     TimePoint asked_at_{};
     TimePoint sent_at_{};
@@ -191,7 +195,8 @@ private:
     std::shared_ptr<SharedRead> shared_read_;  // what Redis is to be given, once it is read
 
     ReadOutcome landed_as_ = ReadOutcome::Coalesced;
-    bool is_sent_ = false;  // what is to be read: a statement behind it is something else
+    bool is_skipped_ = false;  // it is not asked for often enough to be kept
+    bool is_sent_ = false;     // what is to be read: a statement behind it is something else
     bool is_told_ready_ = false;
 };
 

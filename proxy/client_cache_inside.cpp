@@ -108,9 +108,13 @@ bool ClientCache::ask_inside(cache::Cache& results, const CachedRequest& request
     }
     Worker& worker = session_.worker_;
     auto& [ticket, digest] = *question;
+    if (!is_admitted(*question, request)) {
+        skip(ticket);
+        return false;
+    }
     const TimePoint now = worker.loop().now();
     const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
-    cache::ReadStart start = results.begin_read({worker.cache_key().view(),
+    cache::ReadStart start = results.begin_read({make_key(request, *question),
                                                  worker.cached_database(*session_.pool_),
                                                  facts.reads.tables,
                                                  *this,

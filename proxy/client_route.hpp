@@ -65,6 +65,8 @@ struct ClientRoute {
     void forget_request() {
         constexpr std::size_t kRetainedMax = 2048;
         is_read = is_sent = false;
+        healings =
+            0;  // the next one may run on the same backend, and begin_request() not be called
         kept.clear();
         if (kept.capacity() > kRetainedMax) {
             kept.shrink_to_fit();

@@ -3,6 +3,7 @@
 #include "base/intrusive_list.hpp"
 #include "base/log.hpp"
 #include "base/status.hpp"
+#include "cache/admission.hpp"
 #include "cache/cache.hpp"
 #include "cache/redis/freshness_lease.hpp"
 #include "cache/redis/shared_results.hpp"
@@ -246,6 +247,8 @@ public:
 
     [[nodiscard]] CacheCounts& cache_counts() { return cache_counts_; }
 
+    [[nodiscard]] cache::Admission& cache_admission() { return cache_admission_; }
+
     /// @return scratch
     [[nodiscard]] cache::KeyBuilder& cache_key() { return cache_key_; }
 
@@ -356,6 +359,7 @@ private:
     std::shared_ptr<cache::Mailbox> mailbox_;
     cache::KeyBuilder cache_key_;
     CacheCounts cache_counts_;
+    cache::Admission cache_admission_;
     cache::RedisCounters redis_counters_;
     conf::CacheSettings shared_settings_;  // what shared_results_ was made for
     std::unique_ptr<cache::SharedResults> shared_results_;

@@ -170,6 +170,7 @@ inline status::Snapshot sample_snapshot() {
                       .drops = 8,
                       .expired = 9,
                       .not_kept = 2,
+                      .skipped = 13,
                       .saved_us = 1'250'000,
                       .bytes = 65'536,
                       .entries = 12,
