@@ -13,8 +13,10 @@ namespace weir::admin {
 
 namespace {
 
-/// A cell of aligned text is cut here, but for the last one of a row.
+/// A cell of aligned text goes on in the next line here, but for the last one of a row.
 constexpr std::size_t kCellMax = 60;
+/// And is cut when it has so many.
+constexpr std::size_t kCellLines = 8;
 constexpr int kDecimals = 3;
 
 bool is_number(ColumnType type) {
@@ -51,13 +53,34 @@ std::string for_terminal(const Cell& cell) {
     return text;
 }
 
-/// Cuts between two characters of UTF-8.
-std::string cut(std::string text) {
-    if (text.size() <= kCellMax) {
-        return text;
+/// @return the text in lines; broken between two words, or else two characters of UTF-8
+std::vector<std::string> wrapped(std::string_view text) {
+    std::vector<std::string> lines;
+    while (text.size() > kCellMax && lines.size() + 1 < kCellLines) {
+        std::size_t end = text.rfind(' ', kCellMax);
+        const bool is_between_words = end != std::string_view::npos && end > 0;
+        end = is_between_words ? end : cut_utf8(text, kCellMax).size();
+        lines.emplace_back(text.substr(0, end));
+        text.remove_prefix(end + (is_between_words ? 1 : 0));
     }
-    text.resize(cut_utf8(text, kCellMax).size());
-    return text + "…";
+    const std::string_view rest = cut_utf8(text, kCellMax);
+    lines.emplace_back(std::string{rest} + (rest.size() < text.size() ? "…" : ""));
+    return lines;
+}
+
+/// Adds a row as lines of cells: as many as its longest cell has.
+void add_lines(const Row& row, std::vector<std::vector<std::string>>& lines) {
+    const std::size_t first = lines.size();
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        const std::string text = for_terminal(row[i]);
+        const std::vector<std::string> cell =
+            i + 1 < row.size() ? wrapped(text) : std::vector<std::string>{text};
+        lines.resize(std::max(lines.size(), first + cell.size()));
+        for (std::size_t j = 0; j < cell.size(); ++j) {
+            lines[first + j].resize(row.size());
+            lines[first + j][i] = cell[j];
+        }
+    }
 }
 
 /// @return characters of UTF-8
@@ -75,10 +98,7 @@ void print_text(std::ostream& out, std::span<const Column> columns, std::span<co
         lines[0].emplace_back(column.name);
     }
     for (const Row& row : rows) {
-        std::vector<std::string>& line = lines.emplace_back();
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            line.push_back(i + 1 < row.size() ? cut(for_terminal(row[i])) : for_terminal(row[i]));
-        }
+        add_lines(row, lines);
     }
     std::vector<std::size_t> widths(columns.size());
     for (const auto& line : lines) {

@@ -220,9 +220,25 @@ TEST_SUITE("report table") {
         std::ostringstream out;
         print_report(out, ReportForm::Text, kColumns, rows);
         const std::string pad(60, ' ');
-        CHECK(out.str() == "name" + pad.substr(0, 57) + "     n     ms  query\n" + "é" + pad +
-                               "     7  1.500  select  [31m1\n" + std::string(60, 'x') +
-                               "…  1000         " + std::string(80, 'y') + "\n");
+        CHECK(out.str() == "name" + pad.substr(0, 56) + "     n     ms  query\n" + "é" +
+                               pad.substr(0, 59) + "     7  1.500  select  [31m1\n" +
+                               std::string(60, 'x') + "  1000         " + std::string(80, 'y') +
+                               "\n" + std::string(20, 'x') + "\n");
+    }
+
+    TEST_CASE("a long text goes on below, between words and whole characters, and ends somewhere") {
+        constexpr Column kColumns[] = {{"what", ColumnType::Text}, {"n", ColumnType::Int8}};
+        const auto printed = [&](const std::string& what) {
+            std::ostringstream out;
+            print_report(out, ReportForm::Text, kColumns, std::vector<Row>{{what, Cell{}}});
+            return out.str().substr(out.str().find('\n') + 1);
+        };
+        CHECK(printed(std::string(58, 'x') + " yy") == std::string(58, 'x') + "\nyy\n");
+        CHECK(printed(std::string(60, 'x')) == std::string(60, 'x') + "\n");
+        CHECK(printed(std::string(59, 'x') + "éz") == std::string(59, 'x') + "\néz\n");
+        const std::string endless = printed(std::string(10'000, 'x'));
+        CHECK(std::count(endless.begin(), endless.end(), '\n') == 8);
+        CHECK(endless.ends_with("x…\n"));
     }
 }
 
