@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 
 namespace weir::maintenance {
@@ -167,18 +168,16 @@ std::string BucketCalendar::now(const conf::CalendarSpan& delay) const {
 }
 
 std::string BucketCalendar::literal(Label label) const {
-    std::string text = text_of(label);
-    if (label != kEarliest && label != kLatest) {
-        constexpr std::size_t kZone = 3;
-        constexpr std::size_t kClock = 9;
-        if (type_ != TimeType::Timestamptz) {
-            text.resize(text.size() - kZone);
-        }
-        if (type_ == TimeType::Date) {
-            text.resize(text.size() - kClock);
-        }
+    const std::string name = name_of(type_);
+    if (label == kEarliest || label == kLatest || type_ == TimeType::Timestamptz) {
+        return quote_literal(text_of(label)) + "::" + name;
     }
-    return quote_literal(text) + "::" + name_of(type_);
+    constexpr std::string_view kZone = "+00";
+    constexpr std::string_view kMidnight = " 00:00:00+00";
+    const std::string_view tail = type_ == TimeType::Date ? kMidnight : kZone;
+    std::string text = text_of(label);
+    text.erase(text.rfind(tail), tail.size());
+    return quote_literal(text) + "::" + name;
 }
 
 std::string BucketCalendar::label_of(const std::string& sql) const {
@@ -260,16 +259,18 @@ std::string text_of(Label label) {
     const std::int64_t of_month = of_year - (153 * month + 2) / 5 + 1;
     const std::int64_t civil_month = month < 10 ? month + 3 : month - 9;
     const std::int64_t civil_year = year + era * 400 + (civil_month <= 2 ? 1 : 0);
+    const bool is_before_christ = civil_year <= 0;  // there was no year 0
     std::array<char, 64> text{};
     std::snprintf(text.data(),
                   text.size(),
-                  "%04lld-%02lld-%02lld %02lld:%02lld:%02lld+00",
-                  static_cast<long long>(civil_year),
+                  "%04lld-%02lld-%02lld %02lld:%02lld:%02lld+00%s",
+                  static_cast<long long>(is_before_christ ? 1 - civil_year : civil_year),
                   static_cast<long long>(civil_month),
                   static_cast<long long>(of_month),
                   static_cast<long long>(rest / kHour),
                   static_cast<long long>(rest % kHour / 60),
-                  static_cast<long long>(rest % 60));
+                  static_cast<long long>(rest % 60),
+                  is_before_christ ? " BC" : "");
     return text.data();
 }
 

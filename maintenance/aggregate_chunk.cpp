@@ -1,5 +1,7 @@
 #include "maintenance/aggregate_chunk.hpp"
 
+#include "maintenance/aggregate_target.hpp"
+
 #include <algorithm>
 #include <thread>
 #include <utility>
@@ -58,7 +60,7 @@ Answer<void> AggregateChunks::prepare(const SourceLayout& layout) {
             return failed(made.error());
         }
     }
-    return {};
+    return check_types(job_.db, kStaging, sql_.target(), definition_);
 }
 
 bool AggregateChunks::is_over() const {

@@ -1,21 +1,15 @@
 #pragma once
 
-#include "maintenance/identifier.hpp"
-#include "maintenance/job.hpp"
+#include "conf/maintenance_settings.hpp"
+#include "maintenance/partition_retire.hpp"
 
-#include <string>
+#include <vector>
 
 namespace weir::maintenance {
 
-/// Whether an aggregate still needs rows of a table: what is dropped cannot be summed up any more.
-///
-/// @param lo the beginning of what is to go, as PostgreSQL reads a timestamptz; "" or MINVALUE = no
-/// beginning
-/// @param hi its end; "" or MAXVALUE = no end
-/// @return "" or why it may not go yet
-[[nodiscard]] Answer<std::string> why_needed_by_aggregates(JobContext& job,
-                                                           const Relation& table,
-                                                           const std::string& lo,
-                                                           const std::string& hi);
+/// Says whether an aggregate still needs the rows of a partition: what is dropped cannot be summed
+/// up any more. Asked are all that were ever computed in this database, and those that are to be.
+/// @param aggregates outlives what is returned
+[[nodiscard]] RetentionGuard guard_of(const std::vector<conf::AggregateSettings>& aggregates);
 
 }  // namespace weir::maintenance

@@ -1,9 +1,11 @@
 #include "maintenance/aggregate_rebuild.hpp"
 
 #include "maintenance/aggregate_refresh.hpp"
+#include "maintenance/aggregate_swap.hpp"
 #include "maintenance/aggregate_target.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,42 +23,9 @@ std::string shadow_of(const AggregateDefinition& definition) {
     return "weir." + quote_identifier(fit_name("next_" + definition.target.text(), ""));
 }
 
-std::string all_span(const std::string& target) {
+std::string span_from(Label low, const std::string& target) {
     return "INSERT INTO weir.aggregate_span (target, low, high) VALUES (" + quote_literal(target) +
-           ", '-infinity', 'infinity')";
-}
-
-/// @return the lines of a definition's text that say how rows are told apart
-std::string keys_of(const std::string& text) {
-    std::string keys;
-    std::size_t at = 0;
-    while (at < text.size()) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::string line = text.substr(at, end - at);
-        if (line.rfind("column ", 0) != 0) {
-            keys += line + "\n";
-        }
-        at = end + 1;
-    }
-    return keys;
-}
-
-/// @return the columns that a definition's text made
-std::set<std::string> made_by(const std::string& text) {
-    std::set<std::string> names;
-    std::size_t at = 0;
-    while (at < text.size()) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        const std::string line = text.substr(at, end - at);
-        for (const std::string kind : {"column ", "group "}) {
-            if (const std::size_t equals = line.find(" = ");
-                line.rfind(kind, 0) == 0 && equals != std::string::npos) {
-                names.insert(line.substr(kind.size(), equals - kind.size()));
-            }
-        }
-        at = end + 1;
-    }
-    return names;
+           ", " + control_literal(low) + ", 'infinity')";
 }
 
 class Rebuild {
@@ -75,8 +44,16 @@ public:
         if (Answer<void> may = refuse(); !may) {
             return failed(may.error());
         }
-        const bool goes_on = refresh_.state().next_definition == definition_.text();
+        // What is in its way in the end is better said now.
+        const SwapPlan plan{definition_, old_text_, shadow_, refresh_.state().generation};
+        if (Answer<void> may = refuse_swap(job_, plan); !may) {
+            return failed(may.error());
+        }
+        const Answer<bool> goes_on = may_go_on();
         if (!goes_on) {
+            return failed(goes_on.error());
+        }
+        if (!*goes_on) {
             if (Answer<void> begun = begin(); !begun) {
                 return failed(begun.error());
             }
@@ -98,7 +75,7 @@ public:
         if (refresh_.is_cut_short()) {
             return later("the rebuild goes on with the next run");
         }
-        if (Answer<void> swapped = swap(); !swapped) {
+        if (Answer<void> swapped = swap_in(job_, plan, refresh_.fence()); !swapped) {
             return failed(swapped.error());
         }
         job_.reporter.note(definition_.target.text() + " rebuilt");
@@ -111,19 +88,49 @@ private:
             JobResult::End::Later, refresh_.rows(), definition_.target.text() + ": " + why};
     }
 
+    /// @return whether what there is of the shadow is of this definition
+    Answer<bool> may_go_on() {
+        if (refresh_.state().next_definition != definition_.text()) {
+            return false;
+        }
+        if (const Answer<Relation> there = find_relation(job_.db, shadow_); !there) {
+            return there.error().is(state::kUndefinedTable) ? Answer<bool>{false}
+                                                            : Answer<bool>{failed(there.error())};
+        }
+        const Answer<std::vector<TypedColumn>> given = columns_given(job_.db, definition_);
+        if (!given) {
+            return failed(given.error());
+        }
+        const Answer<std::vector<TypedColumn>> columns = columns_of(job_.db, shadow_);
+        if (!columns) {
+            return failed(columns.error());
+        }
+        return *columns == *given;
+    }
+
     Answer<void> refuse() {
-        Answer<std::vector<BucketRange>> frozen = read_frozen(job_.db, definition_.target.text());
+        const Answer<std::vector<BucketRange>> frozen =
+            read_frozen(job_.db, definition_.target.text());
         if (!frozen) {
             return failed(frozen.error());
         }
-        frozen_ = *std::move(frozen);
-        if (!frozen_.empty() && keys_of(old_text_) != keys_of(definition_.text())) {
+        if (!frozen->empty() && keys_of(old_text_) != keys_of(definition_.text())) {
             return problem(
                 "aggregate " + definition_.target.text() +
                     ": has rows whose source is gone, and other buckets or groups are asked for",
                 "they cannot be computed anew: name another target, and keep this one");
         }
         return {};
+    }
+
+    /// @return from where on all is computed again should this be given up: what was there before
+    /// the first row of the source is not touched where nothing says that it is to be
+    Answer<Label> first_to_redo(Label high) {
+        if (definition_.settings.track == conf::LateTracking::Triggers) {
+            return kEarliest;
+        }
+        const Answer<std::optional<Label>> first = refresh_.first_of_source();
+        return first ? Answer<Label>{first->value_or(high)} : Answer<Label>{failed(first.error())};
     }
 
     /// What is marked from now on is marked as the new definition counts buckets.
@@ -144,6 +151,10 @@ private:
             return failed(now.error());
         }
         const Label high = std::max(now->number(0, 0), now->number(0, 1));
+        const Answer<Label> first = first_to_redo(high);
+        if (!first) {
+            return failed(first.error());
+        }
         Answer<Transaction> transaction = Transaction::begin(job_.db);
         if (!transaction) {
             return failed(transaction.error());
@@ -159,7 +170,7 @@ private:
               sql.create_index(index, job_.db.server_version()),
               "DELETE FROM weir.aggregate_dirty WHERE target = " + name,
               "DELETE FROM weir.aggregate_span WHERE target = " + name,
-              all_span(definition_.target.text())}) {
+              span_from(*first, definition_.target.text())}) {
             if (const Answer<Rows> changed = job_.db.run(statement); !changed) {
                 return failed(changed.error());
             }
@@ -202,149 +213,11 @@ private:
                                 });
     }
 
-    /// @return what gives the target the columns of the shadow
-    Answer<std::vector<std::string>> column_changes() {
-        const Answer<std::vector<TypedColumn>> given = columns_of(job_.db, shadow_);
-        if (!given) {
-            return failed(given.error());
-        }
-        const Answer<std::vector<TypedColumn>> there =
-            columns_of(job_.db, definition_.target.sql());
-        if (!there) {
-            return failed(there.error());
-        }
-        const std::string alter = "ALTER TABLE " + definition_.target.sql() + " ";
-        std::set<std::string> wanted;
-        std::vector<std::string> changes;
-        std::set<std::string> kept;
-        for (const TypedColumn& column : *given) {
-            wanted.insert(column.name);
-        }
-        const std::set<std::string> made = made_by(old_text_);
-        for (const TypedColumn& column : *there) {
-            const auto same =
-                std::find_if(given->begin(), given->end(), [&](const TypedColumn& other) {
-                    return other.name == column.name && other.type == column.type;
-                });
-            if (same != given->end()) {
-                kept.insert(column.name);
-            } else if (wanted.count(column.name) != 0 || made.count(column.name) != 0 ||
-                       column.name == kBucketColumn) {
-                changes.push_back(alter + "DROP COLUMN " + quote_identifier(column.name));
-            }
-        }
-        for (const TypedColumn& column : *given) {
-            if (kept.count(column.name) == 0) {
-                changes.push_back(alter + "ADD COLUMN " + quote_identifier(column.name) + " " +
-                                  column.type);
-            }
-        }
-        return changes;
-    }
-
-    [[nodiscard]] std::string delete_all() const {
-        const std::string column =
-            definition_.is_per_session ? "first_seen" : quote_identifier(kBucketColumn);
-        return "DELETE FROM " + definition_.target.sql() +
-               " t WHERE NOT EXISTS (SELECT FROM weir.aggregate_frozen f WHERE f.target = " +
-               quote_literal(definition_.target.text()) + " AND t." + column +
-               " >= " + definition_.calendar.from_control("f.low") + " AND t." + column + " < " +
-               definition_.calendar.from_control("f.high") + ")";
-    }
-
-    Answer<std::vector<std::string>> swap_statements() {
-        const Answer<std::vector<std::string>> changes = column_changes();
-        if (!changes) {
-            return failed(changes.error());
-        }
-        const bool has_frozen = !frozen_.empty();
-        std::string names;
-        for (const std::string& name : definition_.column_names()) {
-            names += (names.empty() ? "" : ", ") + name;
-        }
-        std::vector<std::string> all;
-        if (!changes->empty() && !definition_.settings.view.empty()) {
-            const Answer<TargetName> view = target_name(job_.db, definition_.settings.view);
-            if (!view) {
-                return failed(view.error());
-            }
-            all.push_back("DROP VIEW IF EXISTS " + view->sql());
-        }
-        if (!has_frozen) {
-            all.push_back(delete_all());
-        }
-        all.insert(all.end(), changes->begin(), changes->end());
-        if (has_frozen) {
-            all.push_back(delete_all());
-        }
-        all.push_back("INSERT INTO " + definition_.target.sql() + " (" + names + ") SELECT " +
-                      names + " FROM " + shadow_);
-        all.push_back("DROP TABLE " + shadow_);
-        // The stretch that was noted for the case that this would not end well.
-        const std::string name = quote_literal(definition_.target.text());
-        all.push_back(
-            "DELETE FROM weir.aggregate_span WHERE id = (SELECT min(id) FROM "
-            "weir.aggregate_span WHERE target = " +
-            name + " AND low = '-infinity' AND high = 'infinity')");
-        return all;
-    }
-
-    Answer<void> swap() {
-        const Answer<std::vector<std::string>> statements = swap_statements();
-        if (!statements) {
-            return failed(statements.error());
-        }
-        Answer<Transaction> transaction = Transaction::begin(job_.db);
-        if (!transaction) {
-            return failed(transaction.error());
-        }
-        if (const Answer<Rows> limit = job_.db.run("SET LOCAL lock_timeout = '2s'"); !limit) {
-            return failed(limit.error());
-        }
-        for (const std::string& statement : *statements) {
-            if (const Answer<Rows> changed = job_.db.run(statement); !changed) {
-                return problem(
-                    "rebuild of " + definition_.target.text() + ": " + changed.error().text,
-                    changed.error().detail,
-                    changed.error().sqlstate);
-            }
-        }
-        if (Answer<void> unique = ensure_index(); !unique) {
-            return unique;
-        }
-        if (Answer<void> viewed = ensure_view(job_, definition_, /*anew=*/true); !viewed) {
-            return viewed;
-        }
-        Answer<void> mine = refresh_.fence().advance(
-            job_.db,
-            "definition = next_definition, generation = generation + 1, watermark = "
-            "next_watermark, low_mark = '-infinity', next_definition = NULL, next_watermark = "
-            "NULL, next_low_mark = NULL, source = " +
-                quote_literal(definition_.source.text()),
-            "next_definition = " + quote_literal(definition_.text()));
-        return mine ? done(transaction->commit()) : mine;
-    }
-
-    Answer<void> ensure_index() {
-        const Answer<std::optional<Relation>> target = find_target(job_.db, definition_.target);
-        if (!target || !*target) {
-            return problem(definition_.target.text() + ": is gone");
-        }
-        if (check_target(job_, definition_, **target, TargetCheck::UniqueAlone)) {
-            return {};
-        }
-        const AggregateSql sql{definition_, definition_.target.sql()};
-        const std::string name = fit_name(definition_.target.name,
-                                          "_key" + std::to_string(refresh_.state().generation + 1));
-        return done(job_.db.run(sql.create_index(name, job_.db.server_version())));
-    }
-
     JobContext& job_;
     const AggregateDefinition& definition_;
     std::string old_text_;
     std::string shadow_;
     AggregateRefresh refresh_;
-    std::vector<BucketRange> frozen_;
 };
 
 }  // namespace
@@ -359,27 +232,44 @@ Answer<JobResult> rebuild(JobContext& job,
     return Rebuild{job, definition, state, *std::move(fence)}.run();
 }
 
-Answer<void> abandon_rebuild(JobContext& job,
-                             const AggregateDefinition& definition,
-                             const AggregateFence& fence) {
+Answer<std::string> abandon_rebuild(JobContext& job,
+                                    const AggregateDefinition& definition,
+                                    const AggregateFence& fence) {
     if (definition.settings.track == conf::LateTracking::Triggers) {
         if (Answer<void> made = make_marker(job, definition); !made) {
-            return made;
+            return failed(made.error());
         }
+    }
+    // Buckets were marked as the other definition has them: whoever was told of its threshold is
+    // to have ended before what it left is computed again.
+    if (Answer<void> raised =
+            fence.advance(job.db, "threshold = greatest(threshold, watermark)", "");
+        !raised) {
+        return failed(raised.error());
+    }
+    Answer<std::string> in_the_way = wait_for_writers(job, definition.source);
+    if (!in_the_way || !in_the_way->empty()) {
+        return in_the_way;
+    }
+    if (Answer<void> undone = undo_preparations(job, definition); !undone) {
+        return failed(undone.error());
     }
     Answer<Transaction> transaction = Transaction::begin(job.db);
     if (!transaction) {
         return failed(transaction.error());
     }
-    for (const std::string& sql :
-         {"DROP TABLE IF EXISTS " + shadow_of(definition), all_span(definition.target.text())}) {
-        if (const Answer<Rows> changed = job.db.run(sql); !changed) {
-            return failed(changed.error());
-        }
+    const Answer<Rows> dropped = job.db.run("DROP TABLE IF EXISTS " + shadow_of(definition));
+    if (!dropped) {
+        return failed(dropped.error());
     }
-    Answer<void> mine = fence.advance(
-        job.db, "next_definition = NULL, next_watermark = NULL, next_low_mark = NULL", "");
-    return mine ? done(transaction->commit()) : mine;
+    if (Answer<void> mine = fence.advance(
+            job.db, "next_definition = NULL, next_watermark = NULL, next_low_mark = NULL", "");
+        !mine) {
+        return failed(mine.error());
+    }
+    const Answer<Rows> committed = transaction->commit();
+    return committed ? Answer<std::string>{std::string{}}
+                     : Answer<std::string>{failed(committed.error())};
 }
 
 }  // namespace weir::maintenance

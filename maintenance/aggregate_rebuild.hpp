@@ -13,9 +13,11 @@ namespace weir::maintenance {
                                         const AggregateDefinition& definition,
                                         const AggregateState& state);
 
-/// Gives up one that was begun for a definition that nobody wants any more.
-[[nodiscard]] Answer<void> abandon_rebuild(JobContext& job,
-                                           const AggregateDefinition& definition,
-                                           const AggregateFence& fence);
+/// Gives up one that was begun for a definition that nobody wants any more. The stretch that was
+/// noted when it began is still there, and is to be computed again.
+/// @return "" or who is still writing: then it is to be tried again
+[[nodiscard]] Answer<std::string> abandon_rebuild(JobContext& job,
+                                                  const AggregateDefinition& definition,
+                                                  const AggregateFence& fence);
 
 }  // namespace weir::maintenance

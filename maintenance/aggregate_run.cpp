@@ -3,9 +3,11 @@
 #include "maintenance/aggregate_rebuild.hpp"
 #include "maintenance/aggregate_refresh.hpp"
 #include "maintenance/aggregate_target.hpp"
+#include "maintenance/aggregate_view.hpp"
 #include "maintenance/aggregate_zone.hpp"
 #include "maintenance/runner_lock.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -15,10 +17,29 @@ namespace {
 
 enum class Purpose : std::uint8_t { Refresh, Rebuild };
 
+/// Sums of what a policy lets through would look like sums of everything.
+Answer<void> refuse_policies(Connection& db, const Relation& source) {
+    const Answer<Rows> rows =
+        db.run("SELECT row_security_active($1::oid), current_user", {std::to_string(source.oid)});
+    if (!rows) {
+        return failed(rows.error());
+    }
+    if (!rows->flag(0, 0)) {
+        return {};
+    }
+    return problem(
+        "row-level security of " + source.text() + " hides rows from " + rows->text(0, 1),
+        "a role with BYPASSRLS, or the owner of the table, sees them all",
+        state::kInsufficientPrivilege);
+}
+
 Answer<void> refuse(JobContext& job, const AggregateDefinition& definition) {
     if (definition.is_per_session && !definition.settings.view.empty()) {
         return problem("aggregate " + definition.target.text() + ": sessions have no live view",
                        "a session that is not over has no bucket of its own");
+    }
+    if (Answer<void> visible = refuse_policies(job.db, definition.source); !visible) {
+        return visible;
     }
     const Answer<std::vector<std::string>> grants = missing_grants(job, definition);
     if (!grants) {
@@ -43,7 +64,10 @@ Answer<void> adopt(JobContext& job, const AggregateDefinition& definition) {
     const BucketCalendar& calendar = definition.calendar;
     const std::string first = "(SELECT min(" + definition.time + ") FROM " +
                               definition.source.sql() + " WHERE isfinite(" + definition.time + "))";
-    const std::string from = calendar.bucket_of(first);
+    // Of an empty source nothing is newer than what is there.
+    const std::string from = "coalesce(" + calendar.bucket_of(first) + ", (SELECT " +
+                             calendar.shifted("max(" + column + ")", 1) + " FROM " +
+                             definition.target.sql() + "))";
     const Answer<Rows> kept = job.db.run(
         "INSERT INTO weir.aggregate_frozen (target, low, high) SELECT " +
         quote_literal(definition.target.text()) + ", '-infinity', " + calendar.to_control(from) +
@@ -155,10 +179,15 @@ Answer<JobResult> refresh(JobContext& job,
         }
     }
     if (state.next_definition) {
-        if (Answer<void> left = abandon_rebuild(job, definition, *fence); !left) {
-            return failed(left.error());
+        const Answer<std::string> writer = abandon_rebuild(job, definition, *fence);
+        if (!writer) {
+            return failed(writer.error());
+        }
+        if (!writer->empty()) {
+            return JobResult{JobResult::End::Later, 0, definition.target.text() + ": " + *writer};
         }
         state.next_definition.reset();
+        state.threshold = std::max(state.threshold, state.watermark);
     }
     AggregateRefresh run{
         job, definition, *std::move(fence), std::move(state), definition.target.sql()};
@@ -206,7 +235,7 @@ Answer<JobResult> rehearse(JobContext& job, const AggregateDefinition& definitio
     if (Answer<void> watched = ensure_triggers(job, definition); !watched) {
         return failed(watched.error());
     }
-    if (Answer<void> viewed = ensure_view(job, definition, /*anew=*/false); !viewed) {
+    if (Answer<void> viewed = ensure_view(job, definition); !viewed) {
         return failed(viewed.error());
     }
     const Answer<bool> is_known = has_control(job.db);
@@ -288,7 +317,7 @@ Answer<JobResult> carry_out(JobContext& job,
                 "; weir aggregate backfill --rebuild " + definition->target.text() +
                 " computes it anew");
     }
-    if (Answer<void> viewed = ensure_view(job, *definition, /*anew=*/false); !viewed) {
+    if (Answer<void> viewed = ensure_view(job, *definition); !viewed) {
         return failed(viewed.error());
     }
     return refresh(job, *definition, **state, *is_new);

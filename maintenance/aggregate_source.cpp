@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kWriterPatience{20'000};
 constexpr milliseconds kLook{25};
 constexpr int kDetachPending = 140'000;
+/// The counters of a part that was not watched before.
+constexpr const char* kUnwatched = "";
 
 /// All tables that the source is made of, each with the one right below the source it belongs to.
 std::string tree_sql(const Connection& db, const Relation& source) {
@@ -54,7 +56,9 @@ std::string layout_sql(const Connection& db, const AggregateDefinition& definiti
            "counters, CASE WHEN b IS NULL THEN NULL ELSE " +
            control_label(bound("1", "-infinity")) + " END, CASE WHEN b IS NULL THEN NULL ELSE " +
            control_label(bound("2", "infinity")) +
-           " END, (SELECT md5(string_agg(relid::text, ',' ORDER BY relid)) FROM tree) FROM bounds";
+           " END, (SELECT md5(string_agg(relid::text, ',' ORDER BY relid)) FROM tree), EXISTS "
+           "(SELECT FROM pg_catalog.pg_partitioned_table WHERE partstrat = 'r' AND partrelid = " +
+           oid + ") AND NOT " + is_by_time + " FROM bounds";
 }
 
 /// @return the buckets that `range` touches, as literals of control tables
@@ -102,12 +106,22 @@ public:
                     return noted;
                 }
             } else if (known->second.counters != part.counters) {
-                if (Answer<void> noted = changed(part); !noted) {
+                const bool was_watched = known->second.counters != kUnwatched;
+                if (Answer<void> noted = was_watched ? changed(part) : unwatched(part); !noted) {
                     return noted;
                 }
             }
         }
         return find_gone(layout);
+    }
+
+    /// @return what has been computed, be it for what the target is to become
+    [[nodiscard]] BucketRange covered() const {
+        if (!state_.next_definition) {
+            return state_.range();
+        }
+        return {std::min(state_.low_mark, state_.next_low_mark),
+                std::max(state_.watermark, state_.next_watermark)};
     }
 
     [[nodiscard]] bool is_same() const { return is_same_; }
@@ -152,7 +166,54 @@ private:
         const Answer<Rows> thawed =
             job_.db.run("DELETE FROM weir.aggregate_frozen WHERE target = $1 AND part = $2::oid",
                         {definition_.target.text(), std::to_string(part.oid)});
-        return thawed ? mark(part.range) : Answer<void>{failed(thawed.error())};
+        if (!thawed) {
+            return failed(thawed.error());
+        }
+        return mark_part(part);
+    }
+
+    /// Nothing noted what happened to it until now.
+    Answer<void> unwatched(const SourcePart& part) {
+        is_same_ = false;
+        return mark_part(part);
+    }
+
+    /// One that has no end is marked where it has rows: all the rest may be sums of what is gone.
+    Answer<void> mark_part(const SourcePart& part) {
+        const bool has_ends = part.range.low != kEarliest && part.range.high != kLatest;
+        if (has_ends || covered().low >= covered().high) {
+            return mark(part.range);
+        }
+        const Answer<BucketRange> range = rows_of(part);
+        return range ? mark(*range) : Answer<void>{failed(range.error())};
+    }
+
+    /// @return the buckets that it has rows in
+    Answer<BucketRange> rows_of(const SourcePart& part) {
+        const std::string oid = std::to_string(part.oid);
+        const Answer<Rows> name =
+            job_.db.run("SELECT $1::oid::regclass, has_table_privilege($1::oid, 'SELECT')", {oid});
+        if (!name) {
+            return failed(name.error());
+        }
+        const BucketCalendar& calendar = definition_.calendar;
+        const std::string& time = definition_.time;
+        std::string sql = "SELECT " + calendar.label_of(calendar.bucket_of("min(" + time + ")")) +
+                          ", " + calendar.label_of(calendar.shifted("max(" + time + ")", 1)) +
+                          " FROM ";
+        sql += name->flag(0, 1) ? name->text(0, 0) : definition_.source.sql();
+        sql += " WHERE isfinite(" + time + ")";
+        if (!name->flag(0, 1)) {
+            sql += " AND tableoid IN (" +
+                   tree_sql(job_.db, {part.oid, {}, {}, definition_.source.kind}) +
+                   "SELECT relid FROM tree)";
+        }
+        const Answer<Rows> rows = job_.db.run(sql);
+        if (!rows) {
+            return failed(rows.error());
+        }
+        return rows->is_null(0, 0) ? BucketRange{}
+                                   : BucketRange{rows->number(0, 0), rows->number(0, 1)};
     }
 
     Answer<void> changed(const SourcePart& part) {
@@ -178,9 +239,9 @@ private:
             }
             is_same_ = false;
             if (part.range == BucketRange{kEarliest, kLatest}) {
-                job_.reporter.note(definition_.target.text() +
-                                   ": a part of the source without bounds of its own is gone; what "
-                                   "came of it stays until its buckets are computed again");
+                if (Answer<void> frozen = freeze_unbounded(part, layout); !frozen) {
+                    return frozen;
+                }
                 continue;
             }
             if (Answer<void> frozen = freeze(part); !frozen) {
@@ -190,10 +251,37 @@ private:
         return {};
     }
 
+    /// Partitions by number go oldest first: what is older than all that is left is kept.
+    Answer<void> freeze_unbounded(const SourcePart& gone, const SourceLayout& layout) {
+        if (layout.is_by_number) {
+            const BucketCalendar& calendar = definition_.calendar;
+            const Answer<Rows> first = job_.db.run(
+                "SELECT " +
+                calendar.label_of(calendar.shifted("min(" + definition_.time + ")", 1)) + " FROM " +
+                definition_.source.sql() + " WHERE isfinite(" + definition_.time + ")");
+            if (!first) {
+                return failed(first.error());
+            }
+            SourcePart before = gone;
+            before.range.high = first->is_null(0, 0) ? kLatest : first->number(0, 0);
+            return freeze(before);
+        }
+        job_.reporter.note(definition_.target.text() +
+                           ": a part of the source without bounds of its own is gone; what came "
+                           "of it stays until its buckets are computed again");
+        return {};
+    }
+
     Answer<void> freeze(const SourcePart& gone) {
-        const Answer<BucketRange> range = aligned(job_.db, definition_.calendar, gone.range);
+        Answer<BucketRange> range = aligned(job_.db, definition_.calendar, gone.range);
         if (!range) {
             return failed(range.error());
+        }
+        // Of what has not been computed there is nothing to keep; whatever comes in the place of
+        // the part that is gone is computed in its time.
+        range->high = std::min(range->high, state_.watermark);
+        if (range->low >= range->high) {
+            return {};
         }
         const Answer<Rows> rows = job_.db.run(
             "INSERT INTO weir.aggregate_frozen (target, low, high, part) VALUES ($1, "
@@ -211,8 +299,8 @@ private:
     }
 
     Answer<void> mark(const BucketRange& range) {
-        const Label low = std::max(range.low, state_.low_mark);
-        const Label high = std::min(range.high, state_.watermark);
+        const Label low = std::max(range.low, covered().low);
+        const Label high = std::min(range.high, covered().high);
         if (low >= high) {
             return {};
         }
@@ -294,6 +382,7 @@ Answer<SourceLayout> read_layout(Connection& db, const AggregateDefinition& defi
         if (rows->view(i, 4) != layout.fingerprint) {
             layout.fingerprint.clear();  // changed between the two: the chunk will find it so
         }
+        layout.is_by_number = rows->flag(i, 5);
         layout.parts.push_back(std::move(part));
     }
     return layout;
@@ -329,6 +418,15 @@ Answer<void> note_changes(JobContext& job,
     }
     const Answer<Rows> committed = transaction->commit();
     return committed ? Answer<void>{} : Answer<void>{failed(committed.error())};
+}
+
+std::string unwatched_sql(const AggregateDefinition& definition, const Relation& table) {
+    std::string sql = "UPDATE weir.aggregate_part SET counters = " + quote_literal(kUnwatched) +
+                      " WHERE target = " + quote_literal(definition.target.text());
+    if (table.oid != definition.source.oid) {
+        sql += " AND part = " + std::to_string(table.oid) + "::oid";
+    }
+    return sql;
 }
 
 Answer<std::string> wait_for_writers(JobContext& job, const Relation& source) {

@@ -17,7 +17,8 @@ struct SourcePart {
 
 struct SourceLayout {
     std::vector<SourcePart> parts;
-    std::string fingerprint;  ///< of the tables it is made of
+    std::string fingerprint;    ///< of the tables it is made of
+    bool is_by_number = false;  ///< partitioned by ranges, and not of the time column
 };
 
 /// The statistics are read now: a change that they tell of is visible to every later snapshot. A
@@ -34,6 +35,10 @@ struct SourceLayout {
                                         const AggregateFence& fence,
                                         const AggregateState& state,
                                         const SourceLayout& layout);
+
+/// @return SQL that notes that nothing has marked what was changed through `table` until now
+[[nodiscard]] std::string unwatched_sql(const AggregateDefinition& definition,
+                                        const Relation& table);
 
 /// Waits for those who hold a lock to write the source at this moment: they may not have seen the
 /// threshold.

@@ -47,9 +47,11 @@ std::string AggregateSql::list(const std::string& alias) const {
 }
 
 std::string AggregateSql::state(const char* column) const {
+    // Of one that was forgotten all that is in the target is all there is.
     return definition_.calendar.from_control(
-        std::string{"(SELECT "} + column +
-        " FROM weir.aggregate WHERE target = " + quote_literal(definition_.target.text()) + ")");
+        std::string{"coalesce((SELECT "} + column +
+        " FROM weir.aggregate WHERE target = " + quote_literal(definition_.target.text()) + "), '" +
+        (std::string_view{column} == "watermark" ? "" : "-") + "infinity'::timestamptz)");
 }
 
 std::string AggregateSql::window_query(const std::string& condition) const {
@@ -111,8 +113,7 @@ std::string AggregateSql::session_query(const BucketRange& range, Label up_to) c
 
 std::vector<std::string> AggregateSql::make_staging() const {
     return {std::string{"DROP TABLE IF EXISTS "} + kStaging,
-            "CREATE TEMP TABLE weir_fresh ON COMMIT DELETE ROWS AS SELECT " + list() + " FROM " +
-                target_ + " WITH NO DATA"};
+            "CREATE TEMP TABLE weir_fresh ON COMMIT DELETE ROWS AS " + query({}) + " WITH NO DATA"};
 }
 
 std::string AggregateSql::fill(const BucketRange& range, Label up_to) const {
@@ -197,9 +198,15 @@ std::string AggregateSql::create_target() const {
 }
 
 std::string AggregateSql::create_index(const std::string& name, int server_version) const {
+    return create_index(name, definition_.key_names(), server_version);
+}
+
+std::string AggregateSql::create_index(const std::string& name,
+                                       const std::vector<std::string>& keys,
+                                       int server_version) const {
     constexpr int kNullsNotDistinct = 150'000;
-    return "CREATE UNIQUE INDEX " + quote_identifier(name) + " ON " + target_ + " (" +
-           joined(definition_.key_names()) + ")" +
+    return "CREATE UNIQUE INDEX " + (name.empty() ? name : quote_identifier(name) + " ") + "ON " +
+           target_ + " (" + joined(keys) + ")" +
            (server_version >= kNullsNotDistinct ? " NULLS NOT DISTINCT" : "");
 }
 

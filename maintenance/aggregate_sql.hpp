@@ -26,6 +26,8 @@ public:
     /// @param target the table that is filled, in SQL: the target, or what is to become it
     AggregateSql(const AggregateDefinition& definition, std::string target);
 
+    [[nodiscard]] const std::string& target() const { return target_; }
+
     /// @return the aggregate itself, with that condition; `condition` "" = of all rows
     [[nodiscard]] std::string query(const std::string& condition) const;
     /// Makes the temporary table of this session anew.
@@ -39,6 +41,11 @@ public:
 
     [[nodiscard]] std::string create_target() const;
     [[nodiscard]] std::string create_index(const std::string& name, int server_version) const;
+    /// @param name "" = the server finds one
+    /// @param keys quoted
+    [[nodiscard]] std::string create_index(const std::string& name,
+                                           const std::vector<std::string>& keys,
+                                           int server_version) const;
     [[nodiscard]] std::string create_view(const std::string& view) const;
     /// @return the function that notes which buckets a statement changed
     [[nodiscard]] std::string create_marker(const std::string& function) const;

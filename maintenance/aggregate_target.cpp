@@ -1,5 +1,6 @@
 #include "maintenance/aggregate_target.hpp"
 
+#include "maintenance/aggregate_source.hpp"
 #include "maintenance/ladder.hpp"
 
 #include <algorithm>
@@ -146,7 +147,19 @@ Answer<void> ensure_triggers_on(JobContext& job,
                                table.sql());
         }
     }
-    return step.sql.empty() ? Answer<void>{} : run_locked(job, step);
+    if (step.sql.empty()) {
+        return {};
+    }
+    // What was changed before is on nobody's list.
+    step.also = [&](JobContext& /*job*/) -> Answer<void> {
+        const Answer<bool> is_known = has_control(job.db);
+        if (!is_known || !*is_known || !wanted) {
+            return is_known ? Answer<void>{} : Answer<void>{failed(is_known.error())};
+        }
+        const Answer<Rows> noted = job.db.run(unwatched_sql(definition, table));
+        return noted ? Answer<void>{} : Answer<void>{failed(noted.error())};
+    };
+    return run_locked(job, step);
 }
 
 /// A unique index or key of exactly the columns that tell rows apart.
@@ -180,7 +193,7 @@ Answer<bool> has_unique_way(Connection& db,
 
 std::string columns_missing(const std::vector<TypedColumn>& given,
                             const std::vector<TypedColumn>& there,
-                            const Relation& target) {
+                            const TargetName& target) {
     for (const TypedColumn& column : given) {
         const TypedColumn* found = find(there, column.name);
         if (found == nullptr) {
@@ -211,7 +224,7 @@ Answer<void> check_columns(JobContext& job,
     if (!there) {
         return failed(there.error());
     }
-    const std::string why = columns_missing(*given, *there, target);
+    const std::string why = columns_missing(*given, *there, definition.target);
     return why.empty() ? Answer<void>{}
                        : Answer<void>{problem("target " + target.text() + ": " + why)};
 }
@@ -326,6 +339,27 @@ Answer<void> check_target(JobContext& job,
     return {};
 }
 
+Answer<void> check_types(Connection& db,
+                         const std::string& given,
+                         const std::string& table,
+                         const AggregateDefinition& definition) {
+    const Answer<std::vector<TypedColumn>> columns = columns_of(db, given);
+    if (!columns) {
+        return failed(columns.error());
+    }
+    const Answer<std::vector<TypedColumn>> there = columns_of(db, table);
+    if (!there) {
+        return failed(there.error());
+    }
+    const std::string why = columns_missing(*columns, *there, definition.target);
+    const std::string target = definition.target.text();
+    return why.empty() ? Answer<void>{}
+                       : Answer<void>{problem(
+                             "target " + target + ": " + why,
+                             "weir aggregate backfill --rebuild " + target + " computes it anew",
+                             kOtherTypes)};
+}
+
 Answer<void> make_marker(JobContext& job, const AggregateDefinition& definition) {
     const AggregateSql sql{definition, definition.target.sql()};
     return job.change(sql.create_marker(marker_sql(definition)));
@@ -359,31 +393,6 @@ Answer<void> ensure_triggers(JobContext& job, const AggregateDefinition& definit
         }
     }
     return {};
-}
-
-Answer<void> ensure_view(JobContext& job, const AggregateDefinition& definition, bool anew) {
-    if (definition.settings.view.empty()) {
-        return {};
-    }
-    const Answer<TargetName> name = target_name(job.db, definition.settings.view);
-    if (!name) {
-        return failed(name.error());
-    }
-    const Answer<Relation> there = find_relation(job.db, name->sql());
-    if (there && there->kind != 'v') {
-        return problem("view " + name->text() + " is there and is no view", "a name of its own");
-    }
-    if (there && !anew) {
-        return {};
-    }
-    const AggregateSql sql{definition, definition.target.sql()};
-    Answer<void> made = job.change(sql.create_view(name->sql()));
-    if (!made) {
-        return problem("view " + name->text() + ": " + made.error().text,
-                       made.error().detail,
-                       made.error().sqlstate);
-    }
-    return made;
 }
 
 }  // namespace weir::maintenance

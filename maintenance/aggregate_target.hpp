@@ -18,6 +18,9 @@ struct TypedColumn {
     bool operator==(const TypedColumn&) const = default;
 };
 
+/// Of no server: the columns of a query are others than they were.
+inline constexpr const char* kOtherTypes = "WE002";
+
 /// @return what is missing before the aggregate can be made: "GRANT SELECT ON …", in order
 [[nodiscard]] Answer<std::vector<std::string>> missing_grants(
     JobContext& job, const AggregateDefinition& definition);
@@ -41,16 +44,19 @@ enum class TargetCheck : std::uint8_t { All, UniqueAlone };
                                         const Relation& target,
                                         TargetCheck check = TargetCheck::All);
 
+/// Looks that a table still has the columns of the query: a value of another type would be made to
+/// fit silently, a sum rounded.
+/// @param given a table with the columns that the query gives
+/// @return a problem with SQLSTATE kOtherTypes where it has not
+[[nodiscard]] Answer<void> check_types(Connection& db,
+                                       const std::string& given,
+                                       const std::string& table,
+                                       const AggregateDefinition& definition);
+
 /// Installs what notes changed buckets on every table of the source that lacks it, or removes it
 /// where the aggregate does not track by triggers.
 [[nodiscard]] Answer<void> ensure_triggers(JobContext& job, const AggregateDefinition& definition);
 /// Makes the function that the triggers call, as the definition is now.
 [[nodiscard]] Answer<void> make_marker(JobContext& job, const AggregateDefinition& definition);
-
-/// Makes the live view, where there is to be one and it is not as it should be.
-/// @param anew whether it may be there in another form
-[[nodiscard]] Answer<void> ensure_view(JobContext& job,
-                                       const AggregateDefinition& definition,
-                                       bool anew);
 
 }  // namespace weir::maintenance

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -157,8 +158,7 @@ private:
         }
         for (std::size_t i = rows->size(); i-- > 0;) {
             const Label label = rows->number(i, 0);
-            if (std::find(labels_.begin(), labels_.end(), label) == labels_.end()) {
-                labels_.push_back(label);
+            if (labels_.insert(label).second) {
                 result_.report.rows.push_back({text_of(label), rows->text(i, 1)});
             }
         }
@@ -183,7 +183,7 @@ private:
     AggregateSql sql_;
     ChunkSize size_;
     VerifyResult result_;
-    std::vector<Label> labels_;
+    std::set<Label> labels_;
     std::int64_t total_ = 0;
 };
 

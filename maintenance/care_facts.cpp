@@ -20,6 +20,12 @@ std::string may_maintain(int version) {
 constexpr const char* kNotOfTheSystem =
     "c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
+/// @return how many multixacts ago the oldest of the table's own and its TOAST table's was
+std::string multixact_age() {
+    return "greatest(mxid_age(c.relminmxid), "
+           "CASE WHEN t.oid IS NOT NULL THEN mxid_age(t.relminmxid) ELSE 0 END)";
+}
+
 std::string tables_sql(int version) {
     return "SELECT c.oid, n.nspname || '.' || c.relname, "
            "format('%I.%I', n.nspname, c.relname), "
@@ -27,7 +33,10 @@ std::string tables_sql(int version) {
            "coalesce(s.n_live_tup, 0), coalesce(s.n_dead_tup, 0), "
            "coalesce(s.n_mod_since_analyze, 0), "
            "greatest(age(c.relfrozenxid), CASE WHEN t.oid IS NOT NULL THEN age(t.relfrozenxid) "
-           "ELSE 0 END), "
+           "ELSE 0 END), " +
+           multixact_age() + ", (" + multixact_age() +
+           " * current_setting('autovacuum_freeze_max_age')::float8 / "
+           "current_setting('autovacuum_multixact_freeze_max_age')::float8)::bigint, "
            "coalesce(s.last_analyze, s.last_autoanalyze) IS NOT NULL, "
            "c.relpages > 0 OR coalesce(s.n_live_tup, 0) > 0, " +
            may_maintain(version) +
@@ -65,6 +74,10 @@ double TableFacts::dead_share() const {
     return share(dead, live + dead);
 }
 
+std::int64_t TableFacts::freeze_age() const {
+    return std::max(xid_age, scaled_mxid_age);
+}
+
 double TableFacts::modified_share() const {
     return share(modified, live);
 }
@@ -86,6 +99,8 @@ Answer<std::vector<TableFacts>> read_tables(Connection& db) {
         table.dead = rows->number(i, column++);
         table.modified = rows->number(i, column++);
         table.xid_age = rows->number(i, column++);
+        table.mxid_age = rows->number(i, column++);
+        table.scaled_mxid_age = rows->number(i, column++);
         table.was_analyzed = rows->flag(i, column++);
         table.has_pages = rows->flag(i, column++);
         table.may_maintain = rows->flag(i, column);

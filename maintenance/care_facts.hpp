@@ -18,11 +18,17 @@ struct TableFacts {
     std::int64_t dead = 0;
     std::int64_t modified = 0;  ///< since the last ANALYZE
     std::int64_t xid_age = 0;   ///< the older of the table's own and its TOAST table's
+    std::int64_t mxid_age = 0;  ///< of multixact ids, likewise
+    /// mxid_age in proportion: autovacuum allows more multixacts than transactions before it forces
+    /// a freeze.
+    std::int64_t scaled_mxid_age = 0;
     bool was_analyzed = false;
     bool has_pages = false;
     bool may_maintain = false;
 
     [[nodiscard]] double dead_share() const;
+    /// @return how near wraparound is, by whichever kind of id is nearer, in transactions
+    [[nodiscard]] std::int64_t freeze_age() const;
     [[nodiscard]] double modified_share() const;
 };
 

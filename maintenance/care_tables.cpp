@@ -195,8 +195,8 @@ Answer<std::set<std::uint32_t>> plan_parents(JobContext& job, CarePlan& plan) {
 // ---- VACUUM -------------------------------------------------------------------------------------
 
 bool is_old(const TableFacts& table, const conf::CareSettings& care) {
-    return care.freeze_age > 0 && table.xid_age >= 0 &&
-           static_cast<std::uint64_t>(table.xid_age) >= care.freeze_age;
+    return care.freeze_age > 0 && table.freeze_age() >= 0 &&
+           static_cast<std::uint64_t>(table.freeze_age()) >= care.freeze_age;
 }
 
 bool is_dead(const TableFacts& table, const conf::CareSettings& care) {
@@ -205,13 +205,19 @@ bool is_dead(const TableFacts& table, const conf::CareSettings& care) {
            table.dead_share() >= care.dead_rows;
 }
 
+std::string why_freeze(const TableFacts& table) {
+    return table.scaled_mxid_age > table.xid_age
+               ? "its oldest multixact is " + std::to_string(table.mxid_age) + " multixacts old"
+               : "its oldest row is " + std::to_string(table.xid_age) + " transactions old";
+}
+
 CareItem vacuum_item(const TableFacts& table, const conf::CareSettings& care, int version) {
     constexpr int kParallelVacuum = 130'000;
     const bool freezes = is_old(table, care);
     CareItem item;
     item.oid = table.oid;
     item.object = table.name;
-    item.why = freezes ? "its oldest row is " + std::to_string(table.xid_age) + " transactions old"
+    item.why = freezes ? why_freeze(table)
                        : percent(table.dead_share()) + " of its rows are dead, " +
                              std::to_string(table.dead) + " of them";
     item.sql = std::string{"VACUUM ("} + (freezes ? "FREEZE, " : "") + "SKIP_LOCKED, " +
@@ -319,7 +325,7 @@ Answer<CarePlan> plan_vacuum(JobContext& job) {
         if (a_is_old != b_is_old) {
             return a_is_old;
         }
-        return a_is_old ? a.xid_age > b.xid_age : a.dead > b.dead;
+        return a_is_old ? a.freeze_age() > b.freeze_age() : a.dead > b.dead;
     });
     CarePlan plan;
     for (const TableFacts& table : *tables) {

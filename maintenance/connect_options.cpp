@@ -120,6 +120,9 @@ Answer<ConnectOptions> connect_options(const conf::Config& config, const std::st
     options.emplace_back("keepalives_idle", "30");
     options.emplace_back("keepalives_interval", "10");
     options.emplace_back("keepalives_count", "3");
+    // Keepalives look at quiet connections alone: what was sent and never acknowledged is this
+    // one's.
+    options.emplace_back("tcp_user_timeout", "60000");
     return options;
 }
 

@@ -54,9 +54,24 @@ bool is_fine(const PGresult* result) {
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
 }
 
+/// @return whether the server has ended the session with it
+bool is_fatal(const PGresult* result) {
+    const std::string severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity == "FATAL" || severity == "PANIC";
+}
+
 bool is_copy(const PGresult* result) {
     const ExecStatusType status = PQresultStatus(result);
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/// What newer servers may end a session or a statement by: connections wait for the next job, and
+/// jobs have limits of their own. Older ones refuse to be started with these.
+std::string no_limits_sql(int version) {
+    constexpr int kIdleSession = 140'000;
+    constexpr int kTransaction = 170'000;
+    std::string sql = version >= kIdleSession ? "SET idle_session_timeout = 0; " : "";
+    return sql + (version >= kTransaction ? "SET transaction_timeout = 0; " : "");
 }
 
 void tell(void* told, const PGresult* notice) {
@@ -147,7 +162,8 @@ Answer<Connection> Connection::open(const ConnectOptions& options, const StopSig
         return problem(trimmed(PQerrorMessage(handle.get())), {}, state::kConnectionLost);
     }
     Connection connection{std::move(handle), stop};
-    const Answer<Rows> recovery = connection.run("SELECT pg_catalog.pg_is_in_recovery()");
+    const Answer<Rows> recovery = connection.run(no_limits_sql(connection.server_version()) +
+                                                 "SELECT pg_catalog.pg_is_in_recovery()");
     if (!recovery) {
         return failed(recovery.error());
     }
@@ -219,6 +235,9 @@ Answer<Rows> Connection::collect(milliseconds limit, bool heeds_stop) {
     }
     if (is_failed) {
         Problem problem = problem_of(last.get());
+        if (is_fatal(last.get())) {
+            handle_.reset();  // its end may not be here yet: nobody is to take it for alive
+        }
         if (problem.sqlstate.empty()) {
             problem.sqlstate = state::kConnectionLost;
         }

@@ -307,6 +307,20 @@ JobResult ended(const ConvertFacts& facts, const Problem& problem, const std::st
     return result;
 }
 
+/// What cannot be partitioned is to take all rows again.
+/// @return what to say where the CHECK stays all the same
+std::string drop_bound(JobContext& job, const ConvertFacts& facts, const std::string& refused) {
+    const Answer<void> done = brief(job,
+                                    facts,
+                                    "drop the CHECK of the bound",
+                                    {alter(facts) + "DROP CONSTRAINT IF EXISTS " + kBoundCheck});
+    if (done) {
+        return {};
+    }
+    job.reporter.warn(done.error().line());
+    return refused;
+}
+
 /// @return the end where it has come already
 std::optional<JobResult> run_steps(JobContext& job,
                                    const ConvertFacts& facts,
@@ -335,15 +349,21 @@ std::optional<JobResult> run_steps(JobContext& job,
             return JobResult::failed(bound.error());
         }
     }
-    const std::string refused = "; until then rows whose " + facts.key + " is " + bound->text +
-                                " or more are refused by its CHECK " + kBoundCheck;
+    const std::string refused = "; until it is partitioned rows whose " + facts.key + " is " +
+                                bound->text + " or more are refused by its CHECK " + kBoundCheck;
     for (const auto& [name, run] : {std::pair{"bound", &check_bound}, std::pair{"swap", &swap}}) {
         job.reporter.progress({name, step++, kSteps, "steps"});
         if (job.should_end()) {
-            return later;
+            JobResult stopped = later;
+            stopped.text += run == &swap ? refused : "";
+            return stopped;
         }
         if (const Answer<void> done = run(job, facts, *bound); !done) {
-            return ended(facts, done.error(), refused);
+            JobResult end = ended(facts, done.error(), refused);
+            if (end.end == End::Failed && !job.is_dry) {
+                end.text += drop_bound(job, facts, refused);
+            }
+            return end;
         }
     }
     if (!job.is_dry) {

@@ -12,6 +12,7 @@ namespace weir::maintenance {
 namespace {
 
 constexpr const char* kTrigger = "weir_journal";
+constexpr const char* kTruncateTrigger = "weir_journal_truncate";
 constexpr const char* kBound = "weir_bound";
 constexpr std::int64_t kPages = 128;
 /// A range of pages is found without reading the others from 14 on.
@@ -58,32 +59,53 @@ std::string DefaultCopy::list(const std::string& before, const std::string& behi
 // ---- what is made
 // --------------------------------------------------------------------------------
 
-Answer<void> DefaultCopy::clear() {
+Answer<bool> DefaultCopy::is_left(const Relation& table) const {
     const Answer<Rows> rows = job_.db.run(
-        "SELECT pg_catalog.to_regclass($1) IS NOT NULL, pg_catalog.to_regclass($2) IS NOT NULL, "
-        "EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $3::oid AND tgname = $4)",
-        {stage_.sql(), journal_.sql(), std::to_string(from_.oid), kTrigger});
+        "SELECT pg_catalog.obj_description(r, 'pg_class') FROM pg_catalog.to_regclass($1) r WHERE "
+        "r "
+        "IS NOT NULL",
+        {table.sql()});
     if (!rows) {
         return failed(rows.error());
+    }
+    if (rows->empty()) {
+        return false;
+    }
+    if (PartitionComment::parse(rows->view(0, 0)).table != set_.table.text()) {
+        return problem(table.text() + " is there and is not Weir's; it is left as it is",
+                       "its name is needed: rename it");
+    }
+    return true;
+}
+
+Answer<void> DefaultCopy::clear() {
+    const Answer<bool> has_stage = is_left(stage_);
+    const Answer<bool> has_journal = is_left(journal_);
+    const Answer<Rows> triggers = job_.db.run(
+        "SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND tgname IN ($2, $3)",
+        {std::to_string(from_.oid), kTrigger, kTruncateTrigger});
+    if (!has_stage || !has_journal || !triggers) {
+        return failed(!has_stage     ? has_stage.error()
+                      : !has_journal ? has_journal.error()
+                                     : triggers.error());
     }
     LockedStep step;
     step.what = "drop what an interrupted run has left";
     step.oids = {from_.oid};
     step.locks = "ACCESS EXCLUSIVE on " + from_.text() + " for a moment";
     step.most_patience = kPartitionPatience;
-    if (rows->flag(0, 2)) {
-        step.sql.push_back("DROP TRIGGER " + std::string{kTrigger} + " ON " + from_.sql());
-        step.sql.push_back("DROP TRIGGER weir_journal_truncate ON " + from_.sql());
+    for (std::size_t i = 0; i < triggers->size(); ++i) {
+        step.sql.push_back("DROP TRIGGER " + quote_identifier(triggers->view(i, 0)) + " ON " +
+                           from_.sql());
     }
-    if (rows->flag(0, 1)) {
+    if (*has_journal) {
         step.sql.push_back("DROP TABLE " + journal_.sql());
+        step.sql.push_back("DROP FUNCTION IF EXISTS " + journal_.sql() + "()");
     }
-    step.sql.push_back("DROP FUNCTION IF EXISTS " + journal_.sql() + "()");
-    if (rows->flag(0, 0)) {
+    if (*has_stage) {
         step.sql.push_back("DROP TABLE " + stage_.sql());
     }
-    const bool is_clear = step.sql.size() == 1;
-    return is_clear ? Answer<void>{} : run_locked(job_, step);
+    return step.sql.empty() ? Answer<void>{} : run_locked(job_, step);
 }
 
 Answer<void> DefaultCopy::read_columns() {
@@ -158,14 +180,18 @@ std::string DefaultCopy::function_sql() const {
 
 std::vector<std::string> DefaultCopy::journal_sql() const {
     const std::string run = " EXECUTE FUNCTION " + journal_.sql() + "()";
+    PartitionComment comment;
+    comment.table = set_.table.text();
     return {"CREATE TABLE " + journal_.sql() + " AS SELECT " + list("", "") + " FROM " +
                 from_.sql() + " WITH NO DATA",
+            "COMMENT ON TABLE " + journal_.sql() + " IS " + quote_literal(comment.json()),
             function_sql(),
             "CREATE TRIGGER " + std::string{kTrigger} + " AFTER INSERT OR UPDATE OR DELETE ON " +
                 from_.sql() + " FOR EACH ROW" + run,
             "ALTER TABLE " + from_.sql() + " ENABLE ALWAYS TRIGGER " + kTrigger,
-            "CREATE TRIGGER weir_journal_truncate AFTER TRUNCATE ON " + from_.sql() +
-                " FOR EACH STATEMENT" + run};
+            "CREATE TRIGGER " + std::string{kTruncateTrigger} + " AFTER TRUNCATE ON " +
+                from_.sql() + " FOR EACH STATEMENT" + run,
+            "ALTER TABLE " + from_.sql() + " ENABLE ALWAYS TRIGGER " + kTruncateTrigger};
 }
 
 Answer<void> DefaultCopy::make_journal() {
@@ -336,7 +362,7 @@ std::vector<std::string> DefaultCopy::swap_sql() const {
     const std::string stage = "ALTER TABLE " + stage_.sql();
     std::vector<std::string> all = again_sql();
     all.push_back("DROP TRIGGER " + std::string{kTrigger} + " ON " + from_.sql());
-    all.push_back("DROP TRIGGER weir_journal_truncate ON " + from_.sql());
+    all.push_back("DROP TRIGGER " + std::string{kTruncateTrigger} + " ON " + from_.sql());
     all.push_back(table + " DETACH PARTITION " + from_.sql());
     for (const DefaultSlice& slice : plan_.slices) {
         const Relation child{0, set_.table.schema, slice.planned.name, 'r'};

@@ -36,6 +36,8 @@ public:
 private:
     [[nodiscard]] Relation beside(const char* suffix) const;
     [[nodiscard]] Relation fresh() const;
+    /// @return a problem where a table has the name that is somebody else's
+    [[nodiscard]] Answer<bool> is_left(const Relation& table) const;
     [[nodiscard]] Answer<void> read_columns();
     [[nodiscard]] Answer<void> make_table(const Relation& child, const PartitionRange* range);
     [[nodiscard]] Answer<void> make_journal();

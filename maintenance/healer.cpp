@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -27,6 +29,8 @@ constexpr std::size_t kMadePerHour = 60;
 constexpr seconds kIdle{60};
 /// All of an attempt: clients wait.
 constexpr seconds kLimit{4};
+/// And what each statement of it may take, where the ladder says nothing shorter.
+constexpr const char* kLimits = "SET lock_timeout = '2s'; SET statement_timeout = '4s'";
 
 /// Tells the log.
 class LogReporter final : public Reporter {
@@ -139,9 +143,11 @@ void Healer::run() {
 void Healer::serve(const Miss& miss) {
     const conf::ConfigPtr config = config_of_();
     const std::string table = miss.schema + "." + miss.table;
-    const Answer<std::string> made = make(miss, *config);
+    const Answer<std::string> made = attempt(miss, *config);
     if (made) {
-        made_[table].push_back(Clock::now());
+        if (!made_[table].insert_or_assign(*made, Clock::now()).second) {
+            return;  // another key of the same partition was here first
+        }
         log::info("partition_made", {{"table", table}, {"key", miss.key}, {"partition", *made}});
     } else {
         log::warn("partition_not_made",
@@ -157,10 +163,23 @@ void Healer::serve(const Miss& miss) {
     }
 }
 
+/// What goes wrong unforeseen is one partition that is not made, no end of the process.
+Answer<std::string> Healer::attempt(const Miss& miss, const conf::Config& config) {
+    try {
+        const bool is_used = db_.has_value();
+        Answer<std::string> made = make(miss, config);
+        // A connection that was idle may have been lost: that is known when it is used.
+        const bool is_stale = is_used && db_ && !db_->is_alive();
+        return !made && is_stale && !stop_.is_cut() ? make(miss, config) : made;
+    } catch (const std::exception& unforeseen) {
+        return problem(unforeseen.what());
+    }
+}
+
 bool Healer::has_made_too_many(const std::string& table, TimePoint now) {
-    std::deque<TimePoint>& made = made_[table];
-    while (!made.empty() && now - made.front() > std::chrono::hours{1}) {
-        made.pop_front();
+    std::map<std::string, TimePoint>& made = made_[table];
+    for (auto one = made.begin(); one != made.end();) {
+        one = now - one->second > std::chrono::hours{1} ? made.erase(one) : std::next(one);
     }
     return made.size() >= kMadePerHour;
 }
@@ -184,24 +203,36 @@ Answer<const conf::PartitionSettings*> Healer::settings_of(const Miss& miss,
     return problem("is no table of a [[partition]] with heal = true");
 }
 
+Answer<void> Healer::connect(const conf::Config& config) {
+    const conf::ConfigPtr now = config_of_();
+    if (db_ && db_->is_alive() && connected_by_ == now) {
+        return {};
+    }
+    db_.reset();
+    const Answer<ConnectOptions> options = connect_options(config);
+    if (!options) {
+        return failed(options.error());
+    }
+    Answer<Connection> opened = Connection::open(*options, &stop_);
+    if (!opened) {
+        return failed(opened.error());
+    }
+    // Nothing may hold up whoever misses another partition: clients give up after a few seconds.
+    if (const Answer<Rows> limited = opened->run(kLimits); !limited) {
+        return failed(limited.error());
+    }
+    db_.emplace(std::move(*opened));
+    connected_by_ = now;
+    return {};
+}
+
 Answer<std::string> Healer::make(const Miss& miss, const conf::Config& config) {
     if (has_made_too_many(miss.schema + "." + miss.table, Clock::now())) {
         return problem(std::to_string(kMadePerHour) + " partitions of it were made within an hour",
                        "the rows' keys are odd, or ahead.max is too small");
     }
-    const conf::ConfigPtr now = config_of_();
-    if (!db_ || !db_->is_alive() || connected_by_ != now) {
-        db_.reset();
-        const Answer<ConnectOptions> options = connect_options(config);
-        if (!options) {
-            return failed(options.error());
-        }
-        Answer<Connection> opened = Connection::open(*options, &stop_);
-        if (!opened) {
-            return failed(opened.error());
-        }
-        db_.emplace(std::move(*opened));
-        connected_by_ = now;
+    if (const Answer<void> connected = connect(config); !connected) {
+        return failed(connected.error());
     }
     const Answer<const conf::PartitionSettings*> settings = settings_of(miss, config);
     if (!settings) {

@@ -48,7 +48,7 @@ public:
     };
 
     /// @param config_of the configuration in force
-    /// @param told runs on the healer's thread for each attempt
+    /// @param told runs on the healer's thread for each partition made, and for each that was not
     Healer(ConfigOf config_of, Make make, Told told);
     Healer(const Healer&) = delete;
     Healer& operator=(const Healer&) = delete;
@@ -71,7 +71,9 @@ private:
     [[nodiscard]] bool take(Miss& miss, Done& done);
     void run();
     void serve(const Miss& miss);
+    [[nodiscard]] Answer<std::string> attempt(const Miss& miss, const conf::Config& config);
     [[nodiscard]] Answer<std::string> make(const Miss& miss, const conf::Config& config);
+    [[nodiscard]] Answer<void> connect(const conf::Config& config);
     [[nodiscard]] Answer<const conf::PartitionSettings*> settings_of(const Miss& miss,
                                                                      const conf::Config& config);
     [[nodiscard]] bool was_just_tried(const Miss& miss, TimePoint now);
@@ -92,7 +94,7 @@ private:
     // The thread's own:
     std::optional<Connection> db_;
     conf::ConfigPtr connected_by_;
-    std::map<std::string, std::deque<TimePoint>> made_;  // by table, of the last hour
+    std::map<std::string, std::map<std::string, TimePoint>> made_;  // by table, of the last hour
 
     std::thread thread_;  // from the first miss on
 };

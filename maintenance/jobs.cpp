@@ -55,8 +55,8 @@ void add_partitions(Jobs& jobs, const conf::Config& config) {
             jobs.add("retention",
                      partition.table,
                      when_of(schedule.retention),
-                     [&partition](JobContext& job) {
-                         return retire_partitions(job, partition, &why_needed_by_aggregates);
+                     [&partition, &config](JobContext& job) {
+                         return retire_partitions(job, partition, guard_of(config.aggregates));
                      });
         }
     }

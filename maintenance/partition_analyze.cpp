@@ -2,6 +2,7 @@
 
 #include "maintenance/partition_default.hpp"
 #include "maintenance/partition_plan.hpp"
+#include "maintenance/partition_pruning.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -146,8 +147,10 @@ Answer<void> Analysis::look_at_default() {
         add(Severity::Info, count.error().text, {}, &relation);
         return {};
     }
-    const Answer<Rows> size =
-        job_.db.run("SELECT pg_catalog.pg_relation_size($1::oid)", {std::to_string(relation.oid)});
+    const Answer<Rows> size = job_.db.run(
+        "SELECT sum(pg_catalog.pg_relation_size(relid))::bigint FROM "
+        "pg_catalog.pg_partition_tree($1::oid)",
+        {std::to_string(relation.oid)});
     if (!size) {
         return failed(size.error());
     }
@@ -377,7 +380,8 @@ Answer<std::vector<PartitionFinding>> analyze_table(
     JobContext& job,
     const std::string& table,
     const std::vector<conf::PartitionSettings>& partitions,
-    const PartitionThresholds& thresholds) {
+    const PartitionThresholds& thresholds,
+    const std::vector<SeenStatement>& seen) {
     const Answer<Relation> relation = find_relation(job.db, table);
     if (!relation) {
         return failed(relation.error());
@@ -386,13 +390,27 @@ Answer<std::vector<PartitionFinding>> analyze_table(
     if (!set) {
         return failed(set.error());
     }
-    return Analysis{job, settings_of(job, partitions, *relation), thresholds, *set}.run();
+    Answer<std::vector<PartitionFinding>> found =
+        Analysis{job, settings_of(job, partitions, *relation), thresholds, *set}.run();
+    const Answer<std::vector<PartitionFinding>> unpruned =
+        found ? find_unpruned(job, *set, seen) : found;
+    if (!unpruned) {
+        return failed(unpruned.error());
+    }
+    const Answer<std::vector<PartitionFinding>> off = find_pruning_off(job, *set);
+    if (!off) {
+        return failed(off.error());
+    }
+    found->insert(found->end(), unpruned->begin(), unpruned->end());
+    found->insert(found->end(), off->begin(), off->end());
+    return found;
 }
 
 Answer<std::vector<PartitionFinding>> analyze_database(
     JobContext& job,
     const std::vector<conf::PartitionSettings>& partitions,
-    const PartitionThresholds& thresholds) {
+    const PartitionThresholds& thresholds,
+    const std::vector<SeenStatement>& seen) {
     const Answer<Rows> rows = job.db.run(
         "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c JOIN "
         "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p' AND NOT "
@@ -407,7 +425,7 @@ Answer<std::vector<PartitionFinding>> analyze_database(
                              rows->text(i, 2),
                              'p'};
         const Answer<std::vector<PartitionFinding>> found =
-            analyze_table(job, table.sql(), partitions, thresholds);
+            analyze_table(job, table.sql(), partitions, thresholds, seen);
         if (!found && !job.db.is_alive()) {
             return failed(found.error());
         }

@@ -2,6 +2,7 @@
 
 #include "maintenance/job.hpp"
 #include "maintenance/report.hpp"
+#include "maintenance/seen_statements.hpp"
 
 #include <cstdint>
 #include <string>
@@ -31,17 +32,20 @@ struct PartitionThresholds {
 
 /// Looks at one partitioned table. Changes nothing.
 /// @param partitions where what is wished of it may stand
+/// @param seen which of them are pruned is asked of the planner
 [[nodiscard]] Answer<std::vector<PartitionFinding>> analyze_table(
     JobContext& job,
     const std::string& table,
     const std::vector<conf::PartitionSettings>& partitions,
-    const PartitionThresholds& thresholds);
+    const PartitionThresholds& thresholds,
+    const std::vector<SeenStatement>& seen);
 
 /// Looks at all partitioned tables, and at plain ones that are large.
 [[nodiscard]] Answer<std::vector<PartitionFinding>> analyze_database(
     JobContext& job,
     const std::vector<conf::PartitionSettings>& partitions,
-    const PartitionThresholds& thresholds);
+    const PartitionThresholds& thresholds,
+    const std::vector<SeenStatement>& seen);
 
 [[nodiscard]] Report report_of(const std::vector<PartitionFinding>& findings);
 

@@ -176,13 +176,39 @@ Answer<void> check_distance(const PartitionSet& set,
     return {};
 }
 
+/// What the next run of retention takes away is not to hold rows of today.
+Answer<void> check_retention(JobContext& job,
+                             const PartitionSet& set,
+                             const conf::PartitionSettings& settings,
+                             std::int64_t now,
+                             const PartitionRange& range) {
+    const conf::KeyStep& keep = settings.retention.keep;
+    if (!settings.retention.enforce || keep.is_zero() ||
+        keep.is_number() != (set.kind == KeyKind::Integer)) {
+        return {};
+    }
+    const Answer<std::int64_t> border =
+        read_before(job.db, {set.kind, zone_of(job.settings), settings.interval}, now, keep);
+    if (!border) {
+        return failed(border.error());
+    }
+    return range.hi.at > *border
+               ? Answer<void>{}
+               : problem(set.table.text() + ": " + range.line() + " is older than " + keep.text,
+                         "retention.keep: retention would take such a partition away at once");
+}
+
 Answer<std::string> make_for_locked(JobContext& job,
                                     const PartitionSet& set,
                                     const conf::PartitionSettings& settings,
+                                    std::int64_t now,
                                     std::int64_t at) {
     const Answer<PlannedPartition> planned = plan_partition_for(job, set, settings, at);
     if (!planned) {
         return failed(planned.error());
+    }
+    if (const Answer<void> fine = check_retention(job, set, settings, now, planned->range); !fine) {
+        return failed(fine.error());
     }
     const Answer<void> done = make_partition(job, set, *planned, settings.default_partition);
     return done ? Answer<std::string>{set.table.schema + "." + planned->name}
@@ -275,7 +301,7 @@ Answer<std::string> make_partition_for(JobContext& job,
     if (const Answer<void> fine = set->check_privileges(); !fine) {
         return failed(fine.error());
     }
-    return lock->is_held() ? make_for_locked(job, *set, settings, *at)
+    return lock->is_held() ? make_for_locked(job, *set, settings, *now, *at)
                            : wait_for_other(job, *table, *at);
 }
 

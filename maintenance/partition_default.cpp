@@ -40,7 +40,8 @@ std::int64_t batch_of(const JobContext& job) {
     return job.settings.batch > 0 ? job.settings.batch : kUsualBatch;
 }
 
-/// Moving is DELETE and INSERT to everybody who watches.
+/// Moving is DELETE and INSERT to everybody who watches: ON DELETE CASCADE would follow it, and a
+/// subscriber that does not know the new table yet would lose the rows.
 Answer<std::string> why_not_move(JobContext& job, const PartitionSet& set) {
     if (!set.referencing.empty()) {
         return "rows of " + set.referencing.front().other.text() + " refer to it";
@@ -48,14 +49,28 @@ Answer<std::string> why_not_move(JobContext& job, const PartitionSet& set) {
     if (set.is_published) {
         return std::string{"it is published"};
     }
+    const std::string schemas =
+        job.db.server_version() >= kSchemaPublications
+            ? "UNION ALL SELECT 'its schema is published' FROM d JOIN pg_catalog.pg_class c ON "
+              "c.oid "
+              "= d.relid JOIN pg_catalog.pg_publication_namespace s ON s.pnnspid = c.relnamespace "
+            : "";
     const Answer<Rows> rows = job.db.run(
-        "SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1::oid AND NOT "
-        "tgisinternal AND tgenabled <> 'D' AND tgtype & 8 <> 0 LIMIT 1",
+        "WITH d AS (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)) "
+        "SELECT pg_catalog.format('rows of %s refer to it', k.conrelid::regclass) FROM d JOIN "
+        "pg_catalog.pg_constraint k ON k.confrelid = d.relid WHERE k.contype = 'f' "
+        "UNION ALL SELECT 'it is published' FROM d JOIN pg_catalog.pg_publication_rel r ON "
+        "r.prrelid = d.relid " +
+            schemas +
+            "UNION ALL SELECT pg_catalog.format('trigger %s fires on DELETE', g.tgname) FROM d "
+            "JOIN "
+            "pg_catalog.pg_trigger g ON g.tgrelid = d.relid WHERE NOT g.tgisinternal AND "
+            "g.tgenabled <> 'D' AND g.tgtype & 8 <> 0 LIMIT 1",
         {std::to_string(set.default_partition->relation.oid)});
     if (!rows) {
         return failed(rows.error());
     }
-    return rows->empty() ? std::string{} : "trigger " + rows->text(0, 0) + " fires on DELETE";
+    return rows->empty() ? std::string{} : rows->text(0, 0);
 }
 
 Answer<DefaultFacts> read_facts(JobContext& job,

@@ -11,6 +11,11 @@ namespace weir::maintenance {
 
 namespace {
 
+/// @return what COMMENT ON and DROP call it
+std::string kind_of(const Relation& table) {
+    return table.kind == 'f' ? "FOREIGN TABLE " : "TABLE ";
+}
+
 Answer<std::string> comment_sql(JobContext& job,
                                 const PartitionSet& set,
                                 const Partition& partition,
@@ -29,7 +34,8 @@ Answer<std::string> comment_sql(JobContext& job,
     comment.hi = partition.range.hi.text;
     comment.detached = now->text(0, 0);
     comment.action = name_of(action);
-    return "COMMENT ON TABLE " + partition.relation.sql() + " IS " + quote_literal(comment.json());
+    return "COMMENT ON " + kind_of(partition.relation) + partition.relation.sql() + " IS " +
+           quote_literal(comment.json());
 }
 
 /// The tables that keys refer to are locked as well when their triggers go.
@@ -58,6 +64,26 @@ Answer<void> detach_plainly(JobContext& job,
     add_foreign_keys(set, step);
     step.most_patience = kPartitionPatience;
     return run_locked(job, step);
+}
+
+Answer<void> set_comment(JobContext& job, const Relation& table, const std::string& text) {
+    return job.change("COMMENT ON " + kind_of(table) + table.sql() + " IS " +
+                      (text.empty() ? "NULL" : quote_literal(text)));
+}
+
+/// It was not detached after all: if somebody else does that some day, the table is not ours to
+/// drop. Where this fails the next run does it.
+void restore_comment(JobContext& job, const Partition& partition) {
+    const Answer<Rows> attached = job.db.run(
+        "SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = $1::oid AND NOT inhdetachpending",
+        {std::to_string(partition.relation.oid)});
+    if (!attached || attached->empty()) {
+        return;
+    }
+    if (const Answer<void> done = set_comment(job, partition.relation, partition.description);
+        !done) {
+        job.reporter.warn(done.error().line());
+    }
 }
 
 Answer<void> refuse_blocked(JobContext& job, const PartitionSet& set, const std::string& what) {
@@ -110,7 +136,11 @@ Answer<void> detach_concurrently(JobContext& job,
                        "the next run finishes it; its rows are out of the table already",
                        state::kLockNotAvailable);
     }
-    return done ? Answer<void>{} : failed(done.error());
+    if (!done) {
+        restore_comment(job, partition);
+        return failed(done.error());
+    }
+    return {};
 }
 
 bool can_be_concurrent(const JobContext& job, const PartitionSet& set) {
@@ -183,14 +213,45 @@ Answer<void> detach_partition(JobContext& job,
     return done;
 }
 
-Answer<void> archive_table(JobContext& job, const Relation& table, const std::string& schema) {
+Answer<void> clear_marks(JobContext& job, const PartitionSet& set) {
+    for (const Partition& partition : set.partitions) {
+        const PartitionComment comment = PartitionComment::parse(partition.description);
+        if (comment.detached.empty()) {
+            continue;
+        }
+        if (Answer<void> done = set_comment(job, partition.relation, comment.was); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Answer<bool> archive_table(JobContext& job, const Relation& table, const std::string& schema) {
+    // What is partitioned itself is moved with all that is in it: SET SCHEMA takes one table alone.
+    const Answer<Rows> rows = job.db.run(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
+        "n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_partition_tree($1::oid) t ON t.relid = "
+        "c.oid WHERE (c.oid = $1::oid OR t.relid IS NOT NULL) AND n.nspname <> $2 ORDER BY c.oid "
+        "<> "
+        "$1::oid, t.level, n.nspname, c.relname",
+        {std::to_string(table.oid), schema});
+    if (!rows) {
+        return failed(rows.error());
+    }
     LockedStep step;
     step.what = "archive " + table.text();
     step.oids = {table.oid};
-    step.sql = {"ALTER TABLE " + table.sql() + " SET SCHEMA " + quote_identifier(schema)};
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+        const Relation one{0, rows->text(i, 0), rows->text(i, 1), 'r'};
+        step.sql.push_back("ALTER TABLE " + one.sql() + " SET SCHEMA " + quote_identifier(schema));
+    }
+    if (step.sql.empty()) {
+        return false;
+    }
     step.locks = "ACCESS EXCLUSIVE on " + table.text();
     step.most_patience = kPartitionPatience;
-    return run_locked(job, step);
+    const Answer<void> done = run_locked(job, step);
+    return done ? Answer<bool>{true} : failed(done.error());
 }
 
 Answer<void> drop_table(JobContext& job, const Relation& table) {
@@ -212,7 +273,7 @@ Answer<void> drop_table(JobContext& job, const Relation& table) {
     LockedStep step;
     step.what = "drop " + table.text();
     step.oids = {table.oid};
-    step.sql = {"DROP TABLE " + table.sql()};
+    step.sql = {"DROP " + kind_of(table) + table.sql()};
     step.locks = "ACCESS EXCLUSIVE on " + table.text();
     step.most_patience = kPartitionPatience;
     return run_locked(job, step);

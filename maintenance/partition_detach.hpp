@@ -14,8 +14,13 @@ namespace weir::maintenance {
                                             const Partition& partition,
                                             conf::RetentionAction action);
 
-/// Moves a detached table to another schema.
-[[nodiscard]] Answer<void> archive_table(JobContext& job,
+/// Takes from partitions that are attached what says that they were detached: an attempt that was
+/// ended has left it, or somebody has attached one again. If somebody detaches it, it is not ours.
+[[nodiscard]] Answer<void> clear_marks(JobContext& job, const PartitionSet& set);
+
+/// Moves a detached table to another schema, with the partitions that it has itself.
+/// @return whether anything was not there yet
+[[nodiscard]] Answer<bool> archive_table(JobContext& job,
                                          const Relation& table,
                                          const std::string& schema);
 

@@ -28,8 +28,18 @@ std::string heat_sql(int version) {
            "ELSE 'cold' END";
 }
 
-/// Sizes are asked for where no ACCESS EXCLUSIVE lock is held or wanted: pg_total_relation_size
-/// waits behind one.
+/// A partition that is partitioned itself is as large as all that is in it. Sizes are asked for
+/// where no ACCESS EXCLUSIVE lock is held or wanted: pg_total_relation_size waits behind one.
+std::string whole_sql() {
+    return "SELECT coalesce(sum(greatest(l.reltuples, 0)), 0)::bigint AS rows, sum(CASE WHEN l.oid "
+           "IN (SELECT relation FROM busy) THEN NULL ELSE pg_total_relation_size(l.oid) "
+           "END)::bigint AS bytes, sum(k.n_dead_tup)::bigint AS dead_rows, "
+           "coalesce(sum(coalesce(k.seq_scan, 0) + coalesce(k.idx_scan, 0)), 0)::bigint AS scans, "
+           "coalesce(sum(k.n_tup_ins + k.n_tup_upd + k.n_tup_del), 0)::bigint AS writes "
+           "FROM pg_partition_tree(p.relid) q JOIN pg_catalog.pg_class l ON l.oid = q.relid LEFT "
+           "JOIN pg_catalog.pg_stat_user_tables k ON k.relid = l.oid WHERE q.isleaf";
+}
+
 std::string list_sql(const PartitionSet& set, int version) {
     const bool is_known = set.unsupported.empty();
     const std::string pending = version >= 140'000 ? "i.inhdetachpending" : "false";
@@ -52,9 +62,7 @@ std::string list_sql(const PartitionSet& set, int version) {
            "mode = 'AccessExclusiveLock'), "
            "p AS (SELECT t.relid, t.parentrelid, t.isleaf, c.relname, n.nspname, bound, lo, hi, " +
            position + " AS position, " + present +
-           " AS is_present, greatest(c.reltuples, 0)::bigint AS rows, "
-           "CASE WHEN c.oid IN (SELECT relation FROM busy) THEN NULL ELSE "
-           "pg_total_relation_size(c.oid) END AS bytes, "
+           " AS is_present, "
            "CASE WHEN c.relkind = 'r' THEN age(c.relfrozenxid) END AS xid_age "
            "FROM pg_partition_tree($1::oid) t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, "
@@ -65,14 +73,14 @@ std::string list_sql(const PartitionSet& set, int version) {
            "SELECT p.relid::oid, p.parentrelid::oid, p.bound = 'DEFAULT', p.position, "
            "p.nspname || '.' || p.relname AS partition, "
            "coalesce(p.lo, CASE WHEN p.bound <> 'DEFAULT' THEN replace(p.bound, 'FOR VALUES ', '') "
-           "END) AS lo, p.hi, p.rows, p.bytes, s.n_dead_tup AS dead_rows, "
-           "coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) AS scans, "
-           "coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0) AS "
-           "writes, p.xid_age, " +
+           "END) AS lo, p.hi, w.rows, w.bytes, w.dead_rows, w.scans, w.writes, p.xid_age, " +
            heat_sql(version) + " AS heat, CASE WHEN " + pending +
            " THEN 'detaching' WHEN p.bound = 'DEFAULT' THEN 'default' WHEN p.isleaf THEN "
            "'attached' ELSE 'partitioned' END AS state "
-           "FROM p LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = p.relid "
+           "FROM p LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = p.relid CROSS JOIN "
+           "LATERAL (" +
+           whole_sql() +
+           ") w "
            "JOIN pg_catalog.pg_inherits i ON i.inhrelid = p.relid AND i.inhparent = p.parentrelid";
 }
 

@@ -128,8 +128,7 @@ bool Retirement::may_go(const Partition& partition) {
     if (!guard_) {
         return true;
     }
-    const Answer<std::string> why =
-        guard_(job_, set_.table, partition.range.lo.text, partition.range.hi.text);
+    const Answer<std::string> why = guard_(job_, set_, partition);
     if (!why) {
         went_wrong(why.error());
         return false;
@@ -177,12 +176,15 @@ void Retirement::detach(const std::vector<const Partition*>& expired) {
 }
 
 void Retirement::archive(const LooseTable& loose) {
-    if (loose.relation.schema == retention_.archive_schema) {
+    if (loose.relation.schema == retention_.archive_schema && loose.relation.kind != 'p') {
         return;
     }
-    const Answer<void> done = archive_table(job_, loose.relation, retention_.archive_schema);
-    if (!done) {
-        went_wrong(done.error());
+    const Answer<bool> moved = archive_table(job_, loose.relation, retention_.archive_schema);
+    if (!moved) {
+        went_wrong(moved.error());
+        return;
+    }
+    if (!*moved) {
         return;
     }
     ++archived_;
@@ -321,6 +323,9 @@ JobResult retire_locked(JobContext& job,
         if (!set) {
             return JobResult::failed(set.error());
         }
+    }
+    if (const Answer<void> cleared = clear_marks(job, *set); !cleared) {
+        return JobResult::failed(cleared.error());
     }
     return Retirement{job, settings, guard, std::move(*set)}.run();
 }

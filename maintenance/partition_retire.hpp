@@ -1,17 +1,17 @@
 #pragma once
 
-#include "maintenance/identifier.hpp"
 #include "maintenance/job.hpp"
+#include "maintenance/partition_set.hpp"
 
 #include <functional>
 #include <string>
 
 namespace weir::maintenance {
 
-/// Asked before a partition goes. Its bounds are as PostgreSQL reads them.
+/// Asked before a partition goes.
 /// @return "" where it may go, else why not: "public.hourly has it only up to 2026-11-02"
 using RetentionGuard = std::function<Answer<std::string>(
-    JobContext&, const Relation& table, const std::string& lo, const std::string& hi)>;
+    JobContext&, const PartitionSet& set, const Partition& partition)>;
 
 /// Detaches, archives and drops the partitions of one table that are older than retention.keep; one
 /// runner at a time. Without retention.enforce it is only said what would go.

@@ -26,23 +26,34 @@ std::string why_unsupported(const PartitionSet& set, std::int64_t columns) {
     return {};
 }
 
-constexpr const char* kTableSql =
-    "SELECT p.partstrat, p.partnatts, coalesce(a.attname, ''), "
-    "coalesce(pg_catalog.format_type(a.atttypid, NULL), ''), "
-    "pg_catalog.pg_get_partkeydef(c.oid), pg_catalog.pg_get_userbyid(c.relowner), "
-    "pg_catalog.pg_has_role(c.relowner, 'USAGE'), "
-    "pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE'), "
-    "EXISTS (SELECT FROM pg_catalog.pg_attribute i WHERE i.attrelid = c.oid AND i.attidentity <> "
-    "'' AND NOT i.attisdropped), "
-    "EXISTS (SELECT FROM pg_catalog.pg_publication b WHERE b.puballtables) OR EXISTS (SELECT FROM "
-    "pg_catalog.pg_publication_rel r WHERE r.prrelid = c.oid), "
-    "c.relreplident, current_user "
-    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid "
-    "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND p.partnatts = 1 "
-    "AND a.attnum = p.partattrs[0] AND a.attnum > 0 WHERE c.oid = $1::oid";
+/// Published it is under its own name, under that of a table that it is a partition of, or with all
+/// that its schema has.
+std::string table_sql(int version) {
+    const std::string by_schema =
+        version >= kSchemaPublications
+            ? " OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace s WHERE s.pnnspid = "
+              "c.relnamespace)"
+            : "";
+    return "SELECT p.partstrat, p.partnatts, coalesce(a.attname, ''), "
+           "coalesce(pg_catalog.format_type(a.atttypid, NULL), ''), "
+           "pg_catalog.pg_get_partkeydef(c.oid), pg_catalog.pg_get_userbyid(c.relowner), "
+           "pg_catalog.pg_has_role(c.relowner, 'USAGE'), "
+           "pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE'), "
+           "EXISTS (SELECT FROM pg_catalog.pg_attribute i WHERE i.attrelid = c.oid AND "
+           "i.attidentity <> '' AND NOT i.attisdropped), "
+           "EXISTS (SELECT FROM pg_catalog.pg_publication b WHERE b.puballtables) OR EXISTS "
+           "(SELECT FROM pg_catalog.pg_publication_rel r JOIN "
+           "pg_catalog.pg_partition_ancestors(c.oid) t ON r.prrelid = t.relid)" +
+           by_schema +
+           ", c.relreplident, current_user FROM pg_catalog.pg_class c JOIN "
+           "pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid "
+           "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND p.partnatts = 1 "
+           "AND a.attnum = p.partattrs[0] AND a.attnum > 0 WHERE c.oid = $1::oid";
+}
 
 Answer<void> read_table(Connection& db, PartitionSet& set) {
-    const Answer<Rows> rows = db.run(kTableSql, {std::to_string(set.table.oid)});
+    const Answer<Rows> rows =
+        db.run(table_sql(db.server_version()), {std::to_string(set.table.oid)});
     if (!rows) {
         return failed(rows.error());
     }

@@ -36,6 +36,9 @@ struct PartitionBound {
     [[nodiscard]] std::string sql() const;
 };
 
+/// From which server on all tables of a schema can be published.
+inline constexpr int kSchemaPublications = 150'000;
+
 /// [lo, hi).
 struct PartitionRange {
     PartitionBound lo;

@@ -41,10 +41,11 @@ void add_aggregates(Steps& steps, const conf::Config& config) {
 void add_retention(Steps& steps, const conf::Config& config) {
     for (const conf::PartitionSettings& partition : config.partitions) {
         if (!partition.retention.keep.is_zero()) {
-            steps.push_back({"retention " + partition.table, [&partition](JobContext& job) {
-                                 return maintenance::retire_partitions(
-                                     job, partition, &maintenance::why_needed_by_aggregates);
-                             }});
+            steps.push_back(
+                {"retention " + partition.table, [&partition, &config](JobContext& job) {
+                     return maintenance::retire_partitions(
+                         job, partition, maintenance::guard_of(config.aggregates));
+                 }});
         }
     }
 }

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
@@ -82,6 +83,14 @@ void add_place(CLI::App& command, MaintenanceArguments& arguments) {
 void add_forms(CLI::App& command, MaintenanceArguments& arguments) {
     auto* json = command.add_flag("--json", arguments.json, "print JSON");
     command.add_flag("--csv", arguments.csv, "print CSV")->excludes(json);
+    command.add_option("--limit", arguments.limit, "rows at most (all)")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--cursor", arguments.cursor, "where the page before ended: it says so")
+        ->check([](const std::string& text) {
+            return text.find_first_not_of("0123456789") == std::string::npos
+                       ? std::string{}
+                       : text + " is no cursor: the page before says it";
+        });
 }
 
 void add_dry_run(CLI::App& command, MaintenanceArguments& arguments) {
@@ -130,15 +139,24 @@ void print(const maintenance::Report& report, const MaintenanceArguments& argume
         columns.push_back(
             {column.name, column.is_number ? admin::ColumnType::Int8 : admin::ColumnType::Text});
     }
+    const std::size_t all = report.rows.size();
+    const std::size_t begin = std::min(arguments.cursor, all);
+    const std::size_t end =
+        arguments.limit == 0 ? all : begin + std::min(arguments.limit, all - begin);
     std::vector<admin::Row> rows;
-    for (const auto& values : report.rows) {
+    for (std::size_t at = begin; at < end; ++at) {
+        const auto& values = report.rows[at];
         admin::Row row;
         for (std::size_t i = 0; i < values.size(); ++i) {
             row.push_back(cell_of(values[i], report.columns[i].is_number));
         }
         rows.push_back(std::move(row));
     }
-    admin::print_report(std::cout, form_of(arguments), columns, rows);
+    admin::print_report(std::cout,
+                        form_of(arguments),
+                        columns,
+                        rows,
+                        end < all ? std::to_string(end) : std::string{});
 }
 
 int complain(const maintenance::Problem& problem) {

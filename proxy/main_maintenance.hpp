@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -19,11 +20,13 @@ struct MaintenanceArguments {
     bool is_dry = false;
     bool json = false;
     bool csv = false;
+    std::size_t limit = 0;   ///< rows of a list; 0 = all
+    std::size_t cursor = 0;  ///< rows before the first that is wanted
 };
 
 /// --config and --database.
 void add_place(CLI::App& command, MaintenanceArguments& arguments);
-/// --json and --csv.
+/// --json, --csv, --limit and --cursor.
 void add_forms(CLI::App& command, MaintenanceArguments& arguments);
 /// --dry-run.
 void add_dry_run(CLI::App& command, MaintenanceArguments& arguments);

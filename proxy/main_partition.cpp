@@ -1,5 +1,6 @@
 #include "proxy/main_partition.hpp"
 
+#include "maintenance/aggregate_guard.hpp"
 #include "maintenance/partition_create.hpp"
 #include "maintenance/partition_list.hpp"
 #include "maintenance/partition_retire.hpp"
@@ -365,13 +366,14 @@ int PartitionCommands::for_each(MaintenanceSession& session, const Job& job) con
 }
 
 int PartitionCommands::create(MaintenanceSession& session) const {
-    return for_each(session, [this](JobContext& job, const conf::PartitionSettings& settings) {
+    const auto guard = maintenance::guard_of(session.config.aggregates);
+    return for_each(session, [&](JobContext& job, const conf::PartitionSettings& settings) {
         JobResult result = maintenance::ensure_partitions(job, settings);
         if (!retention_.empty() && result.end != JobResult::End::Failed && !job.is_dry) {
             // What is kept is `cleanup`'s: here it is only said.
             conf::PartitionSettings told = settings;
             told.retention.enforce = false;
-            const JobResult old = maintenance::retire_partitions(job, told, {});
+            const JobResult old = maintenance::retire_partitions(job, told, guard);
             job.reporter.note(old.text);
         }
         return result;
@@ -400,8 +402,9 @@ int PartitionCommands::create_for_value(MaintenanceSession& session) const {
 }
 
 int PartitionCommands::cleanup(MaintenanceSession& session) const {
-    return for_each(session, [](JobContext& job, const conf::PartitionSettings& settings) {
-        return maintenance::retire_partitions(job, settings, {});
+    const auto guard = maintenance::guard_of(session.config.aggregates);
+    return for_each(session, [&guard](JobContext& job, const conf::PartitionSettings& settings) {
+        return maintenance::retire_partitions(job, settings, guard);
     });
 }
 
@@ -422,11 +425,16 @@ int PartitionCommands::analyze(MaintenanceSession& session) const {
                    .settings = settings,
                    .stop = session.job.stop,
                    .reporter = session.job.reporter};
+    const std::string& database =
+        arguments_.database.empty() ? settings.database : arguments_.database;
+    const std::vector<maintenance::SeenStatement> seen = maintenance::read_seen_statements(
+        session.config.ledger.path, database, session.job.reporter);
     Answer<Findings> findings = Findings{};
     if (table_.empty()) {
-        findings = maintenance::analyze_database(job, session.config.partitions, thresholds_);
+        findings = maintenance::analyze_database(job, session.config.partitions, thresholds_, seen);
     } else {
-        findings = maintenance::analyze_table(job, table_, session.config.partitions, thresholds_);
+        findings =
+            maintenance::analyze_table(job, table_, session.config.partitions, thresholds_, seen);
     }
     if (!findings) {
         return complain(findings.error());

@@ -2,6 +2,7 @@
 
 import random
 import time
+from contextlib import ExitStack
 from typing import Iterator
 
 import pytest
@@ -95,6 +96,23 @@ def test_old_rows_are_frozen_oldest_first(shop: Maintained) -> None:
     lines = [line for line in shop.weir(*MAINTAIN, "--vacuum").said.splitlines() if "transactions old" in line]
     assert [line.split(":")[0] for line in lines] == ["public.older", "public.younger"]
     assert int(shop.value("SELECT max(age(relfrozenxid)) FROM pg_class WHERE relname IN ('older', 'younger')")) < 50
+
+
+def test_old_multixacts_are_frozen_too(shop: Maintained) -> None:
+    sharers = 6
+    rows = 2**sharers
+    shop.execute("CREATE TABLE shared AS SELECT generate_series(0, %d) AS n" % (rows - 1))
+    with ExitStack() as stack:
+        for bit in range(sharers):  # a different set of sharers for each row: a multixact each
+            stack.enter_context(shop.transaction(f"SELECT 1 FROM shared WHERE n & {1 << bit} <> 0 FOR SHARE"))
+    age = "SELECT mxid_age(relminmxid) FROM pg_class WHERE relname = 'shared'"
+    assert int(shop.value(age)) > 50
+    # The server allows twice as many multixacts as transactions before it forces a freeze.
+    care(shop, freeze_age=25)
+    done = shop.weir(*MAINTAIN, "--vacuum")
+    assert "public.shared: its oldest multixact is " in done.said
+    assert int(shop.value(age)) < 50
+    assert "no tables need it" in shop.weir(*MAINTAIN, "--vacuum").said
 
 
 def test_who_has_a_table_locked_puts_it_off_and_not_the_others(shop: Maintained) -> None:

@@ -298,6 +298,23 @@ def test_dry_run_shows_it_and_changes_nothing(database: Database) -> None:
     assert state(database) == before
 
 
+# ---- what fails --------------------------------------------------------------------------------------------------
+
+FORBID = (
+    "CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM"
+    " pg_event_trigger_ddl_commands() WHERE object_identity = 'public.events' AND command_tag = 'CREATE TABLE')"
+    " THEN RAISE 'not here'; END IF; END $$",
+    "CREATE EVENT TRIGGER forbids ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION forbid()",
+)
+
+
+def test_swap_that_fails_leaves_no_bound_behind_which_rows_are_refused(database: Database) -> None:
+    database.execute(PLAIN, ROWS, *FORBID)
+    assert "not here" in convert(database, status=2).said
+    assert database.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'weir%'") == 0
+    database.execute("INSERT INTO events (ts) VALUES (now() + interval '1 year')")
+
+
 # ---- crashes -----------------------------------------------------------------------------------------------------
 
 

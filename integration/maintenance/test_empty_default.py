@@ -131,6 +131,26 @@ def test_truncated_meanwhile_it_gives_up(database: Database) -> None:
     assert database.value("SELECT count(*) FROM events") == 0
 
 
+def test_truncated_by_replication_it_gives_up_as_well(database: Database) -> None:
+    database.execute(*TABLE, fill(100_000))
+    with contextlib.closing(database.connect()) as replica:
+        replica.execute("SET session_replication_role = replica")
+        process = database.start("partition", "convert", "events", "--empty-default", "--interval", "1 month")
+        while not database.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'weir_journal_truncate'"):
+            time.sleep(0.002)
+        replica.execute("TRUNCATE rest")
+    _, said = process.communicate()
+    assert process.returncode == 2 and "was truncated meanwhile" in said, said
+    assert database.value("SELECT count(*) FROM events") == 0
+
+
+def test_table_that_is_not_weirs_is_not_taken_for_leftovers(database: Database) -> None:
+    database.execute(*TABLE, fill(100), "CREATE TABLE events_weir_stage AS SELECT 7 AS mine")
+    said = empty(database, status=2).said
+    assert "events_weir_stage" in said
+    assert database.value("SELECT mine FROM events_weir_stage") == 7
+
+
 REFUSED = {
     "refers to it": (
         "CREATE TABLE refers (id bigint, ts timestamptz, FOREIGN KEY (id, ts) REFERENCES events)",

@@ -1,6 +1,8 @@
 """A row that has no partition: it is made at once, and the statement runs again where nobody can tell."""
 
+import contextlib
 import threading
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import psycopg
@@ -13,6 +15,7 @@ CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY, created_at timestam
 CREATE TABLE plain (at timestamptz NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE numbers (n bigint PRIMARY KEY) PARTITION BY RANGE (n);
 CREATE TABLE counted (n int);
+CREATE TABLE kept (at timestamptz NOT NULL) PARTITION BY RANGE (at);
 """
 
 SETTINGS = {
@@ -24,6 +27,7 @@ SETTINGS = {
         {"table": "plain", "key": "at", "interval": "1 month", "heal": False},
         {"table": "numbers", "key": "n", "interval": "1000", "ahead": {"min": "1000", "max": "5000"},
          "name": "{table}_p{lo}"},
+        {"table": "kept", "key": "at", "interval": "1 month", "retention": {"keep": "6 months", "enforce": True}},
     ],
 }
 
@@ -44,6 +48,7 @@ def partitions(postgres: Any, table: str = "events") -> int:
     return postgres.value(f"SELECT count(*) FROM pg_inherits WHERE inhparent = '{table}'::regclass")
 
 
+MONTH = (datetime.now(timezone.utc).replace(day=1) + timedelta(days=100)).strftime("%Y-%m")
 INSERT = "INSERT INTO events (created_at, what) VALUES (now() + interval '5 months', 'far')"
 
 
@@ -149,3 +154,47 @@ def test_a_check_of_the_table_is_nobodys_business(healed: Any, server: Any) -> N
     with healed.psycopg(autocommit=True) as client, pytest.raises(psycopg.errors.CheckViolation, match="violates check"):
         client.execute("INSERT INTO counted VALUES (11)")
     assert "partition_" not in healed.log
+
+
+def test_what_retention_would_take_at_once_is_not_made(healed: Any, server: Any) -> None:
+    with healed.psycopg(autocommit=True) as client:
+        with pytest.raises(psycopg.errors.CheckViolation, match="no partition of relation"):
+            client.execute("INSERT INTO kept VALUES (now() - interval '8 months')")
+    assert partitions(server, "kept") == 0
+    with healed.psycopg(autocommit=True) as client:
+        client.execute("INSERT INTO kept VALUES (now() - interval '5 months')")
+    assert partitions(server, "kept") == 1
+
+
+def test_a_connection_that_was_lost_is_no_reason_not_to_heal(healed: Any, server: Any) -> None:
+    with healed.psycopg(autocommit=True) as client:
+        client.execute(INSERT)
+    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'weir-maintenance'")
+    with healed.psycopg(autocommit=True) as client:
+        client.execute(INSERT.replace("5 months", "6 months"))
+    assert partitions(server) == 2
+
+
+def test_who_was_healed_once_is_healed_again(healed: Any, server: Any) -> None:
+    """Also where the client has kept its backend, and hears of the error."""
+    with healed.psycopg(autocommit=True) as client:
+        client.execute(INSERT)
+        with contextlib.suppress(psycopg.errors.CheckViolation):
+            client.execute(INSERT.replace("5 months", "6 months"))
+        wait_until(lambda: partitions(server) == 2, "the partition is made")
+
+
+def test_many_keys_of_one_partition_are_one_partition_made(healed: Any, server: Any) -> None:
+    """All of them are missed while the first is being made."""
+    with server.connect() as blocker, healed.psycopg(autocommit=False) as client:
+        blocker.execute("BEGIN; LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE")
+        for i in range(70):
+            with pytest.raises(psycopg.errors.CheckViolation):
+                client.execute(f"INSERT INTO events (created_at) VALUES ('{MONTH}-01'::timestamptz + interval '{i} minutes')")
+            client.rollback()
+        blocker.execute("ROLLBACK")
+    wait_until(lambda: partitions(server) == 1, "the partition is made")
+    with healed.psycopg(autocommit=True) as client:
+        client.execute(INSERT.replace("5 months", "7 months"))
+    assert partitions(server) == 2
+    assert healed.log.count("partition_made") == 2

@@ -1,5 +1,6 @@
 """Partitions are made ahead: where the calendar has them, without gap or overlap, and as often as one likes."""
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -481,3 +482,19 @@ def test_long_transaction_keeps_no_partition_from_being_made(database: Database,
         )
     assert len(database.partitions("events")) == 13
     assert "weir-integration-harness" in refused.said or "no partition is older" in refused.said
+
+
+def test_lists_come_in_pages(database: Database) -> None:
+    database.execute(EVENTS)
+    create(database, "--interval", "monthly")
+    rows = database.weir("partition", "list", "events", "--json").items
+    seen: list[Any] = []
+    cursor: Any = "0"
+    while cursor is not None:
+        page = json.loads(database.weir("partition", "list", "events", "--json", "--limit", "5", "--cursor", cursor).out)
+        assert len(page["items"]) <= 5
+        seen += page["items"]
+        cursor = page["next"]
+    assert seen == rows and len(rows) > 10
+    assert "more: --cursor 5" in database.weir("partition", "list", "events", "--limit", "5").out
+    assert "--cursor" in database.weir("partition", "list", "events", "--cursor", "-1", status=2).said

@@ -164,6 +164,36 @@ def test_rows_that_others_refer_to_are_not_moved(database: Database) -> None:
     assert database.value("SELECT count(*) FROM refers") == 1
 
 
+MOVING = {
+    "refer to it": (
+        "CREATE TABLE refers (id bigint, ts timestamptz, FOREIGN KEY (id, ts) REFERENCES rest ON DELETE CASCADE)",
+        "INSERT INTO refers SELECT id, ts FROM events",
+    ),
+    "is published": ("CREATE PUBLICATION p FOR TABLE rest",),
+    "it is published": ("CREATE PUBLICATION p FOR TABLES IN SCHEMA public",),
+}
+
+
+@pytest.mark.parametrize("words", MOVING)
+def test_rows_of_default_are_not_moved_where_it_can_be_seen(database: Database, words: str) -> None:
+    database.execute(
+        EVENTS,
+        f"CREATE TABLE present PARTITION OF events {now_part()}",
+        "CREATE TABLE rest PARTITION OF events DEFAULT",
+        f"INSERT INTO events (id, ts) VALUES (1, '{future(5)}')",
+        *MOVING[words],
+    )
+    done = database.weir(
+        *("partition", "create", "events", "--interval", "daily", "--default", "keep"),
+        *("--ahead-min", "20 days", "--ahead-max", "20 days"),
+        status=2,
+    )
+    assert words in done.said
+    assert database.value("SELECT count(*) FROM rest") == 1
+    if "refer" in words:
+        assert database.value("SELECT count(*) FROM refers") == 1
+
+
 # ---- findings ----------------------------------------------------------------------------------------------------
 
 

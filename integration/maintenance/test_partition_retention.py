@@ -227,3 +227,81 @@ def test_two_runners_at_once_make_each_partition_once(database: Database) -> Non
     assert {result.status for result in results} <= {0, 1}
     standby = [result for result in results if result.status == 1]
     assert all("another Weir" in result.said for result in standby)
+
+
+def test_what_somebody_else_detaches_is_not_ours_to_drop(database: Database) -> None:
+    """An attempt that was killed before it began has left its mark on a partition that is still attached."""
+    fill(database)
+    mark = '{"by":"weir","table":"public.events","detached":"2020-01-01 00:00:00+00","action":"drop","was":"of ours"}'
+    database.execute(f"COMMENT ON TABLE m_7 IS '{mark}'")
+    drop = ("--retention", "4 months", "--enforce", "--action", "drop", "--quarantine", "0 days", "--max-drops", "9")
+    cleanup(database, *drop)
+    assert database.value("SELECT to_regclass('m_0')") is None
+    assert database.value("SELECT obj_description('m_7'::regclass)") == "of ours"
+    database.execute("ALTER TABLE events DETACH PARTITION m_7")
+    cleanup(database, *drop)
+    assert database.value("SELECT count(*) FROM m_7") == 1
+
+
+def test_an_attempt_that_fails_leaves_no_mark(database: Database) -> None:
+    fill(database)
+    database.execute(
+        "CREATE TABLE refers (id bigint, ts timestamptz, FOREIGN KEY (id, ts) REFERENCES events)",
+        "INSERT INTO refers SELECT id, ts FROM m_0",
+        "COMMENT ON TABLE m_0 IS 'of ours'",
+    )
+    said = cleanup(database, "--retention", "5 months", "--enforce", status=2).said
+    assert "m_0" in said
+    assert "m_0" in database.partitions("events")
+    assert database.value("SELECT obj_description('m_0'::regclass)") == "of ours"
+
+
+# ---- partitions that are partitioned or foreign ------------------------------------------------------------------
+
+HALVES = (
+    "CREATE TABLE m_0 PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-02-01') PARTITION BY HASH (id)",
+    "CREATE TABLE m_0_a PARTITION OF m_0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+    "CREATE TABLE m_0_b PARTITION OF m_0 FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+    "CREATE TABLE m_1 PARTITION OF events FOR VALUES FROM ('2020-02-01') TO ('2020-03-01')",
+    "INSERT INTO events SELECT i, '2020-01-15' FROM generate_series(1, 2000) i",
+    "ANALYZE m_0_a, m_0_b",
+)
+
+
+def test_partitioned_partition_is_listed_with_all_that_is_in_it(database: Database) -> None:
+    database.execute(EVENTS, *HALVES)
+    rows = {row["partition"]: row for row in database.weir("partition", "list", "events", "--json").items}
+    whole, halves = rows["public.m_0"], [rows["public.m_0_a"], rows["public.m_0_b"]]
+    assert whole["state"] == "partitioned"
+    assert whole["rows"] == sum(half["rows"] for half in halves) == 2000
+    assert whole["bytes"] == sum(half["bytes"] for half in halves) > 0
+
+
+def test_partitioned_partition_is_archived_whole(database: Database) -> None:
+    database.execute(EVENTS, *HALVES, "CREATE SCHEMA kept")
+    archive = ("--retention", "1 month", "--enforce", "--action", "archive", "--archive-schema", "kept")
+    cleanup(database, *archive)
+    assert database.value("SELECT count(*) FROM kept.m_0") == 2000
+    assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'm\\_0%' AND relnamespace = 'public'::regnamespace") == 0
+    database.execute("ALTER TABLE kept.m_0_b SET SCHEMA public")  # as a run that moved only the uppermost has left it
+    cleanup(database, *archive)
+    assert database.value("SELECT to_regclass('kept.m_0_b') IS NOT NULL")
+
+
+def test_partitioned_partition_is_dropped_whole(database: Database) -> None:
+    database.execute(EVENTS, *HALVES)
+    cleanup(database, "--retention", "1 month", "--enforce", "--action", "drop", "--quarantine", "0 days")
+    assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'm\\_0%'") == 0
+    assert database.partitions("events") == ["m_1"]
+
+
+def test_foreign_partition_goes_as_others_do(database: Database) -> None:
+    fill(database, -1, 2, table=EVENTS.replace(", PRIMARY KEY (id, ts)", ""))
+    database.execute(
+        "CREATE FOREIGN DATA WRAPPER nowhere",
+        "CREATE SERVER far FOREIGN DATA WRAPPER nowhere",
+        "CREATE FOREIGN TABLE old PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-02-01') SERVER far",
+    )
+    cleanup(database, "--retention", "1 year", "--enforce", "--action", "drop", "--quarantine", "0 days")
+    assert database.value("SELECT to_regclass('old')") is None
+    assert len(database.partitions("events")) == 3

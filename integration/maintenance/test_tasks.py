@@ -1,14 +1,18 @@
 """A [[task]]: SQL of one's own, in one go, within its time."""
 
+import random
+import time
 from typing import Any, Iterator
 
 import pytest
 
-from support.deadlines import wait_until
+from support.deadlines import reduced, wait_until
 from support.maintained import Ended, Maintained
 from support.postgres import Postgres
 
 pytestmark = pytest.mark.needs_weir
+
+MOMENTS = 20
 
 
 @pytest.fixture
@@ -82,3 +86,22 @@ def test_a_dry_run_shows_it(shop: Maintained) -> None:
     assert "DELETE FROM sessions;" in run(shop, "DELETE FROM sessions", "--dry-run").out
     assert count(shop) == 10
     assert "other: no such task" in shop.weir("task", "run", "other", status=2).said
+
+
+def test_a_killed_run_has_done_all_or_nothing(shop: Maintained) -> None:
+    shop.execute("CREATE TABLE a (n int)", "CREATE TABLE b (n int)", "INSERT INTO a VALUES (0)", "INSERT INTO b VALUES (0)")
+    sql = "UPDATE a SET n = n + 1; SELECT pg_sleep(0.05); UPDATE b SET n = n + 1"
+    shop.configure(task=[{"name": "mine", "sql": sql, "every": "1h"}])
+    moments = random.Random(11)
+    before = 0
+    for _ in range(reduced(MOMENTS)):
+        killed = shop.start("task", "run", "mine")
+        wait_until(lambda: shop.sessions() == 1 or killed.poll() is not None, "it has logged in")
+        time.sleep(moments.uniform(0, 0.1))
+        killed.kill()
+        killed.communicate()
+        shop.end_sessions()
+        shop.weir("task", "run", "mine")
+        now, other = shop.execute("SELECT a.n, b.n FROM a, b")[0]
+        assert now == other and before + 1 <= now <= before + 2
+        before = now

@@ -1,14 +1,18 @@
 """Materialized views are refreshed where something has changed, the gentlest way there is."""
 
+import random
+import time
 from typing import Any, Iterator
 
 import pytest
 
-from support.deadlines import wait_until
+from support.deadlines import reduced, wait_until
 from support.maintained import Maintained
 from support.postgres import Postgres
 
 pytestmark = pytest.mark.needs_weir
+
+MOMENTS = 20
 
 SALES = "CREATE TABLE sales (id int PRIMARY KEY, day date, amount int)"
 TOTALS = "CREATE MATERIALIZED VIEW totals AS SELECT day, sum(amount) AS total FROM sales GROUP BY day"
@@ -188,3 +192,20 @@ def test_whose_user_may_not_make_the_schema_refreshes_each_time(shop: Maintained
     for _ in range(2):
         assert "cannot be remembered" in refresh(shop, "totals")
     shop.execute("DROP OWNED BY view_keeper", "DROP ROLE view_keeper")
+
+
+def test_a_killed_refresh_is_made_up_for(shop: Maintained) -> None:
+    """Whatever was written of what was seen, a view that lacks a change is never taken for one that has it."""
+    shop.execute(UNIQUE, "INSERT INTO sales SELECT g, date '2026-01-01' + g % 1000, g FROM generate_series(101, 60000) g")
+    assert was_refreshed(refresh(shop, "totals"))
+    moments = random.Random(7)
+    for _ in range(reduced(MOMENTS)):
+        shop.execute(ONE_MORE, "UPDATE sales SET amount = amount + 1 WHERE id % 100 = 1")
+        run = shop.start("view", "refresh", "totals")
+        wait_until(lambda: shop.sessions() == 1 or run.poll() is not None, "it has logged in")
+        time.sleep(moments.uniform(0, 0.15))
+        run.kill()
+        run.communicate()
+        shop.end_sessions()
+        refresh(shop, "totals")
+        assert total(shop) == shop.value("SELECT sum(amount) FROM sales")

@@ -75,7 +75,10 @@ class Aggregate:
         return done.stderr
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(self.command("run", *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self.start_verb("run", *words)
+
+    def start_verb(self, verb: str, *words: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(self.command(verb, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     # ---- what is right -------------------------------------------------------------------------------------------
 

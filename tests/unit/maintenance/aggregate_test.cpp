@@ -32,6 +32,8 @@ TEST_SUITE("aggregates") {
         CHECK(text_of(951'782'400) == "2000-02-29 00:00:00+00");
         CHECK(text_of(1'795'392'000 + 3661) == "2026-11-23 01:01:01+00");
         CHECK(text_of(-1) == "1969-12-31 23:59:59+00");
+        CHECK(text_of(-62'135'596'800) == "0001-01-01 00:00:00+00");
+        CHECK(text_of(-62'135'596'801) == "0001-12-31 23:59:59+00 BC");
         CHECK(text_of(kEarliest) == "-infinity");
         CHECK(text_of(kLatest) == "infinity");
     }
@@ -67,6 +69,7 @@ TEST_SUITE("aggregates") {
         CHECK(has(zoned.in_buckets("t", 0, 86'400), "date_trunc('day'"));
         const BucketCalendar date{TimeType::Date, span(0, 1), "UTC"};
         CHECK(date.literal(86'400) == "'1970-01-02'::date");
+        CHECK(date.literal(-62'135'596'800 - 86'400) == "'0001-12-31 BC'::date");
     }
 
     TEST_CASE("group_by: a column, or an expression with a name") {
