@@ -6,6 +6,7 @@
 #include "protocol/limits.hpp"
 #include "protocol/message_writer.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -136,6 +137,9 @@ void Backend::abandon(Frame frame, Departure departure) {
     stream_->resume(net::Pause::PeerIsFull);
     if (frame == Frame::Open || expected_.is_ambiguous() || settings_owed_ > 0 ||
         expected_.copy() == protocol::ExpectedReplies::Copy::Both) {
+        if (owes_holder() && departure == Departure::Vanished) {
+            env_.owner.on_cancel_wanted(*this);
+        }
         end(/*failure=*/nullptr);  // the server waits for bytes that will never come, or may answer
                                    // what we cannot tell apart
         return;
@@ -150,11 +154,11 @@ void Backend::abandon(Frame frame, Departure departure) {
     const bool is_running = owes_holder() && !is_copying_in;
     const bool is_wanted =
         departure == Departure::Orderly && status_ == TransactionStatus::Idle && is_running;
-    env_.loop.set_deadline(deadline_,
-                           env_.loop.now() + (is_wanted ? Duration{kOrphanWithin} : kCleanWithin));
+    const TimePoint due = env_.loop.now() + (is_wanted ? Duration{kOrphanWithin} : kCleanWithin);
+    env_.loop.set_deadline(deadline_, due);
     if (is_running && !is_wanted) {
-        env_.owner.on_cancel_wanted(
-            *this);  // nobody waits for it, or it will be rolled back anyway
+        time_limit_.orphan_due = due;
+        cancel_orphan();
     }
     clean_on();
 }
@@ -178,6 +182,7 @@ void Backend::clean_on() {
     if (state_ != BackendState::Cleaning || !expected_.empty() || body_left_ > 0) {
         return;
     }
+    time_limit_.orphan_due = {};
     forget_unlisted();
     if (expected_.is_ambiguous()) {
         end(/*failure=*/nullptr);  // an answer may follow that the next client would take for its
@@ -186,7 +191,9 @@ void Backend::clean_on() {
     }
     if (status_ != TransactionStatus::Idle) {
         env_.loop.set_deadline(deadline_, env_.loop.now() + kCleanWithin);
-        ask("ROLLBACK");
+        if (cancels_ == 0) {  // else it could be hit itself: cancel_ended() comes back to this
+            ask("ROLLBACK");
+        }
         return;
     }
     if (must_end_) {
@@ -224,7 +231,18 @@ void Backend::cancel_ended(CancelOutcome outcome) {
         must_end_ = true;
     }
     settle_timeout(outcome);
-    if (state_ != BackendState::BeingCanceled || cancels_ > 0) {
+    if (cancels_ > 0) {
+        return;
+    }
+    if (state_ == BackendState::Cleaning) {
+        if (env_.loop.now() < time_limit_.orphan_due) {
+            env_.loop.set_deadline(
+                deadline_, std::min(time_limit_.orphan_due, env_.loop.now() + kCancelAgain));
+        }
+        clean_on();
+        return;
+    }
+    if (state_ != BackendState::BeingCanceled) {
         return;
     }
     if (must_end_) {
@@ -315,6 +333,14 @@ void Backend::on_deadline(net::Deadline& /*deadline*/) {
     }
     if (holder_ != nullptr && wanted_ == nullptr && audit_ == nullptr && time_limit_.is_on) {
         on_statement_deadline();
+        return;
+    }
+    if (env_.loop.now() < time_limit_.orphan_due) {
+        if (owes_holder()) {
+            cancel_orphan();
+        } else {
+            env_.loop.set_deadline(deadline_, time_limit_.orphan_due);
+        }
         return;
     }
     log::info("backend_too_slow",

@@ -398,6 +398,7 @@ private:
                                    std::size_t owed_before);
     void cancel_statement();
     void ask_for_cancel();
+    void cancel_orphan();
     void tell_timeout();
     void settle_timeout(CancelOutcome outcome);
     [[nodiscard]] std::string_view cancel_text() const;
@@ -412,6 +413,7 @@ private:
                const protocol::ExpectedReply& answered);
     void note_wait(StatementRun& run) const;
     [[nodiscard]] bool runs_alone() const;
+    [[nodiscard]] bool could_be_hit() const;
     void cut_off();
     void tell_cut(ByteView message);
     void tell_too_large();

@@ -93,6 +93,15 @@ void Backend::note_wait(StatementRun& run) const {
     }
 }
 
+/// PostgreSQL signals a process twice for one cancel request, itself and then its group, and the
+/// second signal may come when the next statement runs already. A simple query waits; batches of
+/// the extended protocol are sent ahead by those who want the speed of it.
+/// @return whether the cancel of what runs too long could end a statement that is sent now
+bool Backend::could_be_hit() const {
+    const bool is_limited = time_limit_.is_on || time_limit_.usual > Duration::zero();
+    return is_limited && expected_.statements() > 0 && !expected_.is_copy_in_open();
+}
+
 bool Backend::holds_line(FrontendMessage next) const {
     switch (next) {
         case FrontendMessage::CopyData:
@@ -104,6 +113,11 @@ bool Backend::holds_line(FrontendMessage next) const {
             // it waits for data.
             return runs_.may_fail_late() && !runs_.back().ticket.is_read &&
                    !expected_.is_copy_in_open();
+        case FrontendMessage::Query:
+            if (could_be_hit()) {
+                return true;
+            }
+            [[fallthrough]];
         default: return must_fail_ || is_failing_ || runs_.may_fail_late();
     }
 }

@@ -5,6 +5,7 @@
 #include "protocol/backend_views.hpp"
 #include "protocol/message_writer.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace weir::pool {
@@ -20,10 +21,8 @@ std::int64_t milliseconds_of(Duration duration) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
 
-/// How soon a cancel is asked for again.
-constexpr std::chrono::milliseconds kCancelAgain{10};
-/// The same where the server has more to do after the statement: one that comes late hits that, and
-/// the first has hardly ever come too early.
+/// kCancelAgain where the server has more to do after the statement: one that comes late hits that,
+/// and the first has hardly ever come too early.
 constexpr std::chrono::milliseconds kCancelAgainBeforeOthers{500};
 /// A statement that took too long must have ended this long after it has been cancelled.
 constexpr std::chrono::milliseconds kCancelWithin{5000};
@@ -149,6 +148,17 @@ void Backend::ask_for_cancel() {
     env_.loop.set_deadline(deadline_,
                            time_limit_.is_cancelling ? time_limit_.overdue_since + kCancelWithin
                                                      : env_.loop.now() + kCancelAgain);
+}
+
+/// Nobody waits for what runs any more, or it will be rolled back anyway. The first cancel may come
+/// before the server has read the statement, and there may be others behind it: until nothing of
+/// them is owed.
+void Backend::cancel_orphan() {
+    env_.owner.on_cancel_wanted(*this);
+    env_.loop.set_deadline(deadline_,
+                           cancels_ > 0
+                               ? time_limit_.orphan_due
+                               : std::min(time_limit_.orphan_due, env_.loop.now() + kCancelAgain));
 }
 
 /// @param owed_before requests that were owed before this reply

@@ -1,8 +1,12 @@
 """Transaction mode: many clients, few backends, each transaction on one of them."""
 
 import contextlib
+import os
+import re
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -183,6 +187,65 @@ def test_client_that_leaves_in_mid_statement_frees_its_backend(start_weir: Start
         client.close()
         assert other.value("SELECT 1") == "1"
         assert postgres.backends("query LIKE '%pg_sleep(600)%' AND state = 'active'") == 0
+
+
+def test_cancel_that_comes_before_the_statement_is_read_is_asked_for_again(
+    start_weir: StartWeir, postgres: Postgres
+) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "8s"}})
+    with weir.logged_in() as other:
+        client = weir.logged_in()
+        for _ in range(2):  # the first makes Weir read the catalog, with settings of its own
+            client.query("SELECT 1")
+            weir.wait_until_idle()
+        [server] = weir.show("SERVERS")
+        pid = server["remote_pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            client.send(wire.query("SELECT pg_sleep(601)"))
+            wait_until(lambda: weir.pool()["sv_active"] == 1)
+            client.reset()
+            wait_until(lambda: has_pending(pid, signal.SIGINT), "it has been cancelled")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert other.backend_pid() == pid
+        assert postgres.backends("query LIKE '%pg_sleep(601)%' AND state = 'active'") == 0
+
+
+@pytest.mark.parametrize("is_extended", [False, True], ids=["simple", "extended"])
+def test_all_that_a_client_has_sent_is_cancelled_when_it_vanishes(
+    start_weir: StartWeir, postgres: Postgres, is_extended: bool
+) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "8s"}})
+    sleep = "SELECT pg_sleep(602)"
+    with weir.logged_in() as other:
+        pid = other.backend_pid()
+        client = weir.logged_in()
+        client.send(*(3 * ([wire.extended(sleep), wire.sync()] if is_extended else [wire.query(sleep)])))
+        postgres.wait_until_running(sleep)
+        client.reset()
+        assert other.backend_pid() == pid
+        assert postgres.backends("query LIKE '%pg_sleep(602)%' AND state = 'active'") == 0
+
+
+def test_what_runs_before_half_a_message_is_cancelled_when_its_client_vanishes(
+    start_weir: StartWeir, postgres: Postgres
+) -> None:
+    weir = start_weir({"pool": {"max": 1, "acquire_timeout": "8s"}})
+    with weir.logged_in() as other:
+        client = weir.logged_in()
+        client.send(wire.query("SELECT pg_sleep(603)"), wire.query(f"SELECT '{'x' * 300_000}'")[:200_000])
+        postgres.wait_until_running("SELECT pg_sleep(603)")
+        client.reset()
+        assert other.value("SELECT 1") == "1"
+        wait_until(lambda: postgres.backends("query LIKE '%pg_sleep(603)%' AND state = 'active'") == 0)
+
+
+def has_pending(pid: int, number: signal.Signals) -> bool:
+    """Whether a process that is stopped has yet to hear of this signal."""
+    pending = re.search(r"^ShdPnd:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert pending is not None
+    return bool(int(pending[1], 16) >> (number - 1) & 1)
 
 
 def test_client_that_leaves_in_mid_copy_frees_its_backend(start_weir: StartWeir) -> None:
