@@ -192,7 +192,8 @@ struct Job {
     std::string name = {};  ///< "partition public.events"
     std::string kind = {};  ///< its first word
     std::string schedule = {};
-    std::string state = {};  ///< idle, running, standby, waiting, unreachable, failing, parked
+    std::string state =
+        {};  ///< idle, running, held, standby, waiting, unreachable, failing, parked
     std::int64_t next_unix_ms = 0;  ///< when it is due
     // Of the run under way:
     std::string phase = {};

@@ -22,11 +22,12 @@ void JobContext::hold_back() const {
     if (why.empty()) {
         return;
     }
-    reporter.note("held back: " + why);
+    reporter.held_back(why);
     while (!why.empty() && !should_end()) {
         std::this_thread::sleep_for(kLookAgain);
         why = governor->why_wait();
     }
+    reporter.held_back({});
 }
 
 Answer<void> JobContext::change(const std::string& sql, std::string_view locks) const {

@@ -34,6 +34,15 @@ public:
     virtual void progress(const Progress& progress) = 0;
     /// What was done, or what somebody should know: "public.events_p202612 attached".
     virtual void note(std::string_view line) = 0;
+
+    /// The database is too busy for the job, which waits.
+    /// @param why "" = it goes on
+    virtual void held_back(std::string_view why) {
+        if (!why.empty()) {
+            note("held back: " + std::string{why});
+        }
+    }
+
     /// What is wrong and did not keep the job from going on.
     virtual void warn(std::string_view line) = 0;
     /// A statement that changes something: shown by --dry-run instead of being run.

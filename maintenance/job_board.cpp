@@ -34,11 +34,24 @@ void JobBoard::show(const status::Job& job) {
     phase_.clear();
 }
 
+status::Job* JobBoard::find(const std::string& job) {
+    const auto found = std::find_if(
+        jobs_.begin(), jobs_.end(), [&job](const status::Job& one) { return one.name == job; });
+    return found == jobs_.end() ? nullptr : &*found;
+}
+
+void JobBoard::held_back(const std::string& job, std::string_view why) {
+    const std::lock_guard lock{mutex_};
+    if (status::Job* shown = find(job); shown != nullptr) {
+        shown->state = why.empty() ? "running" : "held";
+        shown->message = why;
+    }
+}
+
 void JobBoard::progress(const std::string& job, const Progress& progress, TimePoint now) {
     const std::lock_guard lock{mutex_};
-    const auto shown = std::find_if(
-        jobs_.begin(), jobs_.end(), [&job](const status::Job& one) { return one.name == job; });
-    if (shown == jobs_.end()) {
+    status::Job* shown = find(job);
+    if (shown == nullptr) {
         return;
     }
     if (progress.phase != phase_ || progress.done < phase_first_) {
@@ -69,6 +82,11 @@ std::vector<status::Job> JobBoard::jobs() const {
 
 void BoardReporter::progress(const Progress& progress) {
     board_.progress(job_, progress, Clock::now());
+}
+
+void BoardReporter::held_back(std::string_view why) {
+    board_.held_back(job_, why);
+    Reporter::held_back(why);
 }
 
 void BoardReporter::note(std::string_view line) {

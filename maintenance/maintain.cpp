@@ -24,11 +24,26 @@ int weight_of(End end) {
     return 0;
 }
 
+/// @return what it says of the table that the step is named after
+std::string_view text_of(const MaintainStep& step, const JobResult& result) {
+    std::string_view text = result.text;
+    const std::size_t space = step.name.find(' ');
+    if (space != std::string::npos) {
+        const std::string subject = step.name.substr(space + 1) + ": ";
+        if (text.starts_with(subject)) {
+            text.remove_prefix(subject.size());
+        }
+    }
+    return text;
+}
+
 std::string line_of(const MaintainStep& step,
                     const JobResult& result,
                     std::chrono::milliseconds took) {
     std::string line = step.name + ": " + std::string{name_of(result.end)};
-    line += result.text.empty() ? "" : ", " + result.text;
+    if (const std::string_view text = text_of(step, result); !text.empty()) {
+        line.append(", ").append(text);
+    }
     return line + " (" + std::to_string(took.count()) + " ms)";
 }
 

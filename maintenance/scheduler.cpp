@@ -91,7 +91,7 @@ control::Answer Scheduler::run_job(const std::string& name) {
                               : "Perhaps \"" + std::string{nearest} + "\"; SHOW JOBS lists them.");
     }
     control::Answer answer;
-    if (job->state == "running") {
+    if (job->state == "running" || job->state == "held") {
         answer.notices.push_back(name + " is running already");
         return answer;
     }

@@ -1,8 +1,7 @@
 // The part of ClientCache that asks Redis before the server is asked, and tells it what was read.
 
 #include "cache/redis/shared_results.hpp"
-#include "protocol/frame.hpp"
-#include "protocol/message_type.hpp"
+#include "protocol/one_result.hpp"
 #include "proxy/client_cache.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/worker.hpp"
@@ -36,30 +35,6 @@ ByteView in_one(std::span<const ByteView> pieces, std::string& room) {
         room += as_text(piece);
     }
     return as_bytes(room);
-}
-
-/// @return whether it is what a server says of one result: whoever may write to Redis is not to
-/// tell clients anything else, such as what becomes of their transactions
-bool is_one_result(ByteView reply) {
-    unsigned ends = 0;
-    while (!reply.empty()) {
-        const auto [status, header] = protocol::read_header(reply);
-        if (status != protocol::FrameStatus::Complete || header.frame_bytes() > reply.size() ||
-            ends > 0) {
-            return false;
-        }
-        switch (static_cast<protocol::BackendMessage>(header.type)) {
-            case protocol::BackendMessage::ParseComplete:
-            case protocol::BackendMessage::BindComplete:
-            case protocol::BackendMessage::ParameterDescription:
-            case protocol::BackendMessage::RowDescription:
-            case protocol::BackendMessage::DataRow: break;
-            case protocol::BackendMessage::CommandComplete: ++ends; break;
-            default: return false;
-        }
-        reply = reply.subspan(header.frame_bytes());
-    }
-    return ends == 1;
 }
 
 }  // namespace
@@ -143,7 +118,9 @@ void ClientCache::on_looked_up(const cache::FoundResult& found) {
     if (found.value) {
         const cache::StoredResult& stored = found.value->result;
         const milliseconds left{stored.fresh_until_ms - wall_clock_ms()};
-        if (left.count() > 0 && is_one_result(stored.reply)) {
+        // Whoever may write to Redis is not to tell clients anything else, such as what becomes of
+        // their transactions.
+        if (left.count() > 0 && protocol::is_one_result(stored.reply)) {
             cache::ReadResult result;
             result.reply = {&stored.reply, 1};
             result.digest = asked->digest;

@@ -458,6 +458,8 @@ def test_tables_of_the_configuration_are_each_their_own(database: Database, tmp_
     found = database.weir("partition", "analyze", "-c", str(config), "--json", status=2).items
     assert any(row["table"] == "public.missing" for row in found)
     assert not [row for row in found if row["table"] == "public.events"]
+    said = database.weir("maintain", "--no-analyze", "-c", str(config), status=2).said
+    assert "partition public.events: skipped, no partition is missing; the last ends at" in said
 
 
 def test_long_transaction_keeps_no_partition_from_being_made(database: Database, tmp_path: Any) -> None:

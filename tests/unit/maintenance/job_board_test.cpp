@@ -41,6 +41,20 @@ TEST_SUITE("job_board") {
         board.progress("vacuum", {"tables", 1, 2, "tables"}, Clock::now());
         CHECK(board.jobs().size() == 1);
     }
+
+    TEST_CASE("job_board: a job that is held back says why until it goes on") {
+        JobBoard board;
+        board.show_all({{.name = "vacuum", .state = "running"}, {.name = "analyze"}});
+        BoardReporter reporter{board, "vacuum"};
+        reporter.held_back("a pool is used to 100 %");
+        CHECK(board.jobs()[0].state == "held");
+        CHECK(board.jobs()[0].message == "a pool is used to 100 %");
+        CHECK(board.jobs()[1].state.empty());
+        reporter.held_back({});
+        CHECK(board.jobs()[0].state == "running");
+        CHECK(board.jobs()[0].message.empty());
+        BoardReporter{board, "gone"}.held_back("nobody");
+    }
 }
 
 }  // namespace weir::maintenance
