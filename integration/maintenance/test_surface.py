@@ -22,7 +22,7 @@ def database(postgres: Postgres) -> Iterator[Postgres]:
     gone = "DROP SCHEMA IF EXISTS weir CASCADE; DROP TABLE IF EXISTS events, numbers, ran CASCADE"
     postgres.execute(gone)
     postgres.execute("CREATE TABLE events (at timestamptz NOT NULL, what text) PARTITION BY RANGE (at)")
-    postgres.execute("CREATE TABLE numbers (id bigint NOT NULL) PARTITION BY RANGE (id)")
+    postgres.execute("CREATE TABLE numbers (id bigserial) PARTITION BY RANGE (id)")
     postgres.execute("CREATE TABLE ran (task text, at timestamptz NOT NULL DEFAULT clock_timestamp())")
     postgres.execute(VIEW)
     yield postgres
@@ -61,7 +61,8 @@ def test_partitions_are_shown_everywhere(database: Postgres, start_weir: StartWe
     ) - 1, "the DEFAULT is none"
     assert 180 * 86400 <= events["horizon_s"] <= 400 * 86400 and events["horizon_ids"] is None
     assert (events["default_rows"], events["gaps"], events["pending"], events["problem"]) == (0, 0, 0, None)
-    numbers = wait_until(lambda: shown(weir, "PARTITIONS", "public.numbers"))
+    wait_until(lambda: shown(weir, "PARTITIONS", "public.numbers")["state"] == "fine", "of numbers too")
+    numbers = shown(weir, "PARTITIONS", "public.numbers")
     assert numbers["horizon_ids"] >= 3000 and numbers["horizon_s"] is None and numbers["first"] == "0"
     listed = {item["name"]: item for item in weir.api("partitions")["items"]}
     assert set(listed) == {"public.events", "public.numbers"}
