@@ -275,12 +275,13 @@ def test_a_listening_client_gets_its_notifications(weir: Weir) -> None:
 
 
 def test_sequence_values_are_nobody_elses(weir: Weir, postgres: Postgres) -> None:
-    postgres.execute("CREATE SEQUENCE IF NOT EXISTS numbers")
+    postgres.execute("CREATE SEQUENCE carried_numbers")
     with weir.logged_in() as client, weir.logged_in() as other:
-        client.query("SELECT nextval('numbers')")
-        for sql in ("SELECT lastval()", "SELECT currval('numbers')"):
+        client.query("SELECT nextval('carried_numbers')")
+        for sql in ("SELECT lastval()", "SELECT currval('carried_numbers')"):
             assert errors(other.query(sql)) == ["55000"]
-        assert errors(client.query("BEGIN; SELECT nextval('numbers'); SELECT lastval(); COMMIT")) == []
+        assert errors(client.query("BEGIN; SELECT nextval('carried_numbers'); SELECT lastval(); COMMIT")) == []
+    postgres.execute("DROP SEQUENCE carried_numbers")
 
 
 def test_a_pinned_client_whose_backend_is_lost_is_told_so(weir: Weir, postgres: Postgres) -> None:

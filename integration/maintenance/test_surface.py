@@ -1,6 +1,6 @@
 """What the database and its jobs look like from outside: tables with partitions, and jobs that wait for calmer times."""
 
-from typing import Any, Iterator
+from typing import Any, Callable
 
 import pytest
 
@@ -17,16 +17,14 @@ VIEW = "CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS events FROM events
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[Postgres]:
-    """A database with a table by the month, and a view of it, in which no Weir has ever run anything."""
-    gone = "DROP SCHEMA IF EXISTS weir CASCADE; DROP TABLE IF EXISTS events, numbers, ran CASCADE"
-    postgres.execute(gone)
+def database(own_postgres: Callable[..., Postgres]) -> Postgres:
+    """A server with a table by the month, and a view of it, in which no Weir has ever run anything."""
+    postgres = own_postgres()
     postgres.execute("CREATE TABLE events (at timestamptz NOT NULL, what text) PARTITION BY RANGE (at)")
     postgres.execute("CREATE TABLE numbers (id bigserial) PARTITION BY RANGE (id)")
     postgres.execute("CREATE TABLE ran (task text, at timestamptz NOT NULL DEFAULT clock_timestamp())")
     postgres.execute(VIEW)
-    yield postgres
-    postgres.execute(gone)
+    return postgres
 
 
 def maintaining(**sections: Any) -> dict[str, Any]:
@@ -43,13 +41,13 @@ def shown(weir: Weir, what: str, name: str) -> dict[str, Any]:
     return next((row for row in weir.show(what) if row["name"] == name), {})
 
 
-def test_partitions_are_shown_everywhere(database: Postgres, start_weir: StartWeir) -> None:
+def test_partitions_are_shown_everywhere(database: Postgres, start_weir_at: StartWeir) -> None:
     database.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
     tables = [
         {"table": "public.events", "key": "at", "interval": "1 month", "default": "guard"},
         {"table": "public.numbers", "key": "id", "interval": 1000, "ahead": {"min": 3000, "max": 5000}, "name": "{table}_{lo}"},
     ]
-    weir = start_weir(maintaining(partition=tables), http=True)
+    weir = start_weir_at(database.port, maintaining(partition=tables), http=True)
     wait_until(lambda: shown(weir, "PARTITIONS", "public.events").get("state") == "full", "it has been looked at")
     with console(weir) as admin:
         for table in ("events", "numbers"):
@@ -72,15 +70,15 @@ def test_partitions_are_shown_everywhere(database: Postgres, start_weir: StartWe
     assert metrics.sum("weir_partition_default_rows", table="public.events") == 0
 
 
-def test_table_that_is_missing_says_so(database: Postgres, start_weir: StartWeir) -> None:
+def test_table_that_is_missing_says_so(database: Postgres, start_weir_at: StartWeir) -> None:
     tables = [{"table": "public.nobody", "key": "at", "interval": "1 month"}]
-    weir = start_weir(maintaining(partition=tables))
+    weir = start_weir_at(database.port, maintaining(partition=tables))
     wait_until(lambda: shown(weir, "PARTITIONS", "public.nobody").get("state") == "unknown", "it has been looked at")
     assert "no such relation" in shown(weir, "PARTITIONS", "public.nobody")["problem"]
 
 
 @pytest.mark.parametrize("kind", ["task", "view"])
-def test_jobs_wait_while_the_database_is_busy(database: Postgres, start_weir: StartWeir, kind: str) -> None:
+def test_jobs_wait_while_the_database_is_busy(database: Postgres, start_weir_at: StartWeir, kind: str) -> None:
     jobs: dict[str, Any] = {
         "task": {"task": [{"name": "tick", "sql": "INSERT INTO ran (task) VALUES ('tick')", "every": "1s"}]},
         "view": {"materialized_view": [{"name": "public.totals", "every": "1s"}]},
@@ -89,7 +87,7 @@ def test_jobs_wait_while_the_database_is_busy(database: Postgres, start_weir: St
     done = {"task": "SELECT count(*) FROM ran", "view": "SELECT max(events) FROM totals"}[kind]
     database.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
     governor = {"max_p95_ratio": 0, "max_replica_lag": "0s", "max_pool_usage": 0.5}
-    weir = start_weir({"pool": {"max": 2}, **maintaining(maintenance={"governor": governor}, **jobs[kind])})
+    weir = start_weir_at(database.port, {"pool": {"max": 2}, **maintaining(maintenance={"governor": governor}, **jobs[kind])})
     with weir.logged_in() as one, weir.logged_in() as two:
         for client in (one, two):
             client.query("BEGIN")
