@@ -51,7 +51,7 @@ std::string layout_sql(const Connection& db, const AggregateDefinition& definiti
            "',' ORDER BY relid)) AS counters FROM tree WHERE level > 0 OR " +
            quote_literal(std::string{definition.source.kind}) +
            " <> 'p' GROUP BY top), bounds AS (SELECT parts.*, CASE WHEN " + is_by_time +
-           " THEN regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\((.*)\\) TO \\((.*)\\)')"
+           " THEN regexp_match(pg_get_expr(c.relpartbound, 0), 'FROM \\((.*)\\) TO \\((.*)\\)')"
            " END AS b FROM parts JOIN pg_catalog.pg_class c ON c.oid = parts.top) SELECT top, "
            "counters, CASE WHEN b IS NULL THEN NULL ELSE " +
            control_label(bound("1", "-infinity")) + " END, CASE WHEN b IS NULL THEN NULL ELSE " +

@@ -48,7 +48,11 @@ std::string tables_sql(int version) {
 }
 
 std::string parents_sql(int version) {
-    return "SELECT c.oid, n.nspname || '.' || c.relname, "
+    // pg_partition_tree() would lock all of them.
+    return "WITH RECURSIVE tree(root, relid) AS (SELECT oid, oid FROM pg_catalog.pg_class WHERE "
+           "relkind = 'p' AND NOT relispartition UNION SELECT t.root, i.inhrelid FROM tree t "
+           "JOIN pg_catalog.pg_inherits i ON i.inhparent = t.relid) "
+           "SELECT c.oid, n.nspname || '.' || c.relname, "
            "format('%I.%I', n.nspname, c.relname), "
            "coalesce(sum(pg_stat_get_live_tuples(p.relid)), 0)::bigint, "
            "coalesce(sum(pg_stat_get_tuples_inserted(p.relid) + "
@@ -58,9 +62,9 @@ std::string parents_sql(int version) {
            "EXISTS (SELECT 1 FROM pg_catalog.pg_stats t WHERE t.schemaname = n.nspname "
            "AND t.tablename = c.relname AND t.inherited), " +
            may_maintain(version) +
-           " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, "
-           "LATERAL pg_partition_tree(c.oid) p "
-           "WHERE c.relkind = 'p' AND NOT c.relispartition AND p.isleaf AND " +
+           " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+           "JOIN tree p ON p.root = c.oid JOIN pg_catalog.pg_class leaf ON leaf.oid = p.relid "
+           "WHERE leaf.relkind <> 'p' AND " +
            kNotOfTheSystem + " GROUP BY c.oid, n.nspname, c.relname, c.relowner ORDER BY 2";
 }
 

@@ -265,10 +265,8 @@ JobResult reindex_locked(JobContext& job) {
     constexpr std::chrono::milliseconds kUsual{30'000};
     const auto patience =
         job.settings.max_blocker_age.count() > 0 ? job.settings.max_blocker_age : kUsual;
-    static_cast<void>(job.db.run("SET lock_timeout = " + std::to_string(patience.count())));
-    JobResult result = carry_out(job, *plan, "reindex", "indexes", &reindex);
-    static_cast<void>(job.db.run("RESET lock_timeout"));
-    return result;
+    const LockTimeout limit{job.db, patience};
+    return carry_out(job, *plan, "reindex", "indexes", &reindex);
 }
 
 }  // namespace

@@ -77,6 +77,8 @@ JobResult carry_out(JobContext& job,
     result.text += tally.failed > 0 ? ", " + std::to_string(tally.failed) + " failed" : "";
     if (tally.failed > 0 && tally.failed == plan.items.size()) {
         result.end = End::Failed;
+    } else if (tally.put_off > 0 && tally.done == 0 && result.end == End::Done) {
+        result.end = End::PutOff;
     } else if (plan.items.empty()) {
         result = {End::Skipped, 0, "no " + unit + " need it"};
     }

@@ -30,9 +30,9 @@ std::string percent(double share) {
 class SkipWatch {
 public:
     explicit SkipWatch(Connection& db) : db_{db} {
-        db.on_notice([this](std::string_view notice) {
-            if (notice.find("skipping") != std::string_view::npos) {
-                text_ = notice;
+        db.on_notice([this](const Problem& notice) {
+            if (notice.is(state::kLockNotAvailable)) {
+                text_ = notice.text;
             }
         });
     }
@@ -213,6 +213,7 @@ std::string why_freeze(const TableFacts& table) {
 
 CareItem vacuum_item(const TableFacts& table, const conf::CareSettings& care, int version) {
     constexpr int kParallelVacuum = 130'000;
+    constexpr int kChildrenToo = 180'000;  // those that inherit, which have a turn of their own
     const bool freezes = is_old(table, care);
     CareItem item;
     item.oid = table.oid;
@@ -221,7 +222,8 @@ CareItem vacuum_item(const TableFacts& table, const conf::CareSettings& care, in
                        : percent(table.dead_share()) + " of its rows are dead, " +
                              std::to_string(table.dead) + " of them";
     item.sql = std::string{"VACUUM ("} + (freezes ? "FREEZE, " : "") + "SKIP_LOCKED, " +
-               (version >= kParallelVacuum ? "PARALLEL 0, " : "") + "ANALYZE) " + table.sql;
+               (version >= kParallelVacuum ? "PARALLEL 0, " : "") + "ANALYZE) " +
+               (version >= kChildrenToo ? "ONLY " : "") + table.sql;
     item.locks = kGentleLock;
     return item;
 }
@@ -254,10 +256,8 @@ JobResult with_lock(JobContext& job, const std::string& name, JobResult (*work)(
         return {End::Standby, 0, name + ": another Weir is at it"};
     }
     // Indexes and partitions of what is not locked itself may be; clients go first.
-    static_cast<void>(job.db.run("SET lock_timeout = '5s'"));
-    JobResult result = work(job);
-    static_cast<void>(job.db.run("RESET lock_timeout"));
-    return result;
+    const LockTimeout limit{job.db, std::chrono::seconds{5}};
+    return work(job);
 }
 
 JobResult vacuum_locked(JobContext& job) {

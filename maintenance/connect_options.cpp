@@ -11,8 +11,14 @@ namespace {
 
 using std::chrono::seconds;
 
+/// @return whether it is a password, and not what is kept in place of one
 bool is_plain(std::string_view secret) {
-    return !secret.starts_with("md5") && !secret.starts_with("SCRAM-SHA-256$");
+    constexpr std::string_view kMd5 = "md5";
+    constexpr std::size_t kMd5Bytes = 35;
+    const bool is_md5 =
+        secret.size() == kMd5Bytes && secret.starts_with(kMd5) &&
+        secret.find_first_not_of("0123456789abcdef", kMd5.size()) == std::string_view::npos;
+    return !is_md5 && !secret.starts_with("SCRAM-SHA-256$");
 }
 
 std::string_view sslmode_of(conf::TlsMode mode) {
@@ -110,9 +116,10 @@ Answer<ConnectOptions> connect_options(const conf::Config& config, const std::st
     options.emplace_back("connect_timeout", std::to_string(std::max<long>(timeout.count(), 2)));
     options.emplace_back("client_encoding", "UTF8");
     // What roles and databases may have set is not for maintenance: its statements are long, and
-    // its own limits say how long.
+    // its own limits say how long. Even a question about the catalog waits for who has a table
+    // locked: nothing waits without an end, as it would keep all other jobs waiting.
     options.emplace_back("options",
-                         "-c statement_timeout=0 -c lock_timeout=0 "
+                         "-c statement_timeout=0 -c lock_timeout=30s "
                          "-c idle_in_transaction_session_timeout=0 "
                          "-c default_transaction_isolation=read\\ committed "
                          "-c DateStyle=ISO -c IntervalStyle=postgres "

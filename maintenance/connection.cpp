@@ -75,9 +75,9 @@ std::string no_limits_sql(int version) {
 }
 
 void tell(void* told, const PGresult* notice) {
-    const auto& function = *static_cast<const std::function<void(std::string_view)>*>(told);
+    const auto& function = *static_cast<const Connection::Told*>(told);
     if (function) {
-        function(field(notice, PG_DIAG_SEVERITY) + ": " + field(notice, PG_DIAG_MESSAGE_PRIMARY));
+        function(problem_of(notice));
     }
 }
 
@@ -171,6 +171,17 @@ Answer<Connection> Connection::open(const ConnectOptions& options, const StopSig
         return problem("the server is a standby", "maintenance runs on the primary alone");
     }
     return connection;
+}
+
+void Connection::reset_session() {
+    if (is_in_transaction()) {
+        static_cast<void>(run(kRollback));
+    }
+    static_cast<void>(
+        run("CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; "
+            "UNLISTEN *; " +
+            no_limits_sql(server_version())));
+    static_cast<void>(run("DISCARD TEMP"));
 }
 
 Answer<Rows> Connection::run(const std::string& sql,
@@ -291,8 +302,16 @@ int Connection::backend_pid() const {
     return PQbackendPID(handle_.get());
 }
 
-void Connection::on_notice(std::function<void(std::string_view)> told) {
+void Connection::on_notice(Told told) {
     *told_ = std::move(told);
+}
+
+LockTimeout::LockTimeout(Connection& connection, milliseconds patience) : connection_{connection} {
+    static_cast<void>(connection_.run("SET lock_timeout = " + std::to_string(patience.count())));
+}
+
+LockTimeout::~LockTimeout() {
+    static_cast<void>(connection_.run("RESET lock_timeout"));
 }
 
 Answer<Transaction> Transaction::begin(Connection& connection, const std::string& begin) {

@@ -69,18 +69,21 @@ public:
                                    const std::vector<Parameter>& parameters = {},
                                    std::chrono::milliseconds limit = {});
 
+    /// What DISCARD ALL does, but for advisory locks: those of jobs are on this session, too.
+    void reset_session();
+
     /// As PostgreSQL counts: 150018.
     [[nodiscard]] int server_version() const;
     [[nodiscard]] bool is_alive() const;
     [[nodiscard]] bool is_in_transaction() const;
     [[nodiscard]] int backend_pid() const;
 
+    using Told = std::function<void(const Problem&)>;
     /// Who is told of NOTICEs and WARNINGs; none by default.
-    void on_notice(std::function<void(std::string_view)> told);
+    void on_notice(Told told);
 
 private:
     using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
-    using Told = std::function<void(std::string_view)>;
 
     Connection(Handle handle, const StopSignal* stop);
     [[nodiscard]] Answer<Rows> collect(std::chrono::milliseconds limit, bool heeds_stop);
@@ -92,6 +95,22 @@ private:
     Handle handle_;
     const StopSignal* stop_;
     std::unique_ptr<Told> told_;  // where libpq finds it, wherever this moves
+};
+
+/// Another patience with others' locks than the session's (30 s), until the end of the scope.
+class LockTimeout {
+public:
+    /// @param patience zero = without an end: where it waits for others, and nobody for it
+    LockTimeout(Connection& connection, std::chrono::milliseconds patience);
+
+    LockTimeout(const LockTimeout&) = delete;
+    LockTimeout& operator=(const LockTimeout&) = delete;
+    LockTimeout(LockTimeout&&) = delete;
+    LockTimeout& operator=(LockTimeout&&) = delete;
+    ~LockTimeout();
+
+private:
+    Connection& connection_;
 };
 
 /// BEGIN now, ROLLBACK at the end of the scope unless commit() was called.

@@ -207,6 +207,7 @@ Answer<void> make_key_index(JobContext& job, const ConvertFacts& facts) {
     const std::string index = quote_identifier(facts.key_index());
     const std::string locks =
         "SHARE UPDATE EXCLUSIVE on " + facts.table.text() + " while it is built";
+    const LockTimeout none{job.db, {}};
     if (is_there) {
         const std::string drop =
             "DROP INDEX CONCURRENTLY " + quote_identifier(facts.table.schema) + "." + index;

@@ -48,6 +48,14 @@ std::string Relation::sql() const {
     return quote_identifier(schema) + "." + quote_identifier(name);
 }
 
+std::string partition_tree_sql(std::string_view root) {
+    return "(WITH RECURSIVE tree(relid, parentrelid, level) AS (SELECT " + std::string{root} +
+           ", NULL::oid, 0 UNION ALL SELECT i.inhrelid, i.inhparent, t.level + 1 FROM tree t JOIN "
+           "pg_catalog.pg_inherits i ON i.inhparent = t.relid) SELECT t.relid, t.parentrelid, "
+           "t.level, c.relkind <> 'p' AS isleaf FROM tree t JOIN pg_catalog.pg_class c ON c.oid = "
+           "t.relid)";
+}
+
 Answer<Relation> find_relation(Connection& connection, std::string_view name) {
     const Answer<Rows> found = connection.run(
         "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c "

@@ -31,6 +31,11 @@ struct Relation {
 /// @return a problem where there is no such relation
 [[nodiscard]] Answer<Relation> find_relation(Connection& connection, std::string_view name);
 
+/// What pg_partition_tree() says, without its locks: it waits for whoever has any of them locked.
+/// @param root SQL of the oid of a partitioned table or of a partition
+/// @return a relation for FROM: relid, parentrelid, level, isleaf; also those being detached
+[[nodiscard]] std::string partition_tree_sql(std::string_view root);
+
 /// @return at most 63 bytes of it, cut at a character's border; what is cut is replaced by 8 digits
 /// of its hash, so that two names that differ stay different
 /// @param suffix is kept whole

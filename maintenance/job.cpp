@@ -42,7 +42,8 @@ Answer<void> JobContext::change(const std::string& sql, std::string_view locks) 
 std::string_view name_of(JobResult::End end) {
     switch (end) {
         case JobResult::End::Done: return "done";
-        case JobResult::End::Later: return "later";
+        case JobResult::End::Later:
+        case JobResult::End::PutOff: return "later";
         case JobResult::End::Standby: return "standby";
         case JobResult::End::Skipped: return "skipped";
         case JobResult::End::Failed: return "failed";

@@ -92,6 +92,7 @@ struct JobResult {
     enum class End : std::uint8_t {
         Done,
         Later,    ///< stopped at a border; the next run goes on there
+        PutOff,   ///< others' locks were in the way; it is tried again in a while
         Standby,  ///< another Weir has it
         Skipped,  ///< there was nothing to be done, or it could not be now: `text` says why
         Failed,

@@ -16,9 +16,13 @@ constexpr const char* kMakeTable =
     "retry_at timestamptz, failures integer NOT NULL, ended timestamptz NOT NULL, outcome text NOT "
     "NULL, result text NOT NULL);"
     "COMMENT ON TABLE weir.job IS 'What Weir has run, so that of several one runs it'";
+/// A Weir with a wrong clock is not to keep the others from running it until then: what is more
+/// than a day ahead of the server counts as of when it was written, by the server's clock.
 constexpr const char* kColumns =
-    "(extract(epoch FROM covers) * 1000)::bigint, "
-    "coalesce((extract(epoch FROM retry_at) * 1000)::bigint, 0), failures";
+    "(extract(epoch FROM CASE WHEN covers <= clock_timestamp() + interval '1 day' THEN covers "
+    "WHEN ended <= clock_timestamp() THEN ended ELSE 'epoch' END) * 1000)::bigint, "
+    "CASE WHEN retry_at <= clock_timestamp() + interval '1 day' "
+    "THEN (extract(epoch FROM retry_at) * 1000)::bigint ELSE 0 END, failures";
 constexpr const char* kWrite =
     "INSERT INTO weir.job (job, covers, retry_at, failures, ended, outcome, result) VALUES ($1, "
     "pg_catalog.to_timestamp($2::float8 / 1000), pg_catalog.to_timestamp(nullif($3::float8, 0) / "
@@ -31,7 +35,7 @@ WallTime time_of(std::int64_t unix_ms) {
 }
 
 std::string text_of(WallTime when) {
-    return std::to_string(when.time_since_epoch().count());
+    return when == WallTime::max() ? "0" : std::to_string(when.time_since_epoch().count());
 }
 
 JobMemory memory_in(const Rows& rows, std::size_t row, std::size_t column) {

@@ -62,20 +62,29 @@ void JobTimer::ended(
             memory_.failures = 0;
             memory_.retry_at = now + kGoOnAfter;
             break;
+        case JobResult::End::PutOff:
+            memory_.failures = 0;
+            memory_.retry_at = is_by_hand() ? WallTime{} : now + retry_period(rules);
+            break;
         case JobResult::End::Failed:
             memory_.failures = std::min(memory_.failures + 1, kFailuresMax);
-            memory_.retry_at = retry_after_failure(now, rules, random);
+            memory_.retry_at = is_by_hand() ? WallTime{} : retry_after_failure(now, rules, random);
             break;
         case JobResult::End::Standby: return;
     }
     settle(rules, random);
 }
 
+/// @return how long after something has kept a run from its end the next one is tried
+milliseconds JobTimer::retry_period(const TimerRules& rules) const {
+    const milliseconds usual = interval(rules);
+    return usual > milliseconds{} ? std::min<milliseconds>(usual, kRetryPeriod) : kRetryPeriod;
+}
+
 WallTime JobTimer::retry_after_failure(WallTime now, const TimerRules& rules, double random) const {
     const milliseconds usual = interval(rules);
-    const milliseconds period =
-        usual > milliseconds{} ? std::min<milliseconds>(usual, kRetryPeriod) : kRetryPeriod;
-    milliseconds pause = part_of(period * memory_.failures, 1 + kSpread * (2 * random - 1));
+    milliseconds pause =
+        part_of(retry_period(rules) * memory_.failures, 1 + kSpread * (2 * random - 1));
     if (usual > milliseconds{}) {
         pause = std::min(pause, usual * kIntervalsMax);
     }

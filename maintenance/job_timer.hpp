@@ -42,7 +42,8 @@ struct JobMemory {
 /// However often it was due since its last success, it is made up once. What failed is tried again
 /// after failures times the retry period, 13 % more or less and at most five times as long as it is
 /// from one run to the next; after kFailuresMax failures the job is parked: it is tried when it is
-/// due, and no more often than that.
+/// due, and no more often than that. What others' locks have put off is tried again after the retry
+/// period.
 ///
 /// @thread one at a time
 class JobTimer {
@@ -86,7 +87,11 @@ private:
     [[nodiscard]] WallTime retry_after_failure(WallTime now,
                                                const TimerRules& rules,
                                                double random) const;
+    [[nodiscard]] std::chrono::milliseconds retry_period(const TimerRules& rules) const;
     void settle(const TimerRules& rules, double random);
+
+    /// It runs when somebody says so, and only then.
+    [[nodiscard]] bool is_by_hand() const { return !when_.line && when_.every.count() <= 0; }
 
     When when_;
     JobMemory memory_;

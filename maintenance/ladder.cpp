@@ -64,12 +64,8 @@ Answer<void> in_transaction(JobContext& job, const LockedStep& step, millisecond
 }
 
 Answer<void> alone(JobContext& job, const LockedStep& step, milliseconds patience) {
-    const std::string limit = "SET lock_timeout = " + std::to_string(patience.count());
-    if (const Answer<Rows> set = job.db.run(limit); !set) {
-        return failed(set.error());
-    }
+    const LockTimeout limit{job.db, patience};
     const Answer<Rows> done = job.db.run(step.sql.front());
-    static_cast<void>(job.db.run("RESET lock_timeout"));
     return done ? Answer<void>{} : Answer<void>{failed(done.error())};
 }
 
@@ -93,17 +89,6 @@ milliseconds patience_of(const Rung& rung, const JobContext& job, const LockedSt
     return std::max(patience, job.settings.lock_timeout);
 }
 
-Answer<void> refuse_blocked(JobContext& job, const LockedStep& step) {
-    const Answer<std::vector<Blocker>> blockers = find_blockers(job, step.oids);
-    if (!blockers) {
-        return failed(blockers.error());
-    }
-    if (blockers->empty()) {
-        return {};
-    }
-    return problem(step.what + ": put off", blockers->front().line(), state::kLockNotAvailable);
-}
-
 }  // namespace
 
 std::string Blocker::line() const {
@@ -119,15 +104,19 @@ Answer<std::vector<Blocker>> find_blockers(JobContext& job,
         return blockers;
     }
     const Answer<Rows> rows = job.db.run(
+        // pg_partition_tree() would wait for the very locks that are asked about.
+        "WITH RECURSIVE tree(oid) AS (SELECT unnest($1::oid[]) UNION SELECT i.inhrelid "
+        "FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid) "
         "SELECT DISTINCT ON (a.xact_start, a.pid) a.pid, "
         "concat_ws(', ', a.usename, nullif(a.application_name, ''), a.backend_type), l.mode, "
-        "date_trunc('second', clock_timestamp() - a.xact_start), left(a.query, 80) "
+        "date_trunc('second', clock_timestamp() - a.xact_start), "
+        // Up to its first literal: that may be somebody's password.
+        "left(split_part(split_part(a.query, '''', 1), '$', 1), 80) "
         "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) "
         "WHERE l.granted AND l.locktype = 'relation' AND l.pid <> pg_backend_pid() "
         "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = "
         "current_database()) "
-        "AND l.relation = ANY (SELECT t FROM unnest($1::oid[]) u, LATERAL (SELECT u AS t "
-        "UNION SELECT relid FROM pg_partition_tree(u)) x) "
+        "AND l.relation IN (SELECT oid FROM tree) "
         "AND a.backend_type <> 'autovacuum worker' "
         "AND a.xact_start < clock_timestamp() - $2::interval "
         "ORDER BY a.xact_start, a.pid",
@@ -145,6 +134,18 @@ Answer<std::vector<Blocker>> find_blockers(JobContext& job,
     return blockers;
 }
 
+Answer<void> refuse_blocked(JobContext& job,
+                            const std::vector<std::uint32_t>& oids,
+                            const std::string& what) {
+    const Answer<std::vector<Blocker>> blockers = find_blockers(job, oids);
+    if (!blockers) {
+        return failed(blockers.error());
+    }
+    return blockers->empty()
+               ? Answer<void>{}
+               : problem(what + ": put off", blockers->front().line(), state::kLockNotAvailable);
+}
+
 Answer<void> run_locked(JobContext& job, const LockedStep& step) {
     for (const std::string& sql : step.sql) {
         job.reporter.statement(sql, step.locks);
@@ -155,7 +156,7 @@ Answer<void> run_locked(JobContext& job, const LockedStep& step) {
     Answer<void> done;
     for (int round = 0; round < kRounds; ++round) {
         for (const Rung& rung : kRungs) {
-            if (done = refuse_blocked(job, step); !done) {
+            if (done = refuse_blocked(job, step.oids, step.what); !done) {
                 return done;
             }
             const milliseconds patience = patience_of(rung, job, step);

@@ -16,7 +16,7 @@ struct Blocker {
     std::string who;    ///< user and application
     std::string mode;   ///< "AccessShareLock"
     std::string since;  ///< how old its transaction is: "00:04:11"
-    std::string query;
+    std::string query;  ///< up to its first literal
 
     [[nodiscard]] std::string line() const;
 };
@@ -25,6 +25,12 @@ struct Blocker {
 /// @return those whose transaction is older than maintenance.max_blocker_age, oldest first
 [[nodiscard]] Answer<std::vector<Blocker>> find_blockers(JobContext& job,
                                                          const std::vector<std::uint32_t>& oids);
+
+/// @param what "attach public.events_p202609": said with the one that is in the way
+/// @return 55P03 and who it is, where find_blockers() finds anybody
+[[nodiscard]] Answer<void> refuse_blocked(JobContext& job,
+                                          const std::vector<std::uint32_t>& oids,
+                                          const std::string& what);
 
 /// One short transaction that locks what clients use: tried again with growing patience, never
 /// waiting long enough for a queue to form behind it.

@@ -18,7 +18,8 @@ int weight_of(End end) {
         case End::Skipped: return 0;
         case End::Done: return 1;
         case End::Standby: return 2;
-        case End::Later: return 3;
+        case End::Later:
+        case End::PutOff: return 3;
         case End::Failed: return 4;
     }
     return 0;

@@ -147,10 +147,10 @@ Answer<void> Analysis::look_at_default() {
         add(Severity::Info, count.error().text, {}, &relation);
         return {};
     }
-    const Answer<Rows> size = job_.db.run(
-        "SELECT sum(pg_catalog.pg_relation_size(relid))::bigint FROM "
-        "pg_catalog.pg_partition_tree($1::oid)",
-        {std::to_string(relation.oid)});
+    const Answer<Rows> size =
+        job_.db.run("SELECT sum(pg_catalog.pg_relation_size(relid))::bigint FROM " +
+                        partition_tree_sql("$1::oid") + " t",
+                    {std::to_string(relation.oid)});
     if (!size) {
         return failed(size.error());
     }
@@ -197,9 +197,11 @@ Answer<void> Analysis::look_at_partitions() {
         "SELECT c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, CASE WHEN EXISTS "
         "(SELECT FROM pg_catalog.pg_locks l WHERE l.relation = c.oid AND l.mode = "
         "'AccessExclusiveLock') THEN 0 ELSE pg_catalog.pg_total_relation_size(c.oid) END, "
-        "age(c.relfrozenxid) FROM pg_catalog.pg_partition_tree($1::oid) t JOIN pg_catalog.pg_class "
-        "c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE t.isleaf AND c.relkind = 'r' ORDER BY n.nspname, c.relname",
+        "age(c.relfrozenxid) FROM " +
+            partition_tree_sql("$1::oid") +
+            " t JOIN pg_catalog.pg_class "
+            "c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE t.isleaf AND c.relkind = 'r' ORDER BY n.nspname, c.relname",
         {std::to_string(set_.table.oid)});
     if (!rows) {
         return failed(rows.error());
@@ -238,9 +240,12 @@ Answer<void> Analysis::look_at_partitions() {
 Answer<void> Analysis::look_at_statistics() {
     const Answer<Rows> rows = job_.db.run(
         "SELECT c.reltuples <= 0 AND pg_catalog.pg_stat_get_last_analyze_time(c.oid) IS NULL AND "
-        "EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class k ON "
-        "k.oid = t.relid WHERE t.isleaf AND (k.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples("
-        "k.oid) > 0)) FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
+        "EXISTS (SELECT FROM " +
+            partition_tree_sql("c.oid") +
+            " t JOIN pg_catalog.pg_class k ON "
+            "k.oid = t.relid WHERE t.isleaf AND (k.reltuples > 0 OR "
+            "pg_catalog.pg_stat_get_live_tuples("
+            "k.oid) > 0)) FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
         {std::to_string(set_.table.oid)});
     if (!rows) {
         return failed(rows.error());

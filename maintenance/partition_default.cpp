@@ -56,11 +56,12 @@ Answer<std::string> why_not_move(JobContext& job, const PartitionSet& set) {
               "= d.relid JOIN pg_catalog.pg_publication_namespace s ON s.pnnspid = c.relnamespace "
             : "";
     const Answer<Rows> rows = job.db.run(
-        "WITH d AS (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)) "
-        "SELECT pg_catalog.format('rows of %s refer to it', k.conrelid::regclass) FROM d JOIN "
-        "pg_catalog.pg_constraint k ON k.confrelid = d.relid WHERE k.contype = 'f' "
-        "UNION ALL SELECT 'it is published' FROM d JOIN pg_catalog.pg_publication_rel r ON "
-        "r.prrelid = d.relid " +
+        "WITH d AS (SELECT relid FROM " + partition_tree_sql("$1::oid") +
+            " t) "
+            "SELECT pg_catalog.format('rows of %s refer to it', k.conrelid::regclass) FROM d JOIN "
+            "pg_catalog.pg_constraint k ON k.confrelid = d.relid WHERE k.contype = 'f' "
+            "UNION ALL SELECT 'it is published' FROM d JOIN pg_catalog.pg_publication_rel r ON "
+            "r.prrelid = d.relid " +
             schemas +
             "UNION ALL SELECT pg_catalog.format('trigger %s fires on DELETE', g.tgname) FROM d "
             "JOIN "
@@ -85,12 +86,14 @@ Answer<DefaultFacts> read_facts(JobContext& job,
         return failed(rows.error());
     }
     facts.rows = rows->number(0, 0);
-    const Answer<Rows> more = job.db.run(
-        "SELECT coalesce((SELECT sum(pg_catalog.pg_relation_size(t.relid)) FROM "
-        "pg_catalog.pg_partition_tree($1::oid) t), 0)::bigint, string_agg(quote_ident(attname), "
-        "', ' ORDER BY attnum) FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > "
-        "0 AND NOT attisdropped AND attgenerated = ''",
-        {std::to_string(relation.oid)});
+    const Answer<Rows> more =
+        job.db.run("SELECT coalesce((SELECT sum(pg_catalog.pg_relation_size(t.relid)) FROM " +
+                       partition_tree_sql("$1::oid") +
+                       " t), 0)::bigint, string_agg(quote_ident(attname), "
+                       "', ' ORDER BY attnum) FROM pg_catalog.pg_attribute WHERE attrelid = "
+                       "$1::oid AND attnum > "
+                       "0 AND NOT attisdropped AND attgenerated = ''",
+                   {std::to_string(relation.oid)});
     if (!more) {
         return failed(more.error());
     }
@@ -215,6 +218,11 @@ Answer<void> attach_beside_default(JobContext& job,
                                    const PlannedPartition& planned,
                                    LockedStep attach,
                                    DefaultPartition policy) {
+    // Else its rows would be waited for before anything is said of who has it.
+    const std::vector<std::uint32_t> oids{set.default_partition->relation.oid};
+    if (Answer<void> free = refuse_blocked(job, oids, attach.what); !free) {
+        return free;
+    }
     const Answer<DefaultFacts> facts = read_facts(job, set, planned);
     if (!facts) {
         return failed(facts.error());

@@ -86,16 +86,6 @@ void restore_comment(JobContext& job, const Partition& partition) {
     }
 }
 
-Answer<void> refuse_blocked(JobContext& job, const PartitionSet& set, const std::string& what) {
-    const Answer<std::vector<Blocker>> blockers = find_blockers(job, {set.table.oid});
-    if (!blockers) {
-        return failed(blockers.error());
-    }
-    return blockers->empty()
-               ? Answer<void>{}
-               : problem(what + ": put off", blockers->front().line(), state::kLockNotAvailable);
-}
-
 /// @return until the job's end; zero = it has none
 std::chrono::milliseconds time_left(const JobContext& job) {
     constexpr std::chrono::milliseconds kLeast{1'000};
@@ -113,7 +103,7 @@ Answer<void> detach_concurrently(JobContext& job,
                                  const Partition& partition,
                                  const std::string& comment) {
     const std::string what = "detach " + partition.relation.text();
-    if (Answer<void> free = refuse_blocked(job, set, what); !free) {
+    if (Answer<void> free = refuse_blocked(job, {set.table.oid}, what); !free) {
         return free;
     }
     if (Answer<void> done =
@@ -130,6 +120,7 @@ Answer<void> detach_concurrently(JobContext& job,
     if (job.is_dry) {
         return {};
     }
+    const LockTimeout none{job.db, {}};
     const Answer<Rows> done = job.db.run(sql, {}, time_left(job));
     if (!done && done.error().is(state::kQueryCanceled)) {
         return problem(what + ": is half done, older transactions are in the way",
@@ -230,10 +221,13 @@ Answer<bool> archive_table(JobContext& job, const Relation& table, const std::st
     // What is partitioned itself is moved with all that is in it: SET SCHEMA takes one table alone.
     const Answer<Rows> rows = job.db.run(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
-        "n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_partition_tree($1::oid) t ON t.relid = "
-        "c.oid WHERE (c.oid = $1::oid OR t.relid IS NOT NULL) AND n.nspname <> $2 ORDER BY c.oid "
-        "<> "
-        "$1::oid, t.level, n.nspname, c.relname",
+        "n.oid = c.relnamespace LEFT JOIN " +
+            partition_tree_sql("$1::oid") +
+            " t ON t.relid = "
+            "c.oid WHERE (c.oid = $1::oid OR t.relid IS NOT NULL) AND n.nspname <> $2 ORDER BY "
+            "c.oid "
+            "<> "
+            "$1::oid, t.level, n.nspname, c.relname",
         {std::to_string(table.oid), schema});
     if (!rows) {
         return failed(rows.error());

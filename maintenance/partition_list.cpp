@@ -36,7 +36,9 @@ std::string whole_sql() {
            "END)::bigint AS bytes, sum(k.n_dead_tup)::bigint AS dead_rows, "
            "coalesce(sum(coalesce(k.seq_scan, 0) + coalesce(k.idx_scan, 0)), 0)::bigint AS scans, "
            "coalesce(sum(k.n_tup_ins + k.n_tup_upd + k.n_tup_del), 0)::bigint AS writes "
-           "FROM pg_partition_tree(p.relid) q JOIN pg_catalog.pg_class l ON l.oid = q.relid LEFT "
+           "FROM " +
+           partition_tree_sql("p.relid") +
+           " q JOIN pg_catalog.pg_class l ON l.oid = q.relid LEFT "
            "JOIN pg_catalog.pg_stat_user_tables k ON k.relid = l.oid WHERE q.isleaf";
 }
 
@@ -64,9 +66,11 @@ std::string list_sql(const PartitionSet& set, int version) {
            position + " AS position, " + present +
            " AS is_present, "
            "CASE WHEN c.relkind = 'r' THEN age(c.relfrozenxid) END AS xid_age "
-           "FROM pg_partition_tree($1::oid) t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
+           "FROM " +
+           partition_tree_sql("$1::oid") +
+           " t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, "
-           "LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) e, "
+           "LATERAL (SELECT pg_get_expr(c.relpartbound, 0) AS bound) e, "
            "LATERAL (SELECT regexp_match(bound, 'FROM \\((.*)\\) TO \\((.*)\\)$') AS m) r, "
            "LATERAL (SELECT trim(both '''' FROM m[1]) AS lo, trim(both '''' FROM m[2]) AS hi) b "
            "WHERE t.level > 0) "

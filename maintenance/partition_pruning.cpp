@@ -108,10 +108,12 @@ Answer<Rows> read_partitions(Connection& db, const PartitionSet& set, const std:
         "WITH read AS (SELECT DISTINCT n ->> 'Schema' AS schema, n ->> 'Relation Name' AS name "
         "FROM pg_catalog.jsonb_path_query($1::jsonb, '$.** ? (@.\"Node Type\" like_regex "
         "\"Scan\")') n) "
-        "SELECT count(*) FILTER (WHERE r.name IS NOT NULL), count(*) FROM "
-        "pg_catalog.pg_partition_tree($2::oid) t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
-        "JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace LEFT JOIN read r ON r.schema = "
-        "s.nspname AND r.name = c.relname WHERE t.isleaf",
+        "SELECT count(*) FILTER (WHERE r.name IS NOT NULL), count(*) FROM " +
+            partition_tree_sql("$2::oid") +
+            " t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
+            "JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace LEFT JOIN read r ON r.schema "
+            "= "
+            "s.nspname AND r.name = c.relname WHERE t.isleaf",
         {plan, std::to_string(set.table.oid)},
         kLimit);
 }
@@ -151,7 +153,7 @@ Answer<std::int64_t> leaves_of(Connection& db, const Partition& partition) {
         return 1;
     }
     const Answer<Rows> rows =
-        db.run("SELECT count(*) FROM pg_catalog.pg_partition_tree($1::oid) WHERE isleaf",
+        db.run("SELECT count(*) FROM " + partition_tree_sql("$1::oid") + " t WHERE isleaf",
                {std::to_string(partition.relation.oid)});
     return rows ? Answer<std::int64_t>{rows->number(0, 0)} : failed(rows.error());
 }

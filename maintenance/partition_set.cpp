@@ -92,7 +92,7 @@ std::string children_sql(const PartitionSet& set, int version) {
                                                        : "NULL, NULL, NULL, NULL";
     return "SELECT oid, nspname, relname, relkind, bound, pending, rows, description, " + bounds +
            " FROM (SELECT c.oid, n.nspname, c.relname, c.relkind, "
-           "coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '') AS bound, " +
+           "coalesce(pg_catalog.pg_get_expr(c.relpartbound, 0), '') AS bound, " +
            pending +
            " AS pending, CASE WHEN c.reltuples < 0 OR c.relpages = 0 AND c.reltuples = 0 THEN -1 "
            "ELSE c.reltuples::bigint END AS rows, "

@@ -316,7 +316,9 @@ void Scheduler::forget_records(const Problem& problem) {
         log::warn("job_records",
                   {{"why", line},
                    {"effect", "each Weir knows of its own runs alone"},
-                   {"right", "CREATE SCHEMA weir AUTHORIZATION <the user of maintenance>"}});
+                   {"right",
+                    "CREATE SCHEMA weir AUTHORIZATION <the user of maintenance>, or GRANT SELECT, "
+                    "INSERT, UPDATE ON weir.job TO it"}});
     }
 }
 
@@ -342,6 +344,8 @@ void Scheduler::learn_all() {
         auto read = read_job_records(*connection_);
         if (read) {
             records = std::move(*read);
+        } else if (connection_->is_alive()) {
+            forget_records(read.error());
         } else {
             fail_to_connect(read.error());
             return;
@@ -386,6 +390,9 @@ bool Scheduler::is_still_due(Job& job) {
         const auto record = read_job_record(*connection_, job.spec.name);
         if (!record) {
             forget_records(record.error());
+        } else if (job.is_unsaved && (!*record || (*record)->covers <= job.timer.memory().covers)) {
+            save(job, {JobResult::End::Failed, 0, job.message});  // what is known is from before
+            job.is_unsaved = false;
         } else if (*record && **record != job.timer.memory()) {
             job.timer.learn(**record, *rules_, random_unit());
         }
@@ -419,30 +426,42 @@ TimePoint Scheduler::deadline(bool heeds_windows) const {
 
 void Scheduler::run_now(Job& job) {
     const WallTime began = wall_now();
+    const bool was_wanted = job.is_wanted;
     JobResult result = carry_out(job);
     used_at_ = Clock::now();
-    tidy();
+    connection_->reset_session();  // what a job's own SQL has left is not for the next one
     if (job.spec.kind == "partition" || job.spec.kind == "retention") {
         look_at_ = {};
     }
     if (result.end == JobResult::End::Standby) {
+        job.is_wanted = was_wanted;
         stand_by(job);
         return;
     }
     if (result.end == JobResult::End::Failed && stop_.is_cut()) {
         result.end = JobResult::End::Later;  // it was we who cancelled it
+    } else if (result.end == JobResult::End::Later && !connection_->is_alive() &&
+               !stop_.is_asked()) {
+        result.end = JobResult::End::Failed;  // it may be its own doing, and would be again
+        result.text += result.text.empty() ? "" : "; ";
+        result.text += "the connection was lost";
     }
     const unsigned failures = job.timer.memory().failures;
     job.timer.ended(result.end, began, wall_now(), *rules_, random_unit());
-    if (keeps_records_ && connection_->is_alive()) {
-        const Answer<void> written =
-            write_job_record(*connection_, job.spec.name, job.timer.memory(), result);
-        if (!written && !stop_.is_cut()) {
-            forget_records(written.error());
-        }
+    job.is_unsaved = !connection_->is_alive();
+    if (keeps_records_ && !job.is_unsaved) {
+        save(job, result);
     }
     note_end(job, result, began);
     tell_end(job, result, wall_now() - began, failures);
+}
+
+void Scheduler::save(const Job& job, const JobResult& result) {
+    const Answer<void> written =
+        write_job_record(*connection_, job.spec.name, job.timer.memory(), result);
+    if (!written && !stop_.is_cut()) {
+        forget_records(written.error());
+    }
 }
 
 JobResult Scheduler::carry_out(Job& job) {
@@ -463,15 +482,6 @@ JobResult Scheduler::carry_out(Job& job) {
     } catch (const std::exception& problem) {
         return {JobResult::End::Failed, 0, problem.what()};
     }
-}
-
-/// What a job's own SQL has left in the session is not for the next one.
-void Scheduler::tidy() {
-    if (connection_->is_in_transaction()) {
-        static_cast<void>(connection_->run("ROLLBACK"));
-    }
-    static_cast<void>(connection_->run(
-        "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP"));
 }
 
 }  // namespace weir::maintenance

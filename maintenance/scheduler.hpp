@@ -86,7 +86,8 @@ private:
         bool is_new = true;        ///< what others know of it has not been asked
         bool is_wanted = false;    ///< by RUN JOB
         bool is_standby = false;
-        WallTime look_again{};  ///< is_standby: not before
+        bool is_unsaved = false;  ///< the record of its last run could not be written
+        WallTime look_again{};    ///< is_standby: not before
     };
 
     void run();
@@ -117,7 +118,7 @@ private:
                   unsigned failures);
     void tell(const Job& job, events::Severity severity, std::string what) const;
     void stand_by(Job& job);
-    void tidy();
+    void save(const Job& job, const JobResult& result);
     void refresh(Job& job);
     void show_all();
 

@@ -11,22 +11,13 @@ namespace {
 
 using End = JobResult::End;
 
-/// What DISCARD ALL does, but for advisory locks: those of jobs are on this session, too.
-void reset(Connection& db) {
-    static_cast<void>(
-        db.run("CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; UNLISTEN *"));
-    static_cast<void>(db.run("DISCARD TEMP"));
-}
-
 JobResult run_locked_task(JobContext& job, const conf::TaskSettings& task) {
     const auto limit = task.timeout.count() > 0 ? task.timeout : job.settings.max_run;
     const TimePoint began = Clock::now();
+    static_cast<void>(job.db.run("SET lock_timeout = 0"));  // it has a limit of its own
     const Answer<Rows> done = job.db.run(task.sql, {}, limit);
     const bool is_open = job.db.is_in_transaction();
-    if (is_open) {
-        static_cast<void>(job.db.run("ROLLBACK"));
-    }
-    reset(job.db);
+    job.db.reset_session();
     if (!done) {
         Problem why = done.error();
         const bool is_late =

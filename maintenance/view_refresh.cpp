@@ -81,7 +81,7 @@ void tell_counters(Connection& db) {
 }
 
 void finish(JobContext& job, const ViewFacts& view, const ViewSources& sources, milliseconds took) {
-    const std::string analyze = "ANALYZE " + view.relation.sql();
+    const std::string analyze = "ANALYZE (SKIP_LOCKED) " + view.relation.sql();
     const std::string name = view.relation.text();
     if (const Answer<void> done = job.change(analyze, "SHARE UPDATE EXCLUSIVE"); !done) {
         job.reporter.warn(name + ": refreshed, but not analyzed: " + done.error().line());
@@ -141,7 +141,7 @@ JobResult refresh_locked(JobContext& job,
     if (const Answer<void> done = refresh(job, view, *is_concurrent); !done) {
         if (done.error().is(state::kLockNotAvailable) || done.error().is(state::kDeadlock)) {
             job.reporter.warn(done.error().line());
-            return skipped(view.relation.text() + ": put off");
+            return {End::PutOff, 0, view.relation.text() + ": put off"};
         }
         Problem why = done.error();
         why.text = view.relation.text() + ": " + why.text;

@@ -173,6 +173,7 @@ int conclude(const maintenance::JobResult& result) {
         case End::Done:
         case End::Skipped: return kFine;
         case End::Later:
+        case End::PutOff:
         case End::Standby: return kFindings;
         case End::Failed: return kFailed;
     }

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 
 from conftest import StartWeir
 from maintenance.conftest import Database
+from support.deadlines import wait_until
 
 pytestmark = pytest.mark.needs_weir
 
@@ -95,6 +97,43 @@ def test_no_client_waits_while_partitions_are_attached(
     assert not load.problems
     assert load.count > 100
     assert load.longest < LONGEST_S
+
+
+@pytest.mark.parametrize("command", ["create", "cleanup"])
+def test_who_has_a_partition_locked_is_named_and_nobody_waits_for_it(database: Database, tmp_path: Path, command: str) -> None:
+    database.execute(
+        EVENTS,
+        "CREATE TABLE past PARTITION OF events FOR VALUES FROM ('2001-01-01') TO ('2001-01-02')",
+        f"CREATE TABLE present PARTITION OF events {now_part()}",
+        "CREATE TABLE rest PARTITION OF events DEFAULT",
+    )
+    config = tmp_path / "weir.toml"
+    config.write_text(f"""
+        auth = {{ method = "trust" }}
+        cluster = {{ main = {{ servers = ["127.0.0.1:{database.postgres.port}"] }} }}
+        database = {{ {database.name} = {{ cluster = "main" }} }}
+        user = {{ postgres = {{}} }}
+        maintenance = {{ database = "{database.name}", user = "postgres", max_blocker_age = "1s" }}
+    """)
+    switches = {
+        "create": ("--interval", "daily", "--default", "keep"),
+        "cleanup": ("--retention", "30 days", "--action", "drop", "--enforce"),
+    }[command]
+    with contextlib.closing(database.connect()) as holder:
+        holder.execute("BEGIN")
+        for table in ("past", "rest"):
+            holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        holder.execute("SELECT 'a password' WHERE $$another$$ <> ''")
+        wait_until(lambda: database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE xact_start < clock_timestamp() - interval '1.1s'"
+            " AND state = 'idle in transaction'") == 1, "it is old")
+        began = time.monotonic()
+        done = database.weir("partition", command, "events", *switches, "-c", str(config), status=None)
+        took = time.monotonic() - began
+        holder.execute("COMMIT")
+    assert "holds AccessExclusiveLock" in done.said
+    assert "SELECT" in done.said and "password" not in done.said and "another" not in done.said
+    assert took < 15, "it waited for a lock"
 
 
 # ---- DEFAULT -----------------------------------------------------------------------------------------------------

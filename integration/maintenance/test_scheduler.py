@@ -274,6 +274,54 @@ def test_a_server_that_comes_back_is_served_again(database: Postgres, start_weir
     assert weir.log.count("maintenance_connected") == 1
 
 
+def test_a_partition_that_is_locked_does_not_stop_the_others(database: Postgres, start_weir: StartWeir) -> None:
+    database.execute("DROP TABLE IF EXISTS parted; CREATE TABLE parted (at timestamptz) PARTITION BY RANGE (at);"
+                     "CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')")
+    settings = maintaining(task("tick"))
+    settings["partition"] = [{"table": "public.parted", "key": "at", "interval": "1 month"}]
+    with database.connect() as holder:
+        holder.execute("BEGIN; LOCK TABLE parted_1 IN ACCESS EXCLUSIVE MODE")
+        weir = start_weir(settings)
+        for what in ("partition public.parted", "vacuum", "analyze"):
+            with console(weir) as client:
+                assert not errors(client.query(f"RUN JOB {what}"))
+        ran = {"partition public.parted", "vacuum", "analyze"}
+        wait_until(lambda: ran <= {row["name"] for row in weir.show("JOBS") if row["runs"]}, "all were tried", 20)
+        wait_for_run(database, "tick", runs(database, "tick") + 2)
+        holder.execute("COMMIT")
+    database.execute("DROP TABLE parted")
+
+
+def test_a_job_that_loses_its_connection_has_failed(database: Postgres, start_weir: StartWeir) -> None:
+    weir = start_weir(maintaining(task("killer", "SELECT pg_terminate_backend(pg_backend_pid())"), task("tick")))
+    wait_until(lambda: job(weir, "killer")["failures"] >= 2, "it has failed twice", 20)
+    assert job(weir, "killer")["state"] == "failing"
+    wait_for_run(database, "tick", runs(database, "tick") + 1)
+    wait_until(lambda: database.value("SELECT failures FROM weir.job WHERE job = 'task killer'"), "it is on record")
+
+
+def test_records_that_may_not_be_read_keep_nobody_from_running(database: Postgres, start_weir: StartWeir) -> None:
+    database.execute("DROP ROLE IF EXISTS keeper; CREATE ROLE keeper LOGIN; GRANT INSERT ON ran TO keeper")
+    weir = start_weir(maintaining(task("tick")))
+    wait_for_run(database, "tick")
+    end(weir)
+    database.execute("GRANT USAGE ON SCHEMA weir TO keeper")
+    weir = start_weir(maintaining(task("tick"), user="keeper"))
+    wait_for_run(database, "tick", runs(database, "tick") + 2)
+    assert "GRANT SELECT, INSERT, UPDATE ON weir.job" in weir.log
+    end(weir)
+    database.execute("DROP OWNED BY keeper; DROP ROLE keeper")
+
+
+def test_a_record_of_a_wrong_clock_does_not_stop_a_job(database: Postgres, start_weir: StartWeir) -> None:
+    weir = start_weir(maintaining(task("tick")))
+    wait_for_run(database, "tick")
+    end(weir)
+    database.execute("UPDATE weir.job SET covers = now() + interval '9 years', retry_at = now() + interval '8 years'")
+    start_weir(maintaining(task("tick")))
+    wait_for_run(database, "tick", runs(database, "tick") + 2)
+
+
 def test_a_standby_is_refused(postgres_template: Any, start_weir_at: StartWeir) -> None:
     primary = make_primary(postgres_template)
     replica = Replica(primary)

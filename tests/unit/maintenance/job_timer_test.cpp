@@ -141,6 +141,29 @@ TEST_SUITE("job_timer") {
         CHECK(nightly.memory().covers < kNight);
     }
 
+    TEST_CASE("job_timer: what others' locks have put off is tried again after the retry period") {
+        JobTimer nightly{cron("0 2 * * *")};
+        nightly.begin(kNoon, rules(), kMiddle);
+        nightly.ended(End::Failed, kNight, kNight, rules(), kMiddle);
+        nightly.ended(End::PutOff, kNight, kNight + minutes{1}, rules(), kMiddle);
+        CHECK(nightly.due(kNight, rules()) == kNight + minutes{6});
+        CHECK(nightly.memory().failures == 0);
+        CHECK(nightly.memory().covers < kNight);
+        JobTimer often{every(seconds{10})};
+        often.begin(kNoon, rules(), kMiddle);
+        often.ended(End::PutOff, kNoon, kNoon + seconds{1}, rules(), kMiddle);
+        CHECK(often.due(kNoon, rules()) == kNoon + seconds{11});
+    }
+
+    TEST_CASE("job_timer: what runs by hand alone is not tried again") {
+        for (const End end : {End::Failed, End::PutOff}) {
+            JobTimer by_hand{When{.text = "by hand"}};
+            by_hand.begin(kNoon, rules(), kMiddle);
+            by_hand.ended(end, kNoon, kNoon + seconds{1}, rules(), kMiddle);
+            CHECK(by_hand.due(kNoon + seconds{1}, rules()) == WallTime::max());
+        }
+    }
+
     TEST_CASE("job_timer: what is due outside its windows waits, also when it is reached late") {
         TimerRules windowed = rules();
         windowed.windows = {*conf::parse_time_window("22:00-23:00").value};
