@@ -244,17 +244,18 @@ Answer<Rows> Connection::collect(milliseconds limit, bool heeds_stop) {
     if (last == nullptr) {
         return failed(lost());
     }
-    if (is_failed) {
-        Problem problem = problem_of(last.get());
-        if (is_fatal(last.get())) {
-            handle_.reset();  // its end may not be here yet: nobody is to take it for alive
-        }
-        if (problem.sqlstate.empty()) {
-            problem.sqlstate = state::kConnectionLost;
-        }
-        return failed(std::move(problem));
+    return is_failed ? failed(problem_in(last.get())) : Answer<Rows>{Rows{last.release()}};
+}
+
+Problem Connection::problem_in(const PGresult* result) {
+    Problem problem = problem_of(result);
+    if (is_fatal(result)) {
+        handle_.reset();  // its end may not be here yet: nobody is to take it for alive
     }
-    return Rows{last.release()};
+    if (problem.sqlstate.empty()) {
+        problem.sqlstate = state::kConnectionLost;
+    }
+    return problem;
 }
 
 bool Connection::wait_until(TimePoint deadline, bool heeds_stop) {

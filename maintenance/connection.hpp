@@ -86,6 +86,7 @@ private:
     using Handle = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
     Connection(Handle handle, const StopSignal* stop);
+    [[nodiscard]] Problem problem_in(const PGresult* result);
     [[nodiscard]] Answer<Rows> collect(std::chrono::milliseconds limit, bool heeds_stop);
     /// @return whether the answer is there in time
     [[nodiscard]] bool wait_until(TimePoint deadline, bool heeds_stop);

@@ -322,6 +322,25 @@ std::string drop_bound(JobContext& job, const ConvertFacts& facts, const std::st
     return refused;
 }
 
+/// What has failed leaves no bound behind.
+JobResult give_up(JobContext& job,
+                  const ConvertFacts& facts,
+                  const Problem& why,
+                  const std::string& refused) {
+    JobResult end = ended(facts, why, refused);
+    if (end.end == End::Failed && !job.is_dry) {
+        end.text += drop_bound(job, facts, refused);
+    }
+    return end;
+}
+
+void tell_partitioned(const JobContext& job, const ConvertFacts& facts, const CutOver& bound) {
+    if (!job.is_dry) {
+        job.reporter.note(facts.table.text() + ": is partitioned; its rows are in " +
+                          facts.legacy().text() + ", up to " + bound.text);
+    }
+}
+
 /// @return the end where it has come already
 std::optional<JobResult> run_steps(JobContext& job,
                                    const ConvertFacts& facts,
@@ -345,7 +364,7 @@ std::optional<JobResult> run_steps(JobContext& job,
             return ended(facts, done.error());
         }
     }
-    if (!job.is_dry && step > 0) {  // building an index may have taken days
+    if (!job.is_dry) {  // building an index may have taken days
         if (bound = choose_bound(job, facts, wish); !bound) {
             return JobResult::failed(bound.error());
         }
@@ -360,17 +379,10 @@ std::optional<JobResult> run_steps(JobContext& job,
             return stopped;
         }
         if (const Answer<void> done = run(job, facts, *bound); !done) {
-            JobResult end = ended(facts, done.error(), refused);
-            if (end.end == End::Failed && !job.is_dry) {
-                end.text += drop_bound(job, facts, refused);
-            }
-            return end;
+            return give_up(job, facts, done.error(), refused);
         }
     }
-    if (!job.is_dry) {
-        job.reporter.note(facts.table.text() + ": is partitioned; its rows are in " +
-                          facts.legacy().text() + ", up to " + bound->text);
-    }
+    tell_partitioned(job, facts, *bound);
     return std::nullopt;
 }
 

@@ -290,7 +290,7 @@ Answer<std::vector<PartitionFinding>> find_pruning_off(JobContext& job, const Pa
             findings.push_back({Severity::Critical,
                                 set.table.text(),
                                 partition.relation.text(),
-                                "is not pruned: " + what + count,
+                                std::string{"is not pruned: "}.append(what).append(count),
                                 "SET enable_partition_pruning = on"});
             return findings;
         }

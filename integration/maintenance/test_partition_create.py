@@ -446,12 +446,8 @@ def test_tables_of_the_configuration_are_each_their_own(database: Database, tmp_
         """
     )
     done = database.weir("partition", "create", "-c", str(config), "--json", status=2)
-    assert [(row["result"], row["partitions"]) for row in done.items] == [
-        ("failed", 0),
-        ("done", 13),
-        ("failed", 0),
-        ("done", 6),
-    ]
+    ended = [(row["result"], row["partitions"]) for row in done.items]
+    assert ended == [("failed", 0), ("done", 13), ("failed", 0), ("done", 6)]
     assert "no such relation" in done.said and "partitioned by ts, not by id" in done.said
     assert all(lo[11:] in ("22:00:00+00", "23:00:00+00") for lo, _ in database.bounds("events"))
     assert "events_" + month(1)[:7].replace("-", "_") in database.partitions("events")
