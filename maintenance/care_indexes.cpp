@@ -3,6 +3,7 @@
 #include "maintenance/identifier.hpp"
 #include "maintenance/runner_lock.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -32,7 +33,9 @@ constexpr const char* kNotOfTheSystem =
     "t.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
 /// An index that is being built has a lock on its table for all that time.
-std::string invalid_sql() {
+std::string invalid_sql(int version) {
+    const std::string same_nulls =
+        version >= 150'000 ? "AND o.indnullsnotdistinct = i.indnullsnotdistinct " : "";
     return "SELECT t.oid, n.nspname || '.' || c.relname, format('%I.%I', n.nspname, c.relname), "
            "pg_relation_size(t.oid), c.relname ~ '_cc(new|old)[0-9]*$', "
            "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = c.oid) "
@@ -44,7 +47,9 @@ std::string invalid_sql() {
            "AND pg_get_expr(o.indexprs, o.indrelid) IS NOT DISTINCT FROM "
            "pg_get_expr(i.indexprs, i.indrelid) AND pg_get_expr(o.indpred, o.indrelid) IS NOT "
            "DISTINCT FROM pg_get_expr(i.indpred, i.indrelid) "
-           "AND (o.indisunique OR NOT i.indisunique)), "
+           "AND (o.indisunique OR NOT i.indisunique) " +
+           same_nulls +
+           "), "
            "pg_has_role(t.relowner, 'USAGE') "
            "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid "
            "JOIN pg_catalog.pg_class t ON t.oid = i.indrelid "
@@ -151,7 +156,7 @@ CareItem mend(const Rows& rows, std::size_t at, CareItem item) {
 }
 
 Answer<void> plan_invalid(JobContext& job, CarePlan& plan) {
-    const Answer<Rows> rows = job.db.run(invalid_sql());
+    const Answer<Rows> rows = job.db.run(invalid_sql(job.db.server_version()));
     if (!rows) {
         return failed(rows.error());
     }
@@ -232,6 +237,17 @@ void clean_up(JobContext& job) {
     }
 }
 
+/// Somebody may have built it anew since it was found.
+Answer<bool> is_still_to_drop(JobContext& job, const CareItem& item) {
+    CarePlan now;
+    if (const Answer<void> planned = plan_invalid(job, now); !planned) {
+        return failed(planned.error());
+    }
+    return std::any_of(now.items.begin(), now.items.end(), [&item](const CareItem& one) {
+        return one.sql == item.sql;
+    });
+}
+
 /// Where they are built CONCURRENTLY on 14 before 14.4, indexes can lack rows, silently.
 Answer<void> refuse_broken_server(const JobContext& job, const CareItem& item) {
     const int version = job.db.server_version();
@@ -248,6 +264,15 @@ Answer<void> reindex(JobContext& job, const CareItem& item) {
     }
     if (Answer<void> refused = refuse_old_transactions(job); !refused) {
         return refused;
+    }
+    if (item.sql.starts_with("DROP ")) {
+        const Answer<bool> is_due = is_still_to_drop(job, item);
+        if (!is_due) {
+            return failed(is_due.error());
+        }
+        if (!*is_due) {
+            return problem("is no longer as it was found", {}, state::kLockNotAvailable);
+        }
     }
     Answer<void> done = job.change(item.sql, item.locks);
     if (!done && item.sql.starts_with("REINDEX ")) {

@@ -153,6 +153,37 @@ def test_invalid_indexes_are_dropped_or_built_anew(shop: Maintained) -> None:
     assert names == {"t_pkey", "t_a", "t_b", "fine_ccnew"}
 
 
+def test_only_what_does_the_same_makes_an_invalid_index_needless(shop: Maintained) -> None:
+    if int(shop.value("SHOW server_version_num")) < 150_000:
+        pytest.skip("NULLS NOT DISTINCT came with 15")
+    shop.execute(
+        "CREATE TABLE t (a int)", "CREATE UNIQUE INDEX t_a ON t (a)",
+        "CREATE UNIQUE INDEX t_a_nulls ON t (a) NULLS NOT DISTINCT",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a_nulls'::regclass",
+    )
+    shop.weir(*MAINTAIN, "--vacuum")
+    assert invalid_indexes(shop) == 0
+    assert shop.value("SELECT count(*) FROM pg_indexes WHERE indexname = 't_a_nulls'") == 1
+
+
+def test_an_index_that_somebody_has_mended_meanwhile_stays(shop: Maintained) -> None:
+    shop.configure(maintenance={"max_blocker_age": "20s"})
+    shop.execute(
+        "CREATE TABLE one (a int)", "CREATE INDEX one_ccnew ON one (a)",
+        "CREATE TABLE two (a int)", "CREATE INDEX two_ccnew ON two (a)",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('one_ccnew'::regclass, 'two_ccnew'::regclass)",
+    )
+    waits = "wait_event_type = 'Lock' AND query LIKE 'DROP INDEX%one_ccnew'"
+    with shop.transaction("LOCK TABLE one IN ROW EXCLUSIVE MODE") as holder:
+        process = shop.start(*MAINTAIN, "--vacuum")
+        wait_until(lambda: shop.sessions(waits) == 1, "it waits with the first")
+        shop.execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'two_ccnew'::regclass")
+        holder.commit()
+        said = process.communicate(timeout=60)[1]
+    assert "public.two_ccnew: put off: is no longer as it was found" in said
+    assert [row[0] for row in shop.execute("SELECT indexname FROM pg_indexes WHERE indexname ~ 'ccnew'")] == ["two_ccnew"]
+
+
 def test_bloated_indexes_are_built_anew(shop: Maintained) -> None:
     shop.execute(
         "CREATE TABLE t (k text, n int)",
