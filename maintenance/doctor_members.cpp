@@ -42,8 +42,18 @@ std::string host_of(const conf::Address& address) {
     return is_tcp ? address.host : address.path.substr(0, address.path.rfind('/'));
 }
 
+/// The user of maintenance need not be known to any cluster but the one that is maintained.
+bool is_maintained(const conf::Config& config, const std::string& cluster) {
+    const conf::DatabaseSettings* database = config.find_database(config.maintenance.database);
+    return config.clusters.size() == 1 ||
+           (database != nullptr && config.cluster_of(*database).name == cluster);
+}
+
 /// @return how to log in to that cluster; empty where nobody is known who could
-ConnectOptions login_of(const conf::Config& config, const std::string& cluster) {
+ConnectOptions login_of(conf::Config config, const std::string& cluster) {
+    if (!is_maintained(config, cluster)) {
+        config.maintenance.user.clear();
+    }
     for (const auto& [name, database] : config.databases) {
         if (name == "*" || config.cluster_of(database).name != cluster) {
             continue;

@@ -180,18 +180,29 @@ void examine_database(Examination& examination, const conf::Config& config) {
                            "is in the way cannot be named",
                        "GRANT pg_monitor TO " + user);
     if (!config.aggregates.empty() || !config.materialized_views.empty()) {
-        const Answer<Rows> name = examination.db().run("SELECT current_database()");
-        examination.expect(
-            subject,
-            "SELECT coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM "
-            "pg_catalog.pg_namespace WHERE nspname = $1), "
-            "has_database_privilege(current_database(), 'CREATE'))",
-            {std::string{kControlSchema}},
-            std::string{"the schema "} + kControlSchema + ", which remembers what was done, " +
-                "cannot be made or written to",
-            name ? "GRANT CREATE ON DATABASE " + quote_identifier(name->text(0, 0)) + " TO " + user
-                 : "");
+        const Answer<Rows> grant = examination.db().run(
+            "SELECT CASE WHEN to_regnamespace($1) IS NULL THEN 'CREATE ON DATABASE ' || "
+            "format('\"%s\"', current_database()) ELSE 'USAGE, CREATE ON SCHEMA ' || $1 END",
+            {std::string{kControlSchema}});
+        examination.expect(subject,
+                           "SELECT coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM "
+                           "pg_catalog.pg_namespace WHERE nspname = $1), "
+                           "has_database_privilege(current_database(), 'CREATE'))",
+                           {std::string{kControlSchema}},
+                           std::string{"the schema "} + kControlSchema +
+                               ", which remembers what was done, " + "cannot be made or written to",
+                           grant ? "GRANT " + grant->text(0, 0) + " TO " + user : "");
     }
+    examination.expect(
+        subject,
+        "SELECT coalesce(bool_and(has_table_privilege(c.oid, 'SELECT') AND "
+        "has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')), true) "
+        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1 AND c.relname = 'job'",
+        {std::string{kControlSchema}},
+        std::string{kControlSchema} +
+            ".job, by which several Weirs know what has been run, cannot be read and written",
+        std::string{"GRANT SELECT, INSERT, UPDATE ON "} + kControlSchema + ".job TO " + user);
     examination.conclude(subject);
     const std::string zone = config.maintenance.timezone;
     if (!zone.empty()) {

@@ -1,7 +1,7 @@
 """``weir doctor``: what will not work, before it does not."""
 
 import json
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -93,6 +93,46 @@ def test_a_server_that_is_away_is_critical(shop: Maintained) -> None:
     checks = doctor(shop, status=2)
     [away] = of(checks, "member", str(port))
     assert away["state"] == "critical" and "refused" in away["text"]
+
+
+def test_what_another_has_made_in_its_schema_is_looked_at(shop: Maintained) -> None:
+    shop.execute(
+        "DROP ROLE IF EXISTS doctor_keeper", "CREATE ROLE doctor_keeper LOGIN", "GRANT pg_monitor TO doctor_keeper",
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 AS n", "ALTER MATERIALIZED VIEW v OWNER TO doctor_keeper",
+        "GRANT CREATE ON SCHEMA public TO doctor_keeper", "CREATE SCHEMA weir", "CREATE TABLE weir.job (job text)",
+    )
+    shop.configure(
+        maintenance={"user": "doctor_keeper"},
+        database={"shop": {"user": "doctor_keeper", "password": SECRET}},
+        materialized_view=[{"name": "public.v", "every": "1h"}],
+    )
+    grants = {check["fix"] for check in doctor(shop, status=1) if check["state"] == "finding"}
+    assert grants == {
+        'GRANT USAGE, CREATE ON SCHEMA weir TO "doctor_keeper"',
+        'GRANT SELECT, INSERT, UPDATE ON weir.job TO "doctor_keeper"',
+    }
+    shop.execute(*grants)
+    assert {check["state"] for check in doctor(shop, status=0)} == {"fine"}
+    shop.execute("DROP OWNED BY doctor_keeper", "DROP ROLE doctor_keeper")
+
+
+def test_clusters_that_are_not_maintained_need_not_know_its_user(
+    shop: Maintained, own_postgres: Callable[..., Postgres]
+) -> None:
+    other = own_postgres()
+    shop.execute("DROP ROLE IF EXISTS doctor_keeper", "CREATE ROLE doctor_keeper LOGIN",
+                 "GRANT pg_monitor TO doctor_keeper")
+    shop.configure(
+        cluster={"other": {"servers": [f"127.0.0.1:{other.port}"]}},
+        database={"else": {"cluster": "other", "dbname": "app"}},
+        maintenance={"user": "doctor_keeper"},
+    )
+    [member] = of(doctor(shop, status=0), "member", "other ")
+    assert member["state"] == "fine" and "nobody is configured to log in as" in member["text"]
+    shop.configure(database={"else": {"user": "postgres"}})
+    [member] = of(doctor(shop, status=0), "member", "other ")
+    assert "a primary" in member["text"]
+    shop.execute("DROP OWNED BY doctor_keeper", "DROP ROLE doctor_keeper")
 
 
 def test_without_a_user_it_knocks(shop: Maintained) -> None:
