@@ -212,6 +212,7 @@ void Pool::learn_defaults(const Backend& backend) {
     if (defaults_.empty() && backend.generation() == generation_ && backend.startup()->empty() &&
         backend.applied() != nullptr && backend.applied()->empty()) {
         defaults_ = backend.parameters();
+        ++defaults_version_;
     }
 }
 
@@ -256,6 +257,7 @@ void Pool::on_backend_moves(Backend& backend, BackendState to) {
 void Pool::on_defaults_changed() {
     defaults_.clear();
     welcomes_.clear();
+    ++defaults_version_;
 }
 
 bool Pool::must_retire(const Backend& backend, TimePoint now) {

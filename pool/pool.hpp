@@ -182,6 +182,9 @@ public:
     /// @return the server's own default of a reported setting, if known
     [[nodiscard]] const std::string* default_of(std::string_view lower_case_name) const;
 
+    /// @return another one whenever defaults have become known, or others
+    [[nodiscard]] std::uint32_t defaults_version() const { return defaults_version_; }
+
     // For its PoolSet and its peers.
     void apply(PoolPlan plan);
     /// A worker whose clients wait asks for an idle backend.
@@ -353,6 +356,7 @@ private:
     std::uint64_t retried_logins_ = 0;  // under way
     std::uint64_t failures_ = 0;        // logins in a row; those made together count as one
     ReportedParameters defaults_;
+    std::uint32_t defaults_version_ = 0;
     std::map<SettingsPtr, ReportedParameters> welcomes_;
     TimePoint notice_due_ = kNever;  // when the first waiter not told yet is to be told
     TimePoint noticed_until_{};      // who waits since then or before has been told

@@ -21,8 +21,7 @@ constexpr std::chrono::seconds kUnusedAfter{60};
 void Pool::apply(PoolPlan plan) {
     const std::uint64_t generation = plan.generation();
     if (generation != std::exchange(generation_, generation)) {
-        defaults_.clear();
-        welcomes_.clear();
+        on_defaults_changed();
         forget_failures();
     }
     if (plan.shared_name() != plan_.shared_name()) {

@@ -38,6 +38,19 @@ struct SessionEnd {
     std::string why;  ///< for people
 };
 
+/// How the server reads the text of statements, as far as settings tell.
+struct TextReading {
+    bool is_plain = false;  ///< it means what it seems to, where nothing else is known
+    bool is_known = false;  ///< the server has told
+};
+
+/// What was found out for the last settings of a session.
+struct LastTextReading {
+    pool::SettingsPtr settings;
+    std::uint32_t defaults_version = 0;  ///< of its pool
+    TextReading reading;
+};
+
 /// What only some clients have: an idle one is to cost little.
 struct ClientExtras {
     /// The client's, as a balancer tells it, or where its own socket is not there to be asked.
@@ -46,6 +59,7 @@ struct ClientExtras {
     std::optional<SessionEnd> end;       ///< what ends it, from when that is known
     std::string statement_text;          ///< of what it runs, where that is kept
     std::unique_ptr<ClientRoute> route;  ///< where its reads may go to replicas
+    LastTextReading text;
     /// What the client is to be told where a backend fails in place of its requests, oldest first.
     std::vector<protocol::ErrorFields> refusals;
     policies::RateLimit rate;           ///< where its statements have one

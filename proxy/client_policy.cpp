@@ -56,6 +56,22 @@ std::optional<std::string_view> text_in(const protocol::FrameHeader& header, Byt
     return parse ? std::optional{parse->sql} : std::nullopt;
 }
 
+TextReading reading_by(const pool::SettingsMap& settings, const pool::Pool& pool) {
+    TextReading reading;
+    reading.is_known = true;
+    const auto value_of = [&](std::string_view name) -> std::string_view {
+        if (const auto own = settings.find(name); own != settings.end()) {
+            return own->second;
+        }
+        const std::string* usual = pool.default_of(name);
+        reading.is_known = reading.is_known && usual != nullptr;
+        return usual == nullptr ? std::string_view{} : std::string_view{*usual};
+    };
+    const std::string_view strings = value_of("standard_conforming_strings");
+    reading.is_plain = sql::can_cut(strings, value_of("client_encoding"));
+    return reading;
+}
+
 /// A replication connection to a database runs SQL as well, past all that follows statements.
 /// @return why this message must not be passed on
 std::optional<protocol::ErrorFields> refusal_of_sql(const protocol::FrameHeader& header,
@@ -432,17 +448,20 @@ ClientSession::Begun ClientSession::refuse_message(const protocol::FrameHeader& 
 
 /// @return whether text means what it seems to in this session, as far as is known
 bool ClientSession::is_text_known_plain() {
-    if (backend_ != nullptr) {
-        return is_text_plain();
+    return backend_ != nullptr ? is_text_plain() : text_reading().is_plain;
+}
+
+/// How a backend will read it that is lent to this session: by its settings, else by the defaults.
+TextReading ClientSession::text_reading() {
+    if (extras_ == nullptr) {
+        return reading_by(*settings_, *pool_);
     }
-    const auto value_of = [this](std::string_view name) -> std::string_view {
-        if (const auto own = settings_->find(name); own != settings_->end()) {
-            return own->second;
-        }
-        const std::string* usual = pool_->default_of(name);
-        return usual == nullptr ? std::string_view{} : std::string_view{*usual};
-    };
-    return sql::can_cut(value_of("standard_conforming_strings"), value_of("client_encoding"));
+    LastTextReading& last = extras_->text;
+    const std::uint32_t version = pool_->defaults_version();
+    if (last.settings != settings_ || last.defaults_version != version) {
+        last = {settings_, version, reading_by(*settings_, *pool_)};
+    }
+    return last.reading;
 }
 
 /// @return whether something that is still to be answered may decide how the server reads text

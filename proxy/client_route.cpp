@@ -185,33 +185,10 @@ bool ClientSession::choose_replica() {
     return false;
 }
 
-/// @return whether text means what it seems to in this session
-bool ClientSession::is_text_plain_to_us() {
-    ClientRoute& mine = *route();
-    if (mine.read_by == settings_) {
-        return mine.is_plain;
-    }
-    const auto value_of = [this](std::string_view name) -> std::optional<std::string_view> {
-        if (const auto own = settings_->find(name); own != settings_->end()) {
-            return own->second;
-        }
-        const std::string* usual = pool_->default_of(name);
-        return usual == nullptr ? std::nullopt : std::optional<std::string_view>{*usual};
-    };
-    const auto strings = value_of("standard_conforming_strings");
-    const auto encoding = value_of("client_encoding");
-    if (!strings || !encoding) {
-        return false;  // no backend has told us yet
-    }
-    mine.is_plain = sql::can_cut(*strings, *encoding);
-    mine.read_by = settings_;
-    return mine.is_plain;
-}
-
 /// Says whether the request that `rest` begins with is a read that a replica may run.
 /// @return its length, where it is whole and may be run once more if that becomes necessary; else 0
 std::size_t ClientSession::look_ahead(ByteView rest) {
-    if (!is_text_plain_to_us()) {
+    if (const TextReading reading = text_reading(); !reading.is_known || !reading.is_plain) {
         return 0;
     }
     const auto [status, header] = protocol::read_header(rest);

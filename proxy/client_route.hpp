@@ -104,8 +104,6 @@ struct ClientRoute {
     std::shared_ptr<const conf::RetrySettings> retry;  ///< for the request under way
     std::shared_ptr<const conf::RetrySettings> next_retry;  ///< for the next one
     TimePoint wrote_at = TimePoint::min();  ///< when its last write was committed, or may be
-    pool::SettingsPtr read_by;              ///< for which is_plain holds
-    bool is_plain = false;                  ///< whether its text means what it seems to
 
     // The request under way:
     bool is_read = false;            ///< it is a proven read

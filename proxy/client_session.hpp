@@ -295,6 +295,7 @@ private:
     [[nodiscard]] Begun refuse_message(const protocol::FrameHeader& header,
                                        protocol::ErrorFields why);
     [[nodiscard]] bool is_text_known_plain();
+    [[nodiscard]] TextReading text_reading();
     [[nodiscard]] bool is_reading_in_doubt() const;
     [[nodiscard]] bool awaits_reading(protocol::FrontendMessage next) const;
 
@@ -392,7 +393,6 @@ private:
     [[nodiscard]] bool choose_replica();
     [[nodiscard]] bool may_trust_catalog(const pool::ClusterView& view);
     void settle_retry(pool::RetryOutcome outcome);
-    [[nodiscard]] bool is_text_plain_to_us();
     [[nodiscard]] std::size_t look_ahead(ByteView rest);
     [[nodiscard]] std::size_t look_ahead_to_sync(ByteView rest);
     struct BatchLook;

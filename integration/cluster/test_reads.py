@@ -9,6 +9,7 @@ from cluster.conftest import MakeCluster, StartSplit
 from conftest import StartWeir
 from support import wire
 from support.deadlines import wait_until
+from support.orders import console
 from support.raw_client import RawClient, errors, types
 from support.replica import servers
 
@@ -235,3 +236,25 @@ def test_what_keeps_a_backend_keeps_the_primary(make_cluster: MakeCluster, start
         client.query("SET TimeZone = 'Asia/Tokyo'")  # carried to replicas
         wait_until(lambda: client.value("SELECT at()") == str(replica.port))
         assert client.value("SELECT at() || '2026-01-01 00:00+00'::timestamptz") == f"{replica.port}2026-01-01 09:00:00+09"
+
+
+def test_texts_are_read_as_the_server_does_now(make_cluster: MakeCluster, start_split: StartSplit) -> None:
+    primary, replica = make_cluster()
+    weir = start_split(primary, replica, admin={"admins": ["postgres"]})
+    hidden = "SELECT at(), '\\'', 1 --'"  # two columns where a backslash is one, else three
+
+    def set_strings(value: str) -> None:
+        primary.execute(f"ALTER SYSTEM SET standard_conforming_strings = {value}")
+        primary.reload()
+        wait_until(lambda: primary.value("SHOW standard_conforming_strings") == value)
+        with console(weir) as admin:
+            assert types(admin.query("RECONNECT app")) == "CZ"
+        assert client.value("/* weir: route=primary */ SELECT at()") == str(primary.port)
+
+    with weir.logged_in() as client:
+        wait_until(lambda: client.value(hidden) == str(replica.port))
+        set_strings("off")
+        assert client.value(hidden) == str(primary.port)
+        assert client.value(hidden) == str(primary.port)
+        set_strings("on")
+        wait_until(lambda: client.value(hidden) == str(replica.port))
