@@ -64,19 +64,6 @@ void post_alone(const detail::Seats& seats) {
 Leader::Leader(std::shared_ptr<Flights> flights, std::shared_ptr<detail::Flight> flight)
     : flights_{std::move(flights)}, flight_{std::move(flight)} {}
 
-Leader& Leader::operator=(Leader&& other) noexcept {
-    if (this != &other) {
-        pass_on();
-        flights_ = std::move(other.flights_);
-        flight_ = std::move(other.flight_);
-    }
-    return *this;
-}
-
-Leader::~Leader() {
-    pass_on();
-}
-
 KeyView Leader::key() const {
     return flight_->key.view();
 }
@@ -108,9 +95,8 @@ void Leader::fail() {
 }
 
 void Leader::pass_on() {
-    if (const auto flight = std::exchange(flight_, nullptr); flight != nullptr) {
-        flights_->hand_on(flight, Flights::Because::Left);
-    }
+    const auto flight = std::exchange(flight_, nullptr);
+    flights_->hand_on(flight, Flights::Because::Left);
 }
 
 void Leader::give_up() {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace weir::cache {
 
@@ -82,8 +83,17 @@ public:
     Leader(const Leader&) = delete;
     Leader& operator=(const Leader&) = delete;
     Leader(Leader&& other) noexcept = default;
-    Leader& operator=(Leader&& other) noexcept;
-    ~Leader();
+
+    Leader& operator=(Leader&& other) noexcept {
+        if (this != &other) {
+            end();
+            flights_ = std::move(other.flights_);
+            flight_ = std::move(other.flight_);
+        }
+        return *this;
+    }
+
+    ~Leader() { end(); }
 
     [[nodiscard]] explicit operator bool() const { return flight_ != nullptr; }
 
@@ -112,6 +122,12 @@ private:
     friend class Flights;
 
     Leader(std::shared_ptr<Flights> flights, std::shared_ptr<detail::Flight> flight);
+
+    void end() {
+        if (flight_ != nullptr) {
+            pass_on();
+        }
+    }
 
     void pass_on();
 

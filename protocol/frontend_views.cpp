@@ -89,13 +89,18 @@ Result<ParseView> read_parse(ByteView body) {
     return view;
 }
 
-Result<BindView> read_bind(ByteView body) {
+Result<BindNames> read_bind_names(ByteView body) {
     ByteReader reader{body};
     const auto portal = reader.cstring();
     const auto statement = reader.cstring();
     if (!portal || !statement) {
         return violation();
     }
+    return BindNames{*portal, *statement, body.last(reader.remaining())};
+}
+
+Result<BindValues> read_bind_values(ByteView values) {
+    ByteReader reader{values};
     auto parameter_formats = read_formats(reader);
     if (!parameter_formats) {
         return violation();
@@ -108,11 +113,24 @@ Result<BindView> read_bind(ByteView body) {
     if (!result_formats || reader.remaining() != 0) {
         return violation();
     }
-    return BindView{*portal,
-                    *statement,
-                    std::move(*parameter_formats),
-                    std::move(*parameters),
-                    std::move(*result_formats)};
+    return BindValues{
+        std::move(*parameter_formats), std::move(*parameters), std::move(*result_formats)};
+}
+
+Result<BindView> read_bind(ByteView body) {
+    const auto names = read_bind_names(body);
+    if (!names) {
+        return fail(names.error());
+    }
+    auto values = read_bind_values(names->values);
+    if (!values) {
+        return fail(values.error());
+    }
+    return BindView{names->portal,
+                    names->statement,
+                    std::move(values->parameter_formats),
+                    std::move(values->parameters),
+                    std::move(values->result_formats)};
 }
 
 Result<DescribeView> read_describe(ByteView body) {

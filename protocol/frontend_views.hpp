@@ -42,6 +42,26 @@ struct BindView {
 
 [[nodiscard]] Result<BindView> read_bind(ByteView body);
 
+/// The beginning of a Bind.
+struct BindNames {
+    std::string_view portal;
+    std::string_view statement;
+    ByteView values;  ///< what follows, unchecked: parameters, and all formats
+};
+
+/// The same as read_bind(), where what follows the names is perhaps not needed: nothing is
+/// allocated.
+[[nodiscard]] Result<BindNames> read_bind_names(ByteView body);
+
+struct BindValues {
+    std::vector<std::uint16_t> parameter_formats;     ///< as in BindView
+    std::vector<std::optional<ByteView>> parameters;  ///< nothing = NULL
+    std::vector<std::uint16_t> result_formats;        ///< as in BindView
+};
+
+/// @param values of BindNames
+[[nodiscard]] Result<BindValues> read_bind_values(ByteView values);
+
 struct DescribeView {
     char kind = 'S';  ///< 'S' (prepared statement) or 'P' (portal), nothing else
     std::string_view name;

@@ -4,7 +4,6 @@
 #include "protocol/message_type.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace weir::proxy {
 
@@ -27,14 +26,14 @@ public:
             case FrontendMessage::Bind: return take_bind(body);
             case FrontendMessage::Describe: return take_describe(body);
             case FrontendMessage::Execute: return take_execute(body);
-            case FrontendMessage::Sync: request_.shape += 'S'; return is_executed_;
+            case FrontendMessage::Sync: return is_executed_ && request_.shape.add('S');
             default: return false;
         }
     }
 
     [[nodiscard]] CachedRequest finish(std::size_t bytes) {
         request_.bytes = bytes;
-        return std::move(request_);
+        return request_;
     }
 
 private:
@@ -43,9 +42,8 @@ private:
         if (!parse || !parse->name.empty() || !request_.shape.empty()) {
             return false;  // a name is to be remembered by the server, or refused
         }
-        request_.shape += 'P';
         request_.definition = body.subspan(1);
-        return define(request_.definition);
+        return request_.shape.add('P') && define(request_.definition);
     }
 
     bool define(ByteView definition) {
@@ -74,15 +72,13 @@ private:
     }
 
     bool take_bind(ByteView body) {
-        auto bind = protocol::read_bind(body);
+        const auto bind = protocol::read_bind_names(body);
         if (!bind || !bind->portal.empty() || is_bound_ || !is_about(bind->statement)) {
             return false;
         }
         is_bound_ = true;
-        request_.shape += 'B';
-        request_.bind = body.subspan(bind->portal.size() + 1 + bind->statement.size() + 1);
-        request_.bound = std::move(*bind);
-        return true;
+        request_.bind = bind->values;
+        return request_.shape.add('B');
     }
 
     bool take_describe(ByteView body) {
@@ -91,8 +87,8 @@ private:
             return false;
         }
         const bool is_statement = describe->kind == 'S';
-        request_.shape += is_statement ? 'd' : 'D';
-        return is_statement ? is_about(describe->name) : is_bound_ && describe->name.empty();
+        return request_.shape.add(is_statement ? 'd' : 'D') &&
+               (is_statement ? is_about(describe->name) : is_bound_ && describe->name.empty());
     }
 
     bool take_execute(ByteView body) {
@@ -102,8 +98,7 @@ private:
             return false;
         }
         is_executed_ = true;
-        request_.shape += 'E';
-        return true;
+        return request_.shape.add('E');
     }
 
     const DefinitionOf& definition_of_;
@@ -134,10 +129,9 @@ std::optional<CachedRequest> read_cached_request(ByteView rest, const Definition
                 return std::nullopt;
             }
             CachedRequest request;
-            request.shape = CachedRequest::kSimple;
             request.text = query->sql;
             request.bytes = at;
-            return request;
+            return request.shape.add('Q') ? std::optional{request} : std::nullopt;
         }
         if (!batch.take(type, body)) {
             return std::nullopt;

@@ -71,15 +71,12 @@ ClientCache::Answer ClientCache::ask(cache::Cache& results, const CachedRequest&
     cache::Leader promoted = std::exchange(promoted_, {});
     std::shared_ptr<SharedRead> looked_up = std::exchange(shared_read_, nullptr);
     const cache::EntryPtr landed = std::exchange(landed_, nullptr);
-    std::optional<Question> question = prepare(request);
+    const bool has_waited = landed != nullptr || promoted;
+    std::optional<Question> question = prepare(request, has_waited);
     if (!question) {
         return Answer::Run;
     }
     auto& [ticket, digest] = *question;
-    const bool has_waited = landed != nullptr || promoted;
-    if (!has_waited && !is_admitted(*question, request)) {
-        return skip(ticket);
-    }
     const TimePoint now = worker.loop().now();
     const cache::KeyView key = make_key(request, *question);
     // What it has waited for may have been refused meanwhile: then this is another request.
@@ -119,20 +116,32 @@ ClientCache::Answer ClientCache::bypass() {
 }
 
 /// It is read as if there were no cache: the statement's results are hardly ever found there.
-ClientCache::Answer ClientCache::skip(const StatementTicket& ticket) {
+void ClientCache::skip(const policies::Plan& plan) {
     is_skipped_ = true;
     is_sent_ = false;
-    session_.worker_.cache_counts().count(ReadOutcome::Miss, ticket.plan->cache_from);
+    session_.worker_.cache_counts().count(ReadOutcome::Miss, plan.cache_from);
     session_.worker_.cache_counts().count_skip();
-    return Answer::Run;
 }
 
+/// What hardly any result is found of is given up before more is asked about it: most of what is
+/// not found costs that.
+/// @param has_waited for another one's result: it has been admitted
 /// @return nothing where the server has to be asked
-std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& request) {
+std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& request,
+                                                          bool has_waited) {
     Worker& worker = session_.worker_;
-    const std::uint64_t digest = worker.knowledge().facts(request.text).effects.digest;
-    Question question{session_.ticket_for(request.text, digest), digest};
-    if (const ReadFate fate = fate_of(request, question.ticket, digest); fate != ReadFate::Kept) {
+    const std::uint64_t digest = worker.knowledge().digest(request.text);
+    StatementRuling ruling = session_.ruling_for(request.text, digest);
+    ReadFate fate = fate_of(ruling.plan.get());
+    const bool is_rare = !has_waited && worker.cache_admission().is_rare(digest);
+    if (fate == ReadFate::Kept) {
+        if (is_rare && !is_admitted(digest, request)) {
+            skip(*ruling.plan);
+            return std::nullopt;
+        }
+        fate = fate_of_text(request, digest);
+    }
+    if (fate != ReadFate::Kept) {
         note_fate(session_, fate);
         note_why(request, digest);
         return std::nullopt;
@@ -142,14 +151,18 @@ std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& r
         note_fate(session_, ReadFate::Untrusted);
         return std::nullopt;
     }
-    return question;
+    if (!has_waited && !is_rare && !is_admitted(digest, request)) {
+        skip(*ruling.plan);
+        return std::nullopt;
+    }
+    return Question{session_.ticket_of(std::move(ruling)), digest};
 }
 
 /// What we ask for ourselves is to be there, whether or not it has ever been asked for.
-bool ClientCache::is_admitted(const Question& question, const CachedRequest& request) {
+bool ClientCache::is_admitted(std::uint64_t digest, const CachedRequest& request) {
     admitted_as_ = cache::hash_of(request.text, as_text(request.bind));
     return session_.own() != nullptr ||
-           session_.worker_.cache_admission().admits(question.digest, admitted_as_);
+           session_.worker_.cache_admission().admits(digest, admitted_as_);
 }
 
 /// @return the worker's, which is that of the request now
@@ -179,7 +192,7 @@ void ClientCache::write_key(const CachedRequest& request,
     for (const auto& [name, value] : *session_.settings_) {
         key.add(name).add(name == pool::kApplicationName ? std::string_view{} : value);
     }
-    key.add(request.shape).add_text(request.text);
+    key.add(request.shape.text()).add_text(request.text);
     key.add(as_text(request.types)).add(as_text(request.bind));
 }
 
@@ -224,7 +237,7 @@ ClientCache::Answer ClientCache::answer(const Reused& reused,
     give(reused, request, std::move(ticket), TransactionStatus::Idle);
     session_.pool_->counters().transactions.add();
     session_.tally_.add_transaction();
-    if (request.shape != CachedRequest::kSimple) {
+    if (!request.is_query()) {
         is_told_ready_ = true;
         session_.transition(ClientEvent::RequestRefused);  // the rest is dropped, up to its Sync
     }
@@ -237,7 +250,7 @@ void ClientCache::give(const Reused& reused,
                        StatementTicket ticket,
                        TransactionStatus status) {
     Worker& worker = session_.worker_;
-    const bool is_query = request.shape == CachedRequest::kSimple;
+    const bool is_query = request.is_query();
     session_.count(is_query ? FrontendMessage::Query : FrontendMessage::Execute);
     if (is_query && session_.statements_ != nullptr) {
         session_.statements_->forget_unnamed();
@@ -346,7 +359,9 @@ void ClientCache::land() {
 
 void ClientCache::give_up_read() {
     recorder_.end();
-    leader_ = {};  // which is another one's then
+    if (leader_) {
+        leader_ = {};  // which is another one's then
+    }
     is_skipped_ = false;
     asking_.reset();
 }

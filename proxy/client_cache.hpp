@@ -126,13 +126,12 @@ private:
 
     [[nodiscard]] Answer ask(cache::Cache& results, const CachedRequest& request);
     [[nodiscard]] bool ask_inside(cache::Cache& results, const CachedRequest& request);
-    [[nodiscard]] std::optional<Question> prepare(const CachedRequest& request);
-    [[nodiscard]] bool is_admitted(const Question& question, const CachedRequest& request);
+    [[nodiscard]] std::optional<Question> prepare(const CachedRequest& request, bool has_waited);
+    [[nodiscard]] bool is_admitted(std::uint64_t digest, const CachedRequest& request);
     static void note_fate(const ClientSession& session, ReadFate fate);
     void note_why(const CachedRequest& request, std::uint64_t digest) const;
-    [[nodiscard]] ReadFate fate_of(const CachedRequest& request,
-                                   const pool::StatementTicket& ticket,
-                                   std::uint64_t digest) const;
+    [[nodiscard]] ReadFate fate_of(const policies::Plan* plan) const;
+    [[nodiscard]] ReadFate fate_of_text(const CachedRequest& request, std::uint64_t digest) const;
     [[nodiscard]] static bool is_within_limits(const policies::Plan& plan,
                                                const cache::Entry& entry);
     [[nodiscard]] cache::KeyBuilder& begin_key(cache::KeyBuilder& key) const;
@@ -159,7 +158,7 @@ private:
               protocol::TransactionStatus status);
     void tell(const Reused& reused, pool::StatementTicket ticket);
     Answer bypass();
-    Answer skip(const pool::StatementTicket& ticket);
+    void skip(const policies::Plan& plan);
     void land();
 
     // Results that other processes have kept as well (client_cache_shared.cpp).

@@ -1,5 +1,6 @@
 // The part of ClientCache that says whether a result may be kept, and why not.
 
+#include "protocol/frontend_views.hpp"
 #include "proxy/client_cache.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/worker.hpp"
@@ -9,8 +10,6 @@
 #include "sql/time_words.hpp"
 
 namespace weir::proxy {
-
-using pool::StatementTicket;
 
 namespace {
 
@@ -32,12 +31,12 @@ bool is_timeless(const CachedRequest& request) {
     if (sql::literals_have_time_word(request.text)) {
         return false;
     }
-    if (!request.bound) {
+    if (request.is_query()) {
         return true;
     }
-    const auto& values = request.bound->parameters;
-    return are_settled(request.types) &&
-           std::none_of(values.begin(), values.end(), [](const auto& value) {
+    const auto bound = protocol::read_bind_values(request.bind);
+    return bound && are_settled(request.types) &&
+           std::none_of(bound->parameters.begin(), bound->parameters.end(), [](const auto& value) {
                return value && sql::has_time_word(as_text(*value));
            });
 }
@@ -60,13 +59,10 @@ void ClientCache::note_why(const CachedRequest& request, std::uint64_t digest) c
     }
 }
 
-/// @return Kept where what holds for it, and what it says, lets its result be another one's too
-ReadFate ClientCache::fate_of(const CachedRequest& request,
-                              const StatementTicket& ticket,
-                              std::uint64_t digest) const {
-    const policies::Plan* plan = ticket.plan.get();
+/// @param plan what holds for it; nullptr: its statements are not looked at
+/// @return Kept where that lets its result be another one's too
+ReadFate ClientCache::fate_of(const policies::Plan* plan) const {
     ClientSession& session = session_;
-    RequestJudge& judge = session.request_judge();
     const ClientRoute* route = session.route();
     const bool may_be_old = route != nullptr && route->is_split && !route->sees_own_writes;
     if (plan == nullptr || plan->cache_ttl <= Duration::zero()) {
@@ -81,10 +77,13 @@ ReadFate ClientCache::fate_of(const CachedRequest& request,
     if (may_be_old || session.is_pinned()) {
         return may_be_old ? ReadFate::MayBeOld : ReadFate::Pinned;
     }
-    if (!session.is_text_known_plain()) {
-        return ReadFate::Unreadable;
-    }
-    if (!judge.is_informed(session.worker_.loop().now()) || !judge.is_of_server()) {
+    return session.is_text_known_plain() ? ReadFate::Kept : ReadFate::Unreadable;
+}
+
+/// @return Kept where what it says does
+ReadFate ClientCache::fate_of_text(const CachedRequest& request, std::uint64_t digest) const {
+    RequestJudge& judge = session_.request_judge();
+    if (!judge.is_informed(session_.worker_.loop().now()) || !judge.is_of_server()) {
         return ReadFate::CatalogUnread;
     }
     const bool is_cacheable = judge.cache_facts(digest, request.text).reads.may_be_kept();

@@ -102,16 +102,12 @@ std::size_t ClientCache::answer_inside(ClientSession& session, ByteView rest) {
 /// server connection.
 /// @return whether it was answered
 bool ClientCache::ask_inside(cache::Cache& results, const CachedRequest& request) {
-    std::optional<Question> question = prepare(request);
+    std::optional<Question> question = prepare(request, /*has_waited=*/false);
     if (!question) {
         return false;
     }
     Worker& worker = session_.worker_;
     auto& [ticket, digest] = *question;
-    if (!is_admitted(*question, request)) {
-        skip(ticket);
-        return false;
-    }
     const TimePoint now = worker.loop().now();
     const CacheFacts& facts = session_.request_judge().cache_facts(digest, request.text);
     cache::ReadStart start = results.begin_read({make_key(request, *question),
@@ -133,7 +129,7 @@ bool ClientCache::ask_inside(cache::Cache& results, const CachedRequest& request
          request,
          std::move(ticket),
          TransactionStatus::InTransaction);
-    if (request.shape == CachedRequest::kSimple || !request.definition.empty()) {
+    if (request.is_query() || !request.definition.empty()) {
         session_.backend_->forget_holders_unnamed();
     }
     return true;

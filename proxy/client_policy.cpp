@@ -143,18 +143,27 @@ StatementText ClientSession::statement_text(std::string_view text, std::uint64_t
 }
 
 /// What holds for this text, wherever it comes from.
-StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t digest) {
+StatementRuling ClientSession::ruling_for(std::string_view text, std::uint64_t digest) {
+    StatementRuling ruling;
+    if (follows_statements()) {
+        ruling.statement = statement_text(text, digest);
+        ruling.known = worker_.desk().find(*context_, ruling.statement);
+        ruling.plan = worker_.desk().plan_of(*context_, *ruling.known, ruling.statement);
+    }
+    return ruling;
+}
+
+StatementTicket ClientSession::ticket_of(StatementRuling ruling) {
     StatementTicket ticket;
-    if (!follows_statements()) {
+    if (ruling.plan == nullptr) {
         return ticket;
     }
-    const StatementText statement = statement_text(text, digest);
-    const KnownStatementPtr& found = worker_.desk().find(*context_, statement);
-    ticket.subject = found;
-    KnownStatement& known = *found;
-    ticket.plan = worker_.desk().plan_of(*context_, known, statement);
-    ticket.said = said_by(text, *ticket.plan);
-    ticket.request = request_of(text, *ticket.plan);
+    const StatementText& statement = ruling.statement;
+    KnownStatement& known = *ruling.known;
+    ticket.subject = std::move(ruling.known);
+    ticket.plan = std::move(ruling.plan);
+    ticket.said = said_by(statement.text, *ticket.plan);
+    ticket.request = request_of(statement.text, *ticket.plan);
     ticket.is_doubtful = statement.judge == nullptr;
     ClientCache::note_effect(*this, statement, known);
     look_for_cursor(known.cursors, ticket);
@@ -164,11 +173,15 @@ StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t d
     return ticket;
 }
 
+StatementTicket ClientSession::ticket_for(std::string_view text, std::uint64_t digest) {
+    return ticket_of(ruling_for(text, digest));
+}
+
 StatementTicket ClientSession::ticket_for(std::string_view text) {
     if (!follows_statements()) {
         return {};
     }
-    return ticket_for(text, worker_.knowledge().facts(text).effects.digest);
+    return ticket_for(text, worker_.knowledge().digest(text));
 }
 
 StatementTicket ClientSession::ticket_for(const pool::Statement& statement) {

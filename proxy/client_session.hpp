@@ -268,6 +268,8 @@ private:
     [[nodiscard]] bool has_time_limits() const;
     [[nodiscard]] bool may_refuse_message(const protocol::FrameHeader& header) const;
     [[nodiscard]] StatementText statement_text(std::string_view text, std::uint64_t digest);
+    [[nodiscard]] StatementRuling ruling_for(std::string_view text, std::uint64_t digest);
+    [[nodiscard]] pool::StatementTicket ticket_of(StatementRuling ruling);
     [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text, std::uint64_t digest);
     [[nodiscard]] pool::StatementTicket ticket_for(std::string_view text);
     [[nodiscard]] pool::StatementTicket ticket_for(const pool::Statement& statement);

@@ -386,7 +386,7 @@ bool ClientSession::is_to_be_explained(const pool::StatementTicket& ticket,
     if (!parse) {
         return false;
     }
-    const std::uint64_t digest = worker_.knowledge().facts(parse->sql).effects.digest;
+    const std::uint64_t digest = worker_.knowledge().digest(parse->sql);
     return statement_text(parse->sql, digest).read().is_read;
 }
 

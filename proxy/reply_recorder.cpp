@@ -20,6 +20,9 @@ void ReplyRecorder::begin(std::size_t bytes_max,
 }
 
 void ReplyRecorder::end() {
+    if (state_ == State::Off) {
+        return;
+    }
     state_ = State::Off;
     reply_ = {};
     rows_ = 0;

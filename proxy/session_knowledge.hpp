@@ -4,6 +4,7 @@
 #include "proxy/request_judge.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +37,9 @@ public:
 
     /// @return what sql::session_facts() does
     [[nodiscard]] sql::SessionFacts facts(std::string_view text) { return facts_.facts(text); }
+
+    /// @return their digest
+    [[nodiscard]] std::uint64_t digest(std::string_view text) { return facts_.digest(text); }
 
 private:
     sql::SessionFactsMemo facts_;

@@ -80,6 +80,13 @@ struct KnownStatement final : pool::RunSubject {
 
 using KnownStatementPtr = std::shared_ptr<KnownStatement>;
 
+/// What holds for a statement that a client has sent.
+struct StatementRuling {
+    StatementText statement;
+    KnownStatementPtr known;  ///< nullptr: its statements are not looked at
+    policies::PlanPtr plan;   ///< likewise
+};
+
 /// A worker's statements: what holds for which. Remembers by digest; when it has too many, or they
 /// take too much memory, it forgets all. (Statements that run keep theirs.)
 /// @thread its worker's

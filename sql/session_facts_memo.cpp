@@ -1,20 +1,34 @@
 #include "sql/session_facts_memo.hpp"
 
-#include <functional>
-
 #include "sql/digest.hpp"
 #include "sql/lexer.hpp"
 
+#define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): the library's
+#include <xxhash.h>
+
 namespace weir::sql {
 
+SessionFactsMemo::Recent& SessionFactsMemo::place_of(std::string_view sql) {
+    return recent_[XXH3_64bits(sql.data(), sql.size()) % kRecentTexts];
+}
+
+std::uint64_t SessionFactsMemo::digest(std::string_view sql) {
+    Recent& recent = place_of(sql);
+    return recent.is(sql) ? recent.effects.digest : learn(sql, recent).effects.digest;
+}
+
 SessionFacts SessionFactsMemo::facts(std::string_view sql) {
-    Recent& recent = recent_[std::hash<std::string_view>{}(sql) % kRecentTexts];
-    if (!sql.empty() && sql == recent.text) {
+    Recent& recent = place_of(sql);
+    if (recent.is(sql)) {
         SessionFacts known;
         known.effects = recent.effects;
         known.is_of_digest = true;
         return known;
     }
+    return learn(sql, recent);
+}
+
+SessionFacts SessionFactsMemo::learn(std::string_view sql, Recent& recent) {
     SessionFacts found = look_up(sql);
     if (found.is_of_digest && sql.size() <= kRecentBytesMax) {
         recent.text = sql;

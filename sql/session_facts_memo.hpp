@@ -29,14 +29,21 @@ public:
     /// @param sql as for session_facts(), and what is returned is the same
     [[nodiscard]] SessionFacts facts(std::string_view sql);
 
+    /// The same as facts().effects.digest, cheaper for a text that was asked for just now.
+    [[nodiscard]] std::uint64_t digest(std::string_view sql);
+
     [[nodiscard]] std::size_t size() const { return effects_.size(); }
 
 private:
     struct Recent {
         std::string text;  // "" = none
         RequestEffects effects;
+
+        [[nodiscard]] bool is(std::string_view sql) const { return !text.empty() && sql == text; }
     };
 
+    [[nodiscard]] Recent& place_of(std::string_view sql);
+    [[nodiscard]] SessionFacts learn(std::string_view sql, Recent& recent);
     [[nodiscard]] SessionFacts look_up(std::string_view sql);
 
     std::unordered_map<std::uint64_t, RequestEffects> effects_;  // by digest

@@ -79,6 +79,25 @@ TEST_SUITE("frontend_views") {
         CHECK(view->result_formats == std::vector<std::uint16_t>{1});
     }
 
+    TEST_CASE("bind: names alone, and what follows them later") {
+        const test::Bytes body = test::to_bytes("p\0s\0\0\1\0\1\0\1\0\0\0\2ab\0\0"s);
+        const auto names = read_bind_names(body);
+        REQUIRE(names);
+        CHECK(names->portal == "p");
+        CHECK(names->statement == "s");
+        CHECK(names->values.data() == body.data() + 4);
+        CHECK(names->values.size() == body.size() - 4);
+        check_exact(test::Bytes{names->values.begin(), names->values.end()}, read_bind_values);
+        const auto values = read_bind_values(names->values);
+        CHECK(values->parameter_formats == std::vector<std::uint16_t>{1});
+        REQUIRE(values->parameters.size() == 1);
+        CHECK(as_text(values->parameters[0].value()) == "ab");
+        CHECK(values->result_formats.empty());
+        CHECK_FALSE(read_bind_names(test::to_bytes("p\0s"s)));
+        CHECK(read_bind_names(test::to_bytes("p\0s\0\xff"s)));  // what follows is not looked at
+        CHECK_FALSE(read_bind(test::to_bytes("p\0s\0\xff"s)));
+    }
+
     TEST_CASE("bind: reads what we write") {
         const std::vector<std::optional<std::string>> values{"x", std::nullopt};
         const test::Bytes body =

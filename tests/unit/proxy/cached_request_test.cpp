@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::proxy {
 namespace {
@@ -51,10 +52,10 @@ TEST_SUITE("cached_request") {
         const std::string bytes = query + "whatever follows";
         const auto request = read(bytes);
         REQUIRE(request);
-        CHECK(request->shape == "Q");
+        CHECK(request->shape.text() == "Q");
         CHECK(request->text == "SELECT 1");
         CHECK(request->bytes == query.size());
-        CHECK_FALSE(request->bound);
+        CHECK(request->bind.empty());
     }
 
     TEST_CASE("cached request: a batch, whole and cut at every byte") {
@@ -63,10 +64,10 @@ TEST_SUITE("cached_request") {
         const std::string bytes = batch + parse("", "SELECT 2");
         const auto request = read(bytes);
         REQUIRE(request);
-        CHECK(request->shape == "PBDES");
+        CHECK(request->shape.text() == "PBDES");
         CHECK(request->text == "SELECT 1");
         CHECK(request->bytes == batch.size());
-        CHECK(request->bound);
+        CHECK(as_text(request->bind) == bind("", "").substr(sizeof("B\0\0\0\0\0\0") - 1));
         CHECK(as_text(request->definition).starts_with("SELECT 1"));
         for (std::size_t size = 0; size < batch.size(); ++size) {
             CHECK_FALSE(read(batch.substr(0, size)));
@@ -78,34 +79,48 @@ TEST_SUITE("cached_request") {
             describe('S', "known") + bind("", "known") + execute("", 0) + kSync;
         const auto request = read(batch);
         REQUIRE(request);
-        CHECK(request->shape == "dBES");
+        CHECK(request->shape.text() == "dBES");
         CHECK(request->text == "SELECT known");
         CHECK(request->definition.empty());
         CHECK_FALSE(read(bind("", "other") + execute("", 0) + kSync));
         CHECK_FALSE(read(bind("", "") + execute("", 0) + kSync));
     }
 
+    TEST_CASE("cached request: as many messages as a shape has letters, and one more") {
+        std::string describes;
+        for (std::size_t more = 4; more < RequestShape::kLettersMax; ++more) {
+            describes += describe('S', "");
+        }
+        const std::string first = parse("", "SELECT 1");
+        const std::string rest = bind("", "") + execute("", 0) + kSync;
+        const auto request = read(first + describes + rest);
+        REQUIRE(request);
+        CHECK(request->shape.text() == "PddddBES");
+        CHECK_FALSE(read(first + describes + describe('S', "") + rest));
+    }
+
     TEST_CASE("cached request: nothing that one result does not answer") {
         const std::string first = parse("", "SELECT 1");
-        for (const std::string& batch : {
-                 parse("named", "SELECT 1") + bind("", "named") + execute("", 0) + kSync,
-                 first + kSync,
-                 first + bind("", "") + kSync,
-                 first + bind("portal", "") + execute("portal", 0) + kSync,
-                 first + bind("", "") + execute("", 5) + kSync,
-                 first + bind("", "") + execute("", 0) + execute("", 0) + kSync,
-                 first + bind("", "") + bind("", "") + execute("", 0) + kSync,
-                 first + bind("", "known") + execute("", 0) + kSync,
-                 first + first + bind("", "") + execute("", 0) + kSync,
-                 first + execute("", 0) + kSync,
-                 describe('S', "known") + first + bind("", "") + execute("", 0) + kSync,
-                 bind("", "known") + describe('S', "other") + execute("", 0) + kSync,
-                 bind("", "known") + execute("", 0) + describe('P', "") + kSync,
-                 kSync,
-                 std::string("H\0\0\0\4", 5) + kSync,
-                 std::string("Q\0\0\0\1", 5),
-                 std::string("P\0\0\0\5x", 6) + kSync,
-             }) {
+        const std::vector<std::string> batches = {
+            parse("named", "SELECT 1") + bind("", "named") + execute("", 0) + kSync,
+            first + kSync,
+            first + bind("", "") + kSync,
+            first + bind("portal", "") + execute("portal", 0) + kSync,
+            first + bind("", "") + execute("", 5) + kSync,
+            first + bind("", "") + execute("", 0) + execute("", 0) + kSync,
+            first + bind("", "") + bind("", "") + execute("", 0) + kSync,
+            first + bind("", "known") + execute("", 0) + kSync,
+            first + first + bind("", "") + execute("", 0) + kSync,
+            first + execute("", 0) + kSync,
+            describe('S', "known") + first + bind("", "") + execute("", 0) + kSync,
+            bind("", "known") + describe('S', "other") + execute("", 0) + kSync,
+            bind("", "known") + execute("", 0) + describe('P', "") + kSync,
+            kSync,
+            std::string("H\0\0\0\4", 5) + kSync,
+            std::string("Q\0\0\0\1", 5),
+            std::string("P\0\0\0\5x", 6) + kSync,
+        };
+        for (const std::string& batch : batches) {
             CHECK_FALSE(read(batch));
         }
     }

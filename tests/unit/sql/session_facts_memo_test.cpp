@@ -76,6 +76,7 @@ TEST_CASE("a remembered text has the facts that reading it has") {
         for (const std::string_view sql : kTexts) {
             CAPTURE(sql);
             check_same(memo.facts(sql), session_facts(sql));
+            CHECK(memo.digest(sql) == session_facts(sql).effects.digest);
             check_same(memo.facts(sql), session_facts(sql));  // once more for the same request
         }
     }
