@@ -175,7 +175,8 @@ Answer<PartitionGrid> number_grid(const PartitionCalendar& calendar, const GridW
 std::string array_of(const std::vector<std::int64_t>& values) {
     std::string all = "{";
     for (const std::int64_t value : values) {
-        all += (all.size() > 1 ? "," : "") + std::to_string(value);
+        all += all.size() > 1 ? "," : "";
+        all += std::to_string(value);
     }
     return all + "}";
 }
