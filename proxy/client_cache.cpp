@@ -132,7 +132,7 @@ std::optional<ClientCache::Question> ClientCache::prepare(const CachedRequest& r
     Worker& worker = session_.worker_;
     const std::uint64_t digest = worker.knowledge().digest(request.text);
     StatementRuling ruling = session_.ruling_for(request.text, digest);
-    ReadFate fate = fate_of(ruling.plan.get());
+    ReadFate fate = fate_of(ruling.plan.get(), request.text);
     const bool is_rare = !has_waited && worker.cache_admission().is_rare(digest);
     if (fate == ReadFate::Kept) {
         if (is_rare && !is_admitted(digest, request)) {

@@ -130,7 +130,7 @@ private:
     [[nodiscard]] bool is_admitted(std::uint64_t digest, const CachedRequest& request);
     static void note_fate(const ClientSession& session, ReadFate fate);
     void note_why(const CachedRequest& request, std::uint64_t digest) const;
-    [[nodiscard]] ReadFate fate_of(const policies::Plan* plan) const;
+    [[nodiscard]] ReadFate fate_of(const policies::Plan* plan, std::string_view text) const;
     [[nodiscard]] ReadFate fate_of_text(const CachedRequest& request, std::uint64_t digest) const;
     [[nodiscard]] static bool is_within_limits(const policies::Plan& plan,
                                                const cache::Entry& entry);

@@ -60,8 +60,8 @@ void ClientCache::note_why(const CachedRequest& request, std::uint64_t digest) c
 }
 
 /// @param plan what holds for it; nullptr: its statements are not looked at
-/// @return Kept where that lets its result be another one's too
-ReadFate ClientCache::fate_of(const policies::Plan* plan) const {
+/// @return Kept where that, and its session, let its result be another one's too
+ReadFate ClientCache::fate_of(const policies::Plan* plan, std::string_view text) const {
     ClientSession& session = session_;
     const ClientRoute* route = session.route();
     const bool may_be_old = route != nullptr && route->is_split && !route->sees_own_writes;
@@ -77,7 +77,9 @@ ReadFate ClientCache::fate_of(const policies::Plan* plan) const {
     if (may_be_old || session.is_pinned()) {
         return may_be_old ? ReadFate::MayBeOld : ReadFate::Pinned;
     }
-    return session.is_text_known_plain() ? ReadFate::Kept : ReadFate::Unreadable;
+    const bool is_plain = session.backend_ != nullptr ? session.is_text_plain()
+                                                      : session.text_reading().is_certain_of(text);
+    return is_plain ? ReadFate::Kept : ReadFate::Unreadable;
 }
 
 /// @return Kept where what it says does

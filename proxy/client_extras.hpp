@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::proxy {
@@ -40,8 +41,14 @@ struct SessionEnd {
 
 /// How the server reads the text of statements, as far as settings tell.
 struct TextReading {
-    bool is_plain = false;  ///< it means what it seems to, where nothing else is known
+    bool is_plain = false;  ///< it means what it seems to, as far as is known
     bool is_known = false;  ///< the server has told
+
+    /// @return whether this one means what it seems to: without a backslash it does however it is
+    /// read
+    [[nodiscard]] bool is_certain_of(std::string_view text) const {
+        return is_plain && (is_known || text.find('\\') == std::string_view::npos);
+    }
 };
 
 /// What was found out for the last settings of a session.

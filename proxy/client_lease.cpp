@@ -13,6 +13,7 @@
 
 namespace weir::proxy {
 
+using protocol::FrontendMessage;
 using protocol::TransactionStatus;
 
 namespace {
@@ -422,6 +423,18 @@ void ClientSession::on_backend_drained() {
 
 void ClientSession::on_progress() {
     go_on_settled();
+}
+
+/// @return whether what is sent now could be hit by the cancel of the statement before it
+bool ClientSession::is_in_danger(FrontendMessage next) const {
+    switch (next) {
+        case FrontendMessage::CopyData:
+        case FrontendMessage::CopyDone:
+        case FrontendMessage::CopyFail:
+        case FrontendMessage::Flush:
+        case FrontendMessage::Sync: return false;  // they are of the statement before
+        default: return backend_->is_cancel_on_its_way();
+    }
 }
 
 void ClientSession::on_cancel_settled() {

@@ -434,29 +434,34 @@ bool ClientSession::exceeds_rate() {
     return rate > 0 && !is_replaying && !extras().rate.take(worker_.loop().now(), rate);
 }
 
-/// Answers the message in the server's place.
-ClientSession::Begun ClientSession::refuse_message(const protocol::FrameHeader& header,
-                                                   protocol::ErrorFields why) {
+/// Answers the message in the server's place, where it must not run.
+/// @return nothing where it may
+std::optional<ClientSession::Begun> ClientSession::refuse_message(
+    const protocol::FrameHeader& header, ByteView rest) {
+    auto why = refusal_of_message(header, rest);
+    if (!why) {
+        return std::nullopt;
+    }
     const auto type = static_cast<FrontendMessage>(header.type);
     worker_.mutable_counters().refused_statements.add();
     body_left_ = header.frame_bytes();
     if (state_ != ClientState::Active) {
         wanted_for_ = type;
-        answer_refused(why);
+        answer_refused(*why);
         is_refusal_pending_ = false;
-        return {is_ending() ? Treatment::Stop : Treatment::Drop};
+        return Begun{is_ending() ? Treatment::Stop : Treatment::Drop};
     }
     if (!outgoing_->has_room()) {
         flush_to_backend(*outgoing_);
     }
     if (protocol::is_extended(type)) {
         is_flush_missing_ = true;
-        return refuse_named(std::move(why));
+        return refuse_named(std::move(*why));
     }
     end_batch(FrontendMessage::Query);
-    extras().refusals.push_back(std::move(why));
+    extras().refusals.push_back(std::move(*why));
     backend_->refuse_query(*outgoing_);
-    return {Treatment::Drop};
+    return Begun{Treatment::Drop};
 }
 
 /// @return whether text means what it seems to in this session, as far as is known

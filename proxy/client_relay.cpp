@@ -125,17 +125,25 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
         return *held;
     }
     if (!is_allowed_ && may_refuse_message(header)) {
-        if (auto why = refusal_of_message(header, rest); why) {
-            return refuse_message(header, std::move(*why));
+        if (const auto refused = refuse_message(header, rest); refused) {
+            return *refused;
         }
         is_allowed_ = true;
+        is_taken_as_plain_ = backend_ == nullptr && is_text_known_plain();
     }
     Begun begun{treatment_of(header, rest)};
     if (begun.treatment == Treatment::Hold || begun.treatment == Treatment::Stop) {
         return begun;
     }
     is_allowed_ = false;
+    const bool is_taken_as_plain = is_taken_as_plain_;
+    is_taken_as_plain_ = false;
     if (begun.treatment == Treatment::Forward) {
+        if (is_taken_as_plain && !is_text_plain()) {  // it is another text to this server
+            if (const auto refused = refuse_message(header, rest); refused) {
+                return *refused;
+            }
+        }
         if (const std::size_t answered = ClientCache::answer_inside(*this, rest); answered > 0) {
             return {Treatment::Drop, answered};
         }
@@ -210,18 +218,6 @@ bool ClientSession::must_wait(const protocol::FrameHeader& header) {
                                !keeps_backend() && lender().is_waited_for(*this);
     return must_give_way || is_in_danger(type) || backend_->holds_line(type) || is_behind_read() ||
            awaits_settings() || awaits_reading(type);
-}
-
-/// @return whether what is sent now could be hit by the cancel of the statement before it
-bool ClientSession::is_in_danger(FrontendMessage next) const {
-    switch (next) {
-        case FrontendMessage::CopyData:
-        case FrontendMessage::CopyDone:
-        case FrontendMessage::CopyFail:
-        case FrontendMessage::Flush:
-        case FrontendMessage::Sync: return false;  // they are of the statement before
-        default: return backend_->is_cancel_on_its_way();
-    }
 }
 
 /// The message is kept until the backend has answered more of what came before it.

@@ -191,7 +191,6 @@ private:
     [[nodiscard]] Begun forward_run(const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] bool is_out_of_turn(const protocol::FrameHeader& header) const;
     [[nodiscard]] bool must_wait(const protocol::FrameHeader& header);
-    [[nodiscard]] bool is_in_danger(protocol::FrontendMessage next) const;
     [[nodiscard]] Begun wait_for_answers();
     void separate_statements(protocol::FrontendMessage type);
     [[nodiscard]] bool check_header(const protocol::FrameHeader& header);
@@ -294,8 +293,8 @@ private:
         const protocol::FrameHeader& header, ByteView rest);
     [[nodiscard]] bool is_replication_held() const;
     [[nodiscard]] bool exceeds_rate();
-    [[nodiscard]] Begun refuse_message(const protocol::FrameHeader& header,
-                                       protocol::ErrorFields why);
+    [[nodiscard]] std::optional<Begun> refuse_message(const protocol::FrameHeader& header,
+                                                      ByteView rest);
     [[nodiscard]] bool is_text_known_plain();
     [[nodiscard]] TextReading text_reading();
     [[nodiscard]] bool is_reading_in_doubt() const;
@@ -438,6 +437,7 @@ private:
     void on_reported(std::string_view lower_case_name, std::string_view value) override;
     void on_reply_end() override;
     void on_progress() override;
+    [[nodiscard]] bool is_in_danger(protocol::FrontendMessage next) const;
     void on_cancel_settled() override;
     void on_backend_drained() override;
 
@@ -485,13 +485,13 @@ private:
     bool is_forwarding_ : 1 = false;
     bool has_executed_ : 1 = false;  // was its last message; kept up where statements have a limit
     bool has_unnamed_in_batch_ : 1 = false;  // a Parse of the unnamed statement since the last Sync
-    bool has_lost_transaction_ : 1 =
-        false;  // its backend went while nothing was owed: told at the next request
+    bool has_lost_transaction_ : 1 = false;  // while nothing was owed: told at the next request
     std::uint8_t backends_missed_ : 3 = 0;   // of those lent for the request under way
     bool is_reading_uncertain_ : 1 = false;  // how the backend reads statements' text
     bool is_text_in_doubt_ : 1 = false;      // the same, as long as what decides it is not answered
-    bool is_allowed_ : 1 = false;   // the message that is held has been looked at by the policies
-    bool has_waited_ : 1 = false;   // the message that is held: its request began before
+    bool is_allowed_ : 1 = false;  // the message that is held has been looked at by the policies
+    bool is_taken_as_plain_ : 1 = false;  // then, before there was a server that may read otherwise
+    bool has_waited_ : 1 = false;         // the message that is held: its request began before
     bool is_relaying_ : 1 = false;  // on the stack: what arrives meanwhile is dealt with there
     bool is_counted_ : 1 = false;   // among the process's clients
     ClientTally tally_;

@@ -9,6 +9,7 @@ import pytest
 from conftest import StartWeir
 from support import wire
 from support.deadlines import wait_until
+from support.orders import ask
 from support.postgres import Postgres
 from support.raw_client import RawClient, errors
 from support.weir import Weir
@@ -274,6 +275,42 @@ def test_denial_holds_however_the_server_reads_strings(start_weir: StartWeir, se
         client.send(wire.query("SET search_path = public"), wire.query("SELECT * FROM known"))
         assert errors(client.receive_ready()) == []
         assert errors(client.receive_ready()) == []
+
+
+@pytest.mark.parametrize("form", ["simple", "extended"])
+@pytest.mark.parametrize(("mode", "moment"), [("transaction", "login"), ("session", "login"), ("transaction", "RECONNECT"), ("transaction", "reload")])
+def test_denial_holds_where_the_server_s_own_setting_is_another(
+    own_postgres: Callable[..., Postgres], start_weir_at: StartWeir, mode: str, moment: str, form: str
+) -> None:
+    postgres = own_postgres()
+    postgres.execute("CREATE TABLE secret AS SELECT generate_series(1, 25) a; CREATE TABLE known (a int)")
+
+    def set_strings(value: str) -> None:
+        postgres.execute(f"ALTER SYSTEM SET standard_conforming_strings = {value}")
+        postgres.reload()
+        wait_until(lambda: postgres.value("SHOW standard_conforming_strings") == value)
+
+    run: Run = RawClient.query if form == "simple" else extended
+    hidden = HIDDEN if form == "simple" else "SELECT '\\'', s.* FROM secret s --'"
+    set_strings("off" if moment == "login" else "on")
+    denied = [rule({"table": "secret"}, deny="no")]
+    weir = start_weir_at(
+        postgres.port, {"rule": denied, "pool": {"mode": mode, "max": 1}, "admin": {"admins": ["postgres"]}}
+    )
+    with weir.logged_in() as client:
+        if moment == "RECONNECT":
+            assert errors(run(client, hidden)) == []  # one string, as the server reads it now
+            weir.wait_until_idle()
+            set_strings("off")
+            assert ask(weir, "RECONNECT app") == ["CZ"]
+        if moment == "reload":
+            set_strings("off")
+            with weir.logged_in() as other:  # whose answer tells
+                assert errors(other.query("SELECT 1")) == []
+        for _ in range(2):
+            assert errors(run(client, hidden)) == ["42501"]
+        assert errors(run(client, "SELECT * FROM known")) == []
+    weir.wait_until_idle()
 
 
 @pytest.mark.parametrize("mode", MODES)
