@@ -136,14 +136,8 @@ ClientSession::Begun ClientSession::begin_frame(ByteView rest) {
         return begun;
     }
     is_allowed_ = false;
-    const bool is_taken_as_plain = is_taken_as_plain_;
-    is_taken_as_plain_ = false;
+    is_taken_as_plain_ = is_taken_as_plain_ && begun.treatment == Treatment::Forward;
     if (begun.treatment == Treatment::Forward) {
-        if (is_taken_as_plain && !is_text_plain()) {  // it is another text to this server
-            if (const auto refused = refuse_message(header, rest); refused) {
-                return *refused;
-            }
-        }
         if (const std::size_t answered = ClientCache::answer_inside(*this, rest); answered > 0) {
             return {Treatment::Drop, answered};
         }
@@ -237,6 +231,11 @@ ClientSession::Begun ClientSession::wait_for_answers() {
 ClientSession::Begun ClientSession::begin_forwarding(const protocol::FrameHeader& header,
                                                      const protocol::StatementReference& reference,
                                                      ByteView rest) {
+    const bool is_another_text = is_taken_as_plain_ && !is_text_plain();  // to this server
+    is_taken_as_plain_ = false;
+    if (auto refused = is_another_text ? refuse_message(header, rest) : std::nullopt; refused) {
+        return *refused;
+    }
     const auto type = static_cast<FrontendMessage>(header.type);
     count(type);
     if (worker_.config().admin.statement_text > 0) {
