@@ -183,7 +183,7 @@ def test_saved_is_what_the_server_took_and_nothing_else(start_weir: StartWeir) -
     assert 2 * SLEEP_US <= saved <= 2000 * took_ms * 1.2, (saved, took_ms)
     assert change(cached, rule(weir), "saved_us") == [saved]
     assert now["wait_ms"] - before["wait_ms"] > 300  # which is not in what was saved
-    assert saved < 2 * (SLEEP_US + 300_000)
+    assert saved <= 2000 * (change(before, now, "total_ms")[0] - change(before, now, "wait_ms")[0])
 
 
 def test_who_waits_for_anothers_read_is_a_hit_that_took_time(start_weir: StartWeir) -> None:
@@ -202,7 +202,7 @@ def test_who_waits_for_anothers_read_is_a_hit_that_took_time(start_weir: StartWe
     waited = all_of_it["coalesced"] - whole["coalesced"]
     # Each of them had its answer late, and the server had nothing to do for it.
     assert now["total_ms"] - before["total_ms"] > (1 + waited) * 200
-    assert SLEEP_US / 1000 <= now["server_ms"] - before["server_ms"] < 2 * SLEEP_US / 1000
+    assert SLEEP_US / 1000 <= now["server_ms"] - before["server_ms"] < 5 * SLEEP_US / 1000
     (saved,) = change(before, now, "cache_saved_us")
     assert saved >= 5 * SLEEP_US and change(cached, rule(weir), "saved_us") == [saved]
 

@@ -19,6 +19,7 @@ from support.raw_client import errors
 from support.redis import Redis
 from support.shared_cache import (
     COUNTED,
+    IMPATIENT,
     LEASE_S,
     PLACES,
     calls_of,
@@ -48,7 +49,7 @@ def counters(postgres: Postgres) -> Iterator[None]:
 
 
 def start_two(start_weir: StartWeir, redis: Redis, **cache: Any) -> list[Weir]:
-    weirs: list[Any] = [start_weir(settings(redis.url(), **cache), http=True) for _ in range(2)]
+    weirs: list[Any] = [start_weir(settings(redis.url(), **IMPATIENT, **cache), http=True) for _ in range(2)]
     return weirs
 
 

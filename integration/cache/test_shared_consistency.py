@@ -15,7 +15,7 @@ from support.history import histogram, inexcusable
 from support.postgres import Postgres
 from support.redis import Redis
 from support.redis_troubles import Troubles
-from support.shared_cache import LEASE_S, PLACES, figures, settings, wait_until_ready
+from support.shared_cache import IMPATIENT, LEASE_S, PLACES, figures, settings, wait_until_ready
 from support.weir import Weir
 
 pytestmark = pytest.mark.needs_weir
@@ -33,7 +33,7 @@ def counters(postgres: Postgres) -> Iterator[None]:
 
 
 def start_two(start_weir: StartWeir, redis: Redis, max_size: str) -> list[Weir]:
-    weirs: list[Any] = [start_weir(settings(redis.url(), max_size=max_size)) for _ in range(2)]
+    weirs: list[Any] = [start_weir(settings(redis.url(), max_size=max_size, **IMPATIENT)) for _ in range(2)]
     wait_until_ready(weirs)
     return weirs
 

@@ -134,7 +134,7 @@ def test_statement_whose_server_process_is_ended(
         client.receive_until_end_or_ready()
         row = failed_once(weir, "pg_sleep")
     assert row["sqlstate"] in ("57P01", "08006") and row["message"]
-    assert row["total_ms"] >= 300 and row["server_ms"] >= 300 and row["wait_ms"] < 300
+    assert row["total_ms"] >= 300 and row["server_ms"] >= 300 and row["wait_ms"] < row["server_ms"]
     wait_until(lambda: counts(weir, "pg_sleep") == (1, 1), "it is counted")
 
 
@@ -255,7 +255,7 @@ def test_client_that_has_left_is_a_session(start_weir: StartWeir) -> None:
     assert 60 < row["bytes_in"] < 300 and 200 < row["bytes_out"] < 2000
     assert row["began"] < row["ended"]
     connected = datetime.strptime(row["began"], "%Y-%m-%d %H:%M:%S.%f %Z").replace(tzinfo=timezone.utc)
-    assert abs(connected.timestamp() - began) < 5
+    assert abs(connected.timestamp() - began) < 60  # and not the hours of another zone
     with weir.psycopg(dbname="weir", autocommit=True) as console:
         assert console.execute("SELECT statements, errors FROM sessions").fetchone() == (5, 1)
 

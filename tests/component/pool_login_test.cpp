@@ -19,7 +19,7 @@ using test::ServerConnection;
 using test::Severity;
 
 void short_patience(PoolPlan& plan) {
-    plan.settings.acquire_timeout = milliseconds{250};
+    plan.settings.acquire_timeout = milliseconds{500};
 }
 
 /// Every login ends with this error.
@@ -149,7 +149,7 @@ TEST_SUITE("pool_login") {
         CHECK(text.ends_with("Connection refused)"));
 
         // It has been failing for so long that the next one need not wait.
-        test::turn_for(rig.loop, milliseconds{260});
+        test::turn_for(rig.loop, milliseconds{510});
         client.acquire();
         REQUIRE(client.refusals.size() == 2);
         CHECK(client.refusals[1].fields.message.find("cached error") != std::string::npos);

@@ -171,14 +171,14 @@ TEST_SUITE("redis_link") {
     TEST_CASE("redis link: frozen, it times out, is dialled again, and recovers") {
         RedisServer server;
         LinkRig rig{server.endpoint()};
-        rig.settings.timeout = milliseconds{50};
-        rig.settings.greeting = milliseconds{200};
+        rig.settings.timeout = milliseconds{200};
+        rig.settings.greeting = milliseconds{400};
         rig.begin();
         REQUIRE(rig.until_up());
         server.freeze();
         const TimePoint begun = Clock::now();
         CHECK(rig.ask({"PING"}) == "-timeout");
-        CHECK(Clock::now() - begun >= milliseconds{50});
+        CHECK(Clock::now() - begun >= milliseconds{200});
         CHECK(rig.link->is_up());
         REQUIRE(rig.until_down());
         CHECK(rig.ups == 1);
@@ -197,7 +197,7 @@ TEST_SUITE("redis_link") {
     TEST_CASE("redis link: a late reply is dropped, and the next command has its own") {
         Deceived it;
         it.rig.link.reset();
-        it.rig.settings.timeout = milliseconds{60};
+        it.rig.settings.timeout = milliseconds{500};
         it.rig.begin();
         REQUIRE(turn_until(it.rig.loop, [&] { return it.fake.guests() == 2; }));
         it.fake.say(kWelcome);
@@ -391,7 +391,7 @@ TEST_SUITE("redis_link") {
         rig.settings.greeting = milliseconds{30};
         rig.begin();
         REQUIRE(turn_until(rig.loop, [&] { return fake.guests() == 3; }));
-        CHECK(rig.counters.errors_of(RedisError::Timeout) == 2);
+        CHECK(rig.counters.errors_of(RedisError::Timeout) >= 2);
         CHECK(rig.ups == 0);
     }
 

@@ -122,7 +122,7 @@ TEST_SUITE("redis_results") {
 
     TEST_CASE("shared results: the mark of a writer that died lapses, and counts as its end") {
         Fleet fleet;
-        fleet.two.settings.lapse = milliseconds{150};
+        fleet.two.settings.lapse = milliseconds{600};
         fleet.begin();
         fleet.one.fill("orders", "old");
         CHECK(fleet.two.begin_write() == "now");
@@ -134,7 +134,7 @@ TEST_SUITE("redis_results") {
         }
         const Seen within = fleet.one.get("orders");
         CHECK_FALSE(fleet.one.set("orders", *within.versions, "either"));
-        test::turn_for(fleet.loop, milliseconds{200});
+        test::turn_for(fleet.loop, milliseconds{700});
         const std::size_t heard = fleet.one.heard.size();
         CHECK_FALSE(fleet.one.set("orders", *within.versions, "either"));
         REQUIRE(turn_until(fleet.loop, [&] { return fleet.one.heard.size() > heard; }));

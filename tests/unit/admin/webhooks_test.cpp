@@ -116,7 +116,7 @@ Webhook message(const std::string& origin, const std::string& path = "/hook") {
     return {"full", origin + path, origin, "{\"a\": 1}", std::make_shared<WebhookOutcome>()};
 }
 
-constexpr Webhooks::Limits kQuick{.deadline = 200ms, .tries = 3, .pause = 10ms, .queue = 4};
+constexpr Webhooks::Limits kQuick{.deadline = 600ms, .tries = 3, .pause = 10ms, .queue = 4};
 
 }  // namespace
 
