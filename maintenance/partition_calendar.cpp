@@ -178,7 +178,8 @@ std::string array_of(const std::vector<std::int64_t>& values) {
         all += all.size() > 1 ? "," : "";
         all += std::to_string(value);
     }
-    return all + "}";
+    all += '}';
+    return all;
 }
 
 Answer<std::int64_t> number_of(const Answer<Rows>& rows) {
