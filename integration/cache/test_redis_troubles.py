@@ -202,7 +202,7 @@ def test_write_while_redis_is_paused_is_not_undone_by_what_redis_has(
             for client in early:
                 client.receive_ready()
             resume.join()
-            wait_until(lambda: [numbers(late[0].query(sql)) for sql in queries] == [[[number]]] * 8, "all is new", 0.5)
+            wait_until(lambda: [numbers(late[0].query(sql)) for sql in queries] == [[[number]]] * 8, "all is new", 3)
             # Another Weir may be asked before it can have heard: docs/cache.md, "What remains".
             assert found == [[[number]]] * len(late) or where == "other Weir", f"in turn {number}"
 
@@ -397,7 +397,7 @@ def test_who_waits_for_redis_goes_on_when_another_one_is_named(
     with weir.logged_in() as reader, weir.logged_in() as writer, redis.is_paused():
         reader.send(wire.query("SELECT v FROM a0 WHERE id = 0"))
         writer.send(wire.query("UPDATE a1 SET v = 1"))
-        wait_until(lambda: "waiting" in {one["state"] for one in weir.show("CLIENTS")}, "Redis is asked", 0.5)
+        wait_until(lambda: "waiting" in {one["state"] for one in weir.show("CLIENTS")}, "Redis is asked", 0.9)
         began = time.monotonic()
         weir.reload({"cache": {"redis": redis.url(database=1)}})
         for client in (reader, writer):

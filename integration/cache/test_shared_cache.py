@@ -219,7 +219,7 @@ def test_clear_cache_clears_what_the_other_would_be_given(pair: Pair, postgres: 
             assert second.rows(sql) == rows
             assert errors(admin.query(order)) == []
             for client in (first, second):  # the order does not wait for everybody to have heard
-                wait_until(lambda: client.rows(sql) == [[str(19 - number)]], order, 0.5)
+                wait_until(lambda: client.rows(sql) == [[str(19 - number)]], order, 3)
 
 
 def test_users_and_settings_tell_results_apart(
@@ -267,7 +267,7 @@ def test_what_comes_from_redis_lives_no_longer(
         postgres.execute("DELETE FROM thing WHERE id = 1")
         wait_until(lambda: 0 < redis.number("PTTL", key) < 1000, "it is nearly gone")
         assert second.rows(COUNT) == [["20"]]
-        wait_until(lambda: second.rows(COUNT) == [["19"]], "its time is up", 1.5)
+        wait_until(lambda: second.rows(COUNT) == [["19"]], "its time is up", 2)
 
 
 def test_two_servers_never_answer_for_each_other(

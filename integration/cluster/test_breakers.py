@@ -8,7 +8,7 @@ import pytest
 
 from cluster.conftest import MakeCluster, StartSplit
 from conftest import StartWeir
-from support.deadlines import scaled, wait_until
+from support.deadlines import wait_until
 from support.raw_client import RawClient, ServerError, errors
 from support.replica import Replica, servers
 
@@ -38,7 +38,7 @@ def test_primary_that_fails_is_left_alone_and_recovers(make_cluster: MakeCluster
     primary, replica = make_cluster()
     weir = start_weir_at(primary.port, {
         "cluster": members(primary, replica), "database": {"app": {"cluster": "main"}}, "policy": {"breaker": QUICK}, "user": {"worker": {}},
-        "pool": {"acquire_timeout": "500ms"}}, http=True)
+        "pool": {"acquire_timeout": "1500ms"}}, http=True)
     with weir.logged_in(user="worker") as client:
         client.query("SELECT 1")
         assert breaker(weir, primary)["state"] == "closed" and breaker(weir, primary)["successes"] == 1
@@ -49,7 +49,7 @@ def test_primary_that_fails_is_left_alone_and_recovers(make_cluster: MakeCluster
             client.rows("SELECT 1")
         assert refused.value.sqlstate == "57P03" and "circuit breaker" in str(refused.value)
         assert refused.value.message.fields()["H"].startswith("It is tried again in ")
-        assert time.monotonic() - began < scaled(0.4)  # at once
+        assert time.monotonic() - began < 1  # at once, and not when acquire_timeout is over
         assert breaker(weir, primary)["rejected"] >= 1 and breaker(weir, primary)["trips"] == 1
         labels = {"cluster": "main", "member": f"127.0.0.1:{primary.port}"}
         assert weir.metrics().sum("weir_breaker_state", **labels) == 2

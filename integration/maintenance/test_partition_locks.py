@@ -13,6 +13,7 @@ import pytest
 from conftest import StartWeir
 from maintenance.conftest import Database
 from support.deadlines import wait_until
+from support.standstill import Standstill
 
 pytestmark = pytest.mark.needs_weir
 
@@ -27,6 +28,7 @@ class Load:
         self.longest = 0.0
         self.count = 0
         self.problems: list[Exception] = []
+        self._standstill = Standstill()
         self._ending = threading.Event()
         self._where = f"host=127.0.0.1 port={port} dbname={database.name} user=postgres"
         self._threads = [threading.Thread(target=self._run, args=(sql,)) for sql in self._statements()]
@@ -53,6 +55,7 @@ class Load:
             self.problems.append(problem)
 
     def __enter__(self) -> "Load":
+        self._standstill.__enter__()
         for thread in self._threads:
             thread.start()
         return self
@@ -61,6 +64,12 @@ class Load:
         self._ending.set()
         for thread in self._threads:
             thread.join()
+        self._standstill.__exit__()
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds; without those that the machine stood still."""
+        return self.longest - self._standstill.longest
 
 
 def now_part() -> str:
@@ -96,7 +105,7 @@ def test_no_client_waits_while_partitions_are_attached(
     assert len(database.partitions("events")) > 25
     assert not load.problems
     assert load.count > 100
-    assert load.longest < LONGEST_S
+    assert load.longest_wait < LONGEST_S
 
 
 @pytest.mark.parametrize("command", ["create", "cleanup"])
