@@ -35,7 +35,7 @@ class Storm:
         with self.weir.logged_in() as client:
             for step in range(STATEMENTS // CLIENTS):
                 token = f"{number}-{step}"
-                sleep = chance.choice((0.0, 0.0, 0.005, 0.010, 0.015, 0.2))
+                sleep = chance.choice((0.0, 0.0, 0.005, 0.010, 0.015, 2.0))
                 sql = f"SELECT '{token}'" if sleep == 0 else f"SELECT '{token}' FROM pg_sleep({sleep})"
                 began = time.monotonic()
                 messages = client.query(sql)
@@ -51,7 +51,7 @@ class Storm:
                     rows = [message.columns() for message in messages if message.type == "D"]
                     if rows != [[token.encode()]]:
                         self.tell(f"{token}: was answered {rows}")
-                    if sleep >= 0.2:
+                    if sleep >= 2.0:
                         self.tell(f"{token}: was not cancelled")
         with self.lock:
             self.cancelled += done["cancelled"]
